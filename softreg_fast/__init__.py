@@ -1,0 +1,8 @@
+"""Softmax (multinomial logistic) regression on compiled kernels."""
+
+from .reference import categorical_crossentropy, sigmoid, softmax
+from .regressor import SoftmaxRegressor
+
+__version__ = "0.1.0"
+
+__all__ = ["SoftmaxRegressor", "categorical_crossentropy", "sigmoid", "softmax"]

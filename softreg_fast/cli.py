@@ -1,0 +1,85 @@
+"""The command ``softreg-fast``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .demo import Demonstration, demonstrate
+from .table import Table, iris_table, read_table
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="softreg-fast", description="Softmax regression on compiled kernels."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="train on iris, or on a table of yours, and compare the kernels with plain NumPy",
+        description="Shuffle, scale, train and predict as the notebook does, then compare the "
+        "compiled kernels with plain NumPy and the notebook's gradient with the exact one.",
+    )
+    demo.add_argument(
+        "--data", metavar="FILE.csv", help="a table with a header line (default: iris)"
+    )
+    demo.add_argument("--target", metavar="COLUMN", help="with --data: the column to predict")
+    demo.add_argument("--seed", type=int, default=0, help="of shuffling and start (default: 0)")
+    demo.add_argument("--epochs", type=int, default=1000, help="default: 1000")
+    demo.add_argument("--lr", type=float, default=0.5, help="learning rate (default: 0.5)")
+    demo.add_argument("--batch-size", type=int, help="default: all rows")
+    demo.add_argument(
+        "--early-stopping",
+        type=int,
+        default=10,
+        help="stop when the lowest loss is more than so many epochs back; 0: never (default: 10)",
+    )
+    demo.add_argument("--quiet", action="store_true", help="no line for each epoch")
+    demo.set_defaults(parser=demo)
+    return parser
+
+
+def _load(options: argparse.Namespace) -> Table:
+    if (options.data is None) != (options.target is None):
+        raise ValueError("--data FILE.csv and --target COLUMN go together")
+    return iris_table() if options.data is None else read_table(options.data, options.target)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=None
+        None is the arguments of the process.
+
+    Returns
+    -------
+    int
+        The exit status. Wrong arguments and unusable data leave by `SystemExit` with status 2
+        and a message on standard error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        table = _load(options)
+        all_rows = len(table.features)
+        demonstrate(
+            Demonstration(
+                table=table,
+                seed=options.seed,
+                learning_rate=options.lr,
+                n_epochs=options.epochs,
+                batch_size=all_rows if options.batch_size is None else options.batch_size,
+                early_stopping=options.early_stopping,
+                verbose=not options.quiet,
+            )
+        )
+    except (OSError, TypeError, ValueError, FloatingPointError) as error:
+        options.parser.error(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    return 0

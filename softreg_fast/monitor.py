@@ -1,0 +1,51 @@
+"""What a training run tells while it goes on, and what remains of it."""
+
+import numpy as np
+
+from .reference import FloatArray
+
+
+class EpochLog:
+    """Losses and accuracies of the finished epochs, printed in the notebook's form if wanted.
+
+    Parameters
+    ----------
+    verbose : bool
+        Whether to print a line for each epoch.
+    """
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._losses: list[FloatArray] = []
+        self._accuracies: list[FloatArray] = []
+        self.n_epochs = 0
+
+    def record(self, losses: FloatArray, accuracies: FloatArray) -> None:
+        """Add epochs.
+
+        Parameters
+        ----------
+        losses, accuracies : ndarrays of shape (n,)
+            One element for each epoch, in order. They are copied.
+        """
+        first = self.n_epochs
+        self._losses.append(losses.copy())
+        self._accuracies.append(accuracies.copy())
+        self.n_epochs += len(losses)
+        if self._verbose and len(losses):
+            pairs = zip(losses, accuracies, strict=True)
+            lines = [
+                f"Epoch: #{epoch} - Loss: {loss} - Acc: {accuracy:.2f}"
+                for epoch, (loss, accuracy) in enumerate(pairs, start=first)
+            ]
+            print("\n".join(lines), flush=True)
+
+    @property
+    def losses(self) -> FloatArray:
+        """Loss of each epoch, shape (n_epochs,)."""
+        return np.concatenate(self._losses) if self._losses else np.empty(0)
+
+    @property
+    def accuracies(self) -> FloatArray:
+        """Accuracy after each epoch, shape (n_epochs,)."""
+        return np.concatenate(self._accuracies) if self._accuracies else np.empty(0)

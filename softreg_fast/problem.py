@@ -1,0 +1,208 @@
+"""Input of an estimator, checked and encoded into what solvers take.
+
+Features that are float32 or float64 are never copied, whatever their strides and wherever their
+memory is: kernels read them as they lie. Other numbers are converted, which is one copy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .reference import FloatArray, Link
+from .validation import check_choice
+
+MAX_CLASSES = 65_536
+_DTYPES = ("float64", "float32")
+_CHECKED_AT_ONCE = 1 << 17  # numbers; a block of them stays in the cache between two looks at it
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learnt.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        float32 or float64, of any strides; finite, also in `dtype`.
+    targets : ndarray of shape (n_samples,), int32
+        From 0 to ``n_classes - 1``.
+    n_classes : int
+        At least 2.
+    link : {"identity", "sigmoid"}
+    dtype : numpy.dtype
+        Of parameters and arithmetic, float32 or float64.
+    """
+
+    features: FloatArray
+    targets: npt.NDArray[np.int32]
+    n_classes: int
+    link: Link
+    dtype: np.dtype
+
+
+def check_dtype(name: str, dtype: Any) -> np.dtype:
+    """The dtype to calculate in; float64 for None.
+
+    Raises
+    ------
+    ValueError
+        Neither float32 nor float64.
+    """
+    if dtype is None:
+        return np.dtype(np.float64)
+    try:
+        dtype_name = np.dtype(dtype).name
+    except TypeError:
+        dtype_name = dtype
+    return np.dtype(check_choice(name, dtype_name, _DTYPES))
+
+
+def _as_array(name: str, value: Any) -> npt.NDArray[Any]:
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"{name} is a sparse {type(value).__name__}: it must be a dense array; "
+            f"{name}.toarray() makes one"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is not allowed: it must be a rectangular array") from error
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked elements: every element must have a value")
+    return array
+
+
+def _refuse_unbounded(
+    name: str, array: FloatArray, dtype: np.dtype, original: npt.NDArray[Any]
+) -> None:
+    """Raise ValueError where an element isn't finite in `dtype`, naming the original number.
+
+    Without a copy of the array.
+    """
+    limit = np.finfo(dtype).max
+    if limit >= np.finfo(array.dtype).max:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = array.sum()
+        if np.isfinite(total):
+            return
+    lies_by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+    lines = array.T if lies_by_columns else array
+    step = max(1, _CHECKED_AT_ONCE // lines.shape[1])
+    for start in range(0, len(lines), step):
+        block = lines[start : start + step]
+        if block.max() <= limit and block.min() >= -limit:
+            continue
+        line, place = np.argwhere(~(np.abs(block) <= limit))[0]
+        row, column = (place, start + line) if lies_by_columns else (start + line, place)
+        raise ValueError(
+            f"{name}[{row}, {column}] is {original[row, column]}: "
+            f"every element must be a finite {dtype.name} number"
+        )
+
+
+def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
+    """Features as kernels take them.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for errors.
+    value : array-like of shape (n_samples, n_features)
+        Real numbers.
+    dtype : numpy.dtype
+        In which they must be finite.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features)
+        float32 or float64; a view of `value` if it is of one of these.
+
+    Raises
+    ------
+    TypeError
+        Not real numbers, or sparse.
+    ValueError
+        Not 2-D, empty, NaN or infinite.
+    """
+    array = _as_array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}: it must hold real numbers, integer or floating"
+        )
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}: it must be two-dimensional, (n_samples, n_features)"
+        )
+    if array.size == 0:
+        raise ValueError(
+            f"{name} has shape {array.shape}: it must have at least one row and one column"
+        )
+    original = array
+    fits_kernels = array.dtype.name in _DTYPES and array.dtype.isnative and array.flags.aligned
+    if not fits_kernels:
+        with np.errstate(over="ignore"):  # the check below finds what became infinite
+            array = array.astype(dtype)
+    _refuse_unbounded(name, array, dtype, original)
+    return array
+
+
+def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np.int32], int]:
+    """Targets as kernels take them, and the number of classes: the largest label plus one.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for errors.
+    value : array-like of shape (n_samples,)
+        Integers from 0.
+    n_samples : int
+        Rows of the features.
+
+    Returns
+    -------
+    targets : ndarray of shape (n_samples,), int32
+    n_classes : int
+
+    Raises
+    ------
+    TypeError
+        Not integers.
+    ValueError
+        Not 1-D, of another length, negative, or fewer than 2 or more than 65,536 classes.
+    """
+    array = _as_array(name, value)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}: it must be one-dimensional")
+    if len(array) != n_samples:
+        raise ValueError(
+            f"{name} has {len(array)} elements and x has {n_samples} rows: "
+            "they must be of the same length"
+        )
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}: labels must be integers from 0 to n_classes - 1"
+        )
+    smallest, largest = int(array.min()), int(array.max())
+    if smallest < 0:
+        raise ValueError(f"{name} has the label {smallest}: labels must not be negative")
+    if not 1 <= largest < MAX_CLASSES:
+        raise ValueError(
+            f"the largest label in {name} is {largest}, which makes {largest + 1} classes: "
+            f"allowed are 2 to {MAX_CLASSES}"
+        )
+    return np.ascontiguousarray(array, dtype=np.int32), largest + 1
+
+
+def make_problem(x: Any, y: Any, link: Link, dtype: np.dtype) -> Problem:
+    """A problem of checked features and targets.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `check_features` and `check_targets`.
+    """
+    features = check_features("x", x, dtype)
+    targets, n_classes = check_targets("y", y, len(features))
+    return Problem(features, targets, n_classes, link, dtype)

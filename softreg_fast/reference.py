@@ -1,0 +1,248 @@
+"""The mathematics in plain NumPy: slow, obvious, and the oracle of every test.
+
+Shapes: features `(n_samples, n_features)`, targets `(n_samples,)` with the index of the true class,
+weights `(n_features, n_classes)`, bias `(n_classes,)`; everything per row and class is
+`(n_samples, n_classes)`. ::
+
+    logits        = features @ weights + bias
+    values        = sigmoid(logits) with the sigmoid link, logits with the identity link
+    probabilities = softmax(values)
+    loss of a row = -log(probabilities[target])
+
+The derivative of a row's loss with respect to its logits, with ``d`` the derivative of the link
+(``values * (1 - values)`` or 1) and ``T`` the one-hot target, is ::
+
+    exact:     d * (probabilities - T)
+    notebook:  d * (probabilities - T) * probabilities / probabilities[target]
+
+The second multiplies by ``p[j]`` where the row of the softmax's Jacobian has ``p[target]``. It is
+no derivative of the loss, but what the notebook trains with. Its last factor has no bound with the
+identity link, so it goes with the sigmoid link alone, where it is at most e. Averaged over a batch,
+the gradient of the weights is ``features.T @ derivatives / n_samples``.
+"""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Link = Literal["identity", "sigmoid"]
+Gradient = Literal["exact", "notebook"]
+FloatArray = npt.NDArray[np.floating]
+
+
+def check_gradient(gradient: Gradient, link: Link) -> None:
+    """Raise ValueError where the gradient has no bound: the notebook's with the identity link."""
+    if gradient == "notebook" and link != "sigmoid":
+        raise ValueError(
+            f"gradient='notebook' with link={link!r} is not allowed: it has no bound there; "
+            "it must be gradient='exact' or link='sigmoid'"
+        )
+
+
+def softmax(x: npt.ArrayLike) -> FloatArray:
+    """Softmax of every row.
+
+    Parameters
+    ----------
+    x : array-like of shape (n_samples, n_classes)
+        Any finite numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Positive or zero; every row sums to 1.
+    """
+    values = np.asarray(x)
+    with np.errstate(over="ignore"):  # a difference below the lowest number counts as -inf
+        exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+    result: FloatArray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def sigmoid(x: npt.ArrayLike) -> FloatArray:
+    """``1 / (1 + exp(-x))`` of every element, without overflow.
+
+    Parameters
+    ----------
+    x : array-like
+        Any numbers.
+
+    Returns
+    -------
+    ndarray of the shape of `x`
+        From 0 to 1.
+    """
+    values = np.asarray(x)
+    decayed = np.exp(-np.abs(values))
+    result: FloatArray = np.where(values < 0, decayed / (1 + decayed), 1 / (1 + decayed))
+    return result
+
+
+def categorical_crossentropy(y_pred: npt.ArrayLike, y_true: npt.ArrayLike) -> FloatArray:
+    """Cross-entropy of every row.
+
+    Parameters
+    ----------
+    y_pred : array-like of shape (n_samples, n_classes)
+        Predicted probabilities.
+    y_true : array-like of shape (n_samples, n_classes)
+        True probabilities, one-hot as a rule. Where they are 0, `y_pred` doesn't count, even if
+        it is 0 too.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        ``-sum(y_true * log(y_pred))``, in nats.
+    """
+    predicted = np.asarray(y_pred)
+    true = np.asarray(y_true)
+    with np.errstate(divide="ignore"):  # impossible and yet true: an infinite loss
+        logarithms = np.where(true == 0, 0.0, np.log(predicted))
+    result: FloatArray = np.sum(-logarithms * true, axis=1)
+    return result
+
+
+def predict(
+    features: FloatArray, weights: FloatArray, bias: FloatArray, link: Link
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probabilities, values of the link, and logits.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_features, n_classes)
+    bias : ndarray of shape (n_classes,)
+    link : {"identity", "sigmoid"}
+
+    Returns
+    -------
+    probabilities, values, logits : ndarrays of shape (n_samples, n_classes)
+    """
+    logits = features @ weights + bias
+    values = sigmoid(logits) if link == "sigmoid" else logits
+    return softmax(values), values, logits
+
+
+def logit_gradients(
+    probabilities: FloatArray,
+    values: FloatArray,
+    targets: npt.NDArray[np.integer],
+    link: Link,
+    gradient: Gradient,
+) -> FloatArray:
+    """Derivatives of each row's loss with respect to its logits (see the module's head).
+
+    Parameters
+    ----------
+    probabilities, values : ndarrays of shape (n_samples, n_classes)
+        As `predict` gives them.
+    targets : ndarray of shape (n_samples,)
+    link : {"identity", "sigmoid"}
+    gradient : {"exact", "notebook"}
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ValueError
+        The notebook's gradient with the identity link.
+    """
+    check_gradient(gradient, link)
+    rows = np.arange(len(targets))
+    derivatives = probabilities.copy()
+    derivatives[rows, targets] -= 1
+    if gradient == "notebook":
+        derivatives *= probabilities / probabilities[rows, targets][:, None]
+    if link == "sigmoid":
+        derivatives *= values * (1 - values)
+    return derivatives
+
+
+def batch(
+    features: FloatArray,
+    targets: npt.NDArray[np.integer],
+    weights: FloatArray,
+    bias: FloatArray,
+    link: Link,
+    gradient: Gradient,
+) -> tuple[float, FloatArray, FloatArray]:
+    """Mean loss of a batch and its gradient.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples,)
+    weights : ndarray of shape (n_features, n_classes)
+    bias : ndarray of shape (n_classes,)
+    link : {"identity", "sigmoid"}
+    gradient : {"exact", "notebook"}
+
+    Returns
+    -------
+    loss : float
+    weights_gradient : ndarray of shape (n_features, n_classes)
+    bias_gradient : ndarray of shape (n_classes,)
+    """
+    probabilities, values, _ = predict(features, weights, bias, link)
+    # From the values rather than from the probabilities, which may underflow to 0.
+    shifted = values - values.max(axis=1, keepdims=True)
+    own = shifted[np.arange(len(targets)), targets]
+    losses = np.log(np.exp(shifted).sum(axis=1)) - own
+    derivatives = logit_gradients(probabilities, values, targets, link, gradient)
+    return (
+        float(losses.mean()),
+        features.T @ derivatives / len(features),
+        derivatives.mean(axis=0),
+    )
+
+
+def epoch(
+    features: FloatArray,
+    targets: npt.NDArray[np.integer],
+    weights: FloatArray,
+    bias: FloatArray,
+    learning_rate: float,
+    batch_size: int,
+    link: Link,
+    gradient: Gradient,
+) -> tuple[float, float, FloatArray, FloatArray]:
+    """One epoch of mini-batch gradient descent in the order of the rows.
+
+    An incomplete last batch is left out of the training, but not of the accuracy.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples,)
+    weights : ndarray of shape (n_features, n_classes)
+    bias : ndarray of shape (n_classes,)
+    learning_rate : float
+    batch_size : int
+        At most `n_samples`.
+    link : {"identity", "sigmoid"}
+    gradient : {"exact", "notebook"}
+
+    Returns
+    -------
+    loss : float
+        Mean over the batches of their mean losses, each before its step.
+    accuracy : float
+        Of all rows, after the last step.
+    weights : ndarray of shape (n_features, n_classes)
+    bias : ndarray of shape (n_classes,)
+    """
+    losses = []
+    for start in range(0, len(features) - batch_size + 1, batch_size):
+        rows = slice(start, start + batch_size)
+        loss, weights_gradient, bias_gradient = batch(
+            features[rows], targets[rows], weights, bias, link, gradient
+        )
+        weights = weights - learning_rate * weights_gradient
+        bias = bias - learning_rate * bias_gradient
+        losses.append(loss)
+    probabilities, _, _ = predict(features, weights, bias, link)
+    accuracy = float(np.mean(probabilities.argmax(axis=1) == targets))
+    return float(np.mean(losses)), accuracy, weights, bias

@@ -1,0 +1,239 @@
+"""The notebook's estimator on compiled kernels."""
+
+import numbers
+from contextlib import suppress
+from typing import Any, cast
+
+import numpy as np
+
+from .monitor import EpochLog
+from .prediction import predict
+from .problem import check_dtype, check_features, make_problem
+from .reference import FloatArray, Gradient
+from .solvers.sgd import DescentSettings, GradientDescent
+from .threads import check_n_threads
+from .validation import check_choice, check_flag, check_integer, check_positive_number
+
+_GRADIENTS = ("notebook", "exact")
+_DEFAULTS = {
+    "gradient": "notebook",
+    "random_state": None,
+    "verbose": True,
+    "dtype": None,
+    "n_threads": None,
+}
+
+
+def _random_source(random_state: Any) -> Any:
+    """What numbers are drawn from: NumPy's global generator for None."""
+    if random_state is None:
+        return np.random
+    if isinstance(random_state, np.random.RandomState | np.random.Generator):
+        return random_state
+    if isinstance(random_state, numbers.Integral):
+        with suppress(ValueError):
+            return np.random.RandomState(int(random_state))
+    raise ValueError(
+        f"random_state={random_state!r} is not allowed: it must be None, an integer from 0 to "
+        "2**32 - 1, a numpy.random.RandomState or a numpy.random.Generator"
+    )
+
+
+class SoftmaxRegressor:
+    """Softmax over sigmoids, trained by mini-batch gradient descent on the cross-entropy.
+
+    With ``z = x @ coeffs + biases`` and ``s = sigmoid(z)``, the probabilities are ``softmax(s)``.
+    Since ``s`` lies between 0 and 1, no loss can fall below ``log(1 + (n_classes - 1) / e)``.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, above 0. The attribute is named `learning_rate`.
+    gradient : {"notebook", "exact"}, default="notebook"
+        "exact" is the derivative of the loss. "notebook" multiplies by ``p[j]`` where the
+        derivative has ``p[target]``; it gives the numbers of the notebook.
+    random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
+        Where the start is drawn from: coefficients, then biases, uniform in [0, 1). None is
+        NumPy's global generator, which `numpy.random.seed` seeds.
+    verbose : bool, default=True
+        Whether `fit` prints a line for each epoch.
+    dtype : {"float64", "float32"} or numpy.dtype, default=None
+        Of parameters and arithmetic; None is float64.
+    n_threads : int, default=None
+        Threads for large passes over the rows: predictions, and the accuracy after each epoch.
+        None is the number of CPUs. The result has the same bits for any number.
+
+    Attributes
+    ----------
+    learning_rate : float
+    n_classes, n_features : int
+        After `fit`.
+    coeffs : ndarray of shape (n_features, n_classes)
+        After `fit`.
+    biases : ndarray of shape (n_classes,)
+        After `fit`.
+    losses_ : ndarray of shape (n_epochs,)
+        Mean cross-entropy of each epoch's batches in nats, each taken before its step.
+    accuracies_ : ndarray of shape (n_epochs,)
+        Share of the rows classified correctly after each epoch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not allowed; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softreg_fast import SoftmaxRegressor
+    >>> x = np.array([[0.0], [0.1], [0.9], [1.0]])
+    >>> y = np.array([0, 0, 1, 1])
+    >>> model = SoftmaxRegressor(2.0, random_state=0, verbose=False).fit(x, y, 500, 4)
+    >>> model.predict(x).argmax(axis=1)
+    array([0, 0, 1, 1])
+    """
+
+    def __init__(
+        self,
+        lr: float,
+        *,
+        gradient: str = "notebook",
+        random_state: Any = None,
+        verbose: bool = True,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.learning_rate = lr
+        self.gradient = gradient
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+        self.n_threads = n_threads
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        check_positive_number("lr", self.learning_rate)
+        check_choice("gradient", self.gradient, _GRADIENTS)
+        _random_source(self.random_state)
+        check_flag("verbose", self.verbose)
+        check_dtype("dtype", self.dtype)
+        check_n_threads("n_threads", self.n_threads)
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in _DEFAULTS.items()
+            if getattr(self, name) is not default and getattr(self, name) != default
+        ]
+        return f"{type(self).__name__}({', '.join([repr(self.learning_rate), *changed])})"
+
+    def fit(
+        self, x: Any, y: Any, epochs: int, batch_size: int, early_stopping: int = 0
+    ) -> "SoftmaxRegressor":
+        """Train from a new random start.
+
+        Batches are taken in the order of the rows; what remains after the last whole batch is
+        left out. After each epoch, a line with its loss and accuracy is printed if `verbose`.
+
+        An interrupt (Ctrl-C) keeps the parameters and the curves of the last finished epoch and
+        is passed on; before the end of the first epoch it leaves the model as it was.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, n_features)
+            Finite real numbers. float32 and float64 arrays are not copied, in C or Fortran
+            order, strided, read-only or memory-mapped; others are, once.
+        y : array-like of shape (n_samples,)
+            Integer labels from 0. The number of classes is the largest label plus one.
+        epochs : int
+            At least 1.
+        batch_size : int
+            From 1 to n_samples.
+        early_stopping : int, default=0
+            Stop when the lowest loss is more than so many epochs back. Zero or less: never.
+
+        Returns
+        -------
+        SoftmaxRegressor
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not allowed; the model is as before and nothing has been printed.
+        FloatingPointError
+            The loss or a parameter became infinite or NaN; the last finite parameters are kept.
+        """
+        self._check_parameters()
+        settings = DescentSettings(
+            learning_rate=float(self.learning_rate),
+            batch_size=check_integer("batch_size", batch_size, minimum=1),
+            n_epochs=check_integer("epochs", epochs, minimum=1),
+            patience=check_integer("early_stopping", early_stopping),
+            gradient=cast(Gradient, self.gradient),
+        )
+        problem = make_problem(x, y, "sigmoid", check_dtype("dtype", self.dtype))
+        n_samples, n_features = problem.features.shape
+        if settings.batch_size > n_samples:
+            raise ValueError(
+                f"batch_size={batch_size!r} is not allowed: x has {n_samples} rows, so there "
+                f"would be no batch to train on; it must be an integer from 1 to {n_samples}"
+            )
+        source = _random_source(self.random_state)
+        coeffs = source.uniform(0, 1, (n_features, problem.n_classes))
+        biases = source.uniform(0, 1, problem.n_classes)
+        descent = GradientDescent(problem, settings, coeffs, biases, self.n_threads)
+        log = EpochLog(verbose=self.verbose)
+        try:
+            descent.run(log)
+        finally:
+            if descent.n_finished_epochs or descent.has_diverged:
+                self.n_classes = problem.n_classes
+                self.n_features = n_features
+                self.coeffs, self.biases = descent.solution
+                self.losses_, self.accuracies_ = log.losses, log.accuracies
+        return self
+
+    def predict(
+        self, x: Any, steps: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray, FloatArray]:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, n_features)
+            Finite real numbers; copied as little as in `fit`.
+        steps : bool, default=False
+            Whether to return the steps of the calculation too.
+
+        Returns
+        -------
+        preds : ndarray of shape (n_samples, n_classes)
+            Probabilities. With `steps`, a tuple ``(preds, logits, coeff_out)``, all of this shape:
+            `coeff_out` is ``x @ coeffs + biases``, and `logits`, as the notebook calls them, are
+            its sigmoids.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`. It is a ValueError and an AttributeError.
+        TypeError, ValueError
+            An argument is not allowed.
+        """
+        if not hasattr(self, "coeffs"):
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError(f"{self!r} is not fitted: call fit before predict")
+        keep_steps = check_flag("steps", steps)
+        dtype = check_dtype("dtype", self.dtype)
+        features = check_features("x", x, dtype)
+        coeffs, biases = np.asarray(self.coeffs, dtype), np.asarray(self.biases, dtype)
+        if features.shape[1] != len(coeffs):
+            raise ValueError(
+                f"x has {features.shape[1]} columns: the model was fitted with {len(coeffs)}"
+            )
+        n_threads = check_n_threads("n_threads", self.n_threads)
+        preds, logits, coeff_out = predict(
+            features, coeffs, biases, "sigmoid", keep_steps=keep_steps, n_threads=n_threads
+        )
+        return (preds, logits, coeff_out) if keep_steps else preds

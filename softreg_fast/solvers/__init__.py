@@ -1,0 +1,1 @@
+"""Solvers: a problem, settings and a start in, parameters out."""

@@ -1,0 +1,191 @@
+"""Mini-batch gradient descent in the order of the rows."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..kernels import epoch as kernels
+from ..kernels.jit import choose_specialisation
+from ..layout import make_workspace, pack_parameters, unpack_parameters
+from ..monitor import EpochLog
+from ..problem import Problem
+from ..reference import FloatArray, Gradient, check_gradient
+from ..threads import RowWorkers, count_threads, row_workers
+
+# Long enough that returning to Python costs next to nothing, short enough that lines appear and
+# interrupts are answered as if at once.
+_SECONDS_PER_CALL = 0.1
+_LARGEST_GROWTH = 8.0
+_FIRST_CALL_PRODUCTS = 20_000_000
+_EPOCHS_PER_CALL = 16_384
+
+
+@dataclass(frozen=True)
+class DescentSettings:
+    """How to descend.
+
+    Attributes
+    ----------
+    learning_rate : float
+    batch_size : int
+        At most the number of rows. What remains after the last whole batch is not trained on.
+    n_epochs : int
+    patience : int
+        Stop when the lowest loss is more than so many epochs back; never if zero or less.
+    gradient : {"exact", "notebook"}
+        The notebook's goes with the sigmoid link alone.
+    """
+
+    learning_rate: float
+    batch_size: int
+    n_epochs: int
+    patience: int
+    gradient: Gradient
+
+
+class GradientDescent:
+    """A run of gradient descent that can be left and looked at any time.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : DescentSettings
+    weights : ndarray of shape (n_features, n_classes)
+    bias : ndarray of shape (n_classes,)
+        The start.
+    n_threads : int or None
+        See `count_threads`. Threads for the passes over all rows that measure the accuracy. The
+        result has the same bits for any number.
+
+    Raises
+    ------
+    ValueError
+        The notebook's gradient with the identity link.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: DescentSettings,
+        weights: FloatArray,
+        bias: FloatArray,
+        n_threads: int | None = 1,
+    ) -> None:
+        check_gradient(settings.gradient, problem.link)
+        self._problem = problem
+        self._settings = settings
+        self._specialisation = choose_specialisation(
+            problem.features.dtype, problem.dtype, problem.n_classes
+        )
+        self._parameters = pack_parameters(weights, bias, self._specialisation)
+        self._finished_parameters = self._parameters.copy()
+        self._gradient = np.zeros_like(self._parameters)
+        self._workspace = make_workspace(self._parameters)
+        self._states = np.zeros(1, kernels.RUN_STATE)
+        self._losses = np.empty(_EPOCHS_PER_CALL)
+        self._accuracies = np.empty(_EPOCHS_PER_CALL)
+        self._n_threads = count_threads(n_threads, len(problem.features) * self._parameters.size)
+
+    @property
+    def n_finished_epochs(self) -> int:
+        """Epochs trained and scored so far."""
+        return int(self._states[0]["epoch"])
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the loss or a parameter became infinite or NaN."""
+        return bool(self._states[0]["outcome"] == kernels.DIVERGED)
+
+    @property
+    def solution(self) -> tuple[FloatArray, FloatArray]:
+        """Weights and bias after the last finished epoch; the start if there is none."""
+        return unpack_parameters(self._finished_parameters, self._problem.n_classes)
+
+    def run(self, log: EpochLog) -> None:
+        """Descend to the last epoch or to an early stop.
+
+        Parameters
+        ----------
+        log : EpochLog
+            Told of the epochs as they finish.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss or a parameter became infinite or NaN.
+        """
+        run_epochs = kernels.run_epochs.specialise(self._specialisation)
+        state = self._states[0]
+        n_products_per_row = self._parameters.size
+        row_budget = max(1, _FIRST_CALL_PRODUCTS // n_products_per_row)
+        with row_workers(self._n_threads) as workers:
+            while state["epoch"] < self._settings.n_epochs and state["outcome"] == kernels.RUNNING:
+                started = time.perf_counter()
+                unspent = self._call(run_epochs, row_budget, log)
+                elapsed = time.perf_counter() - started
+                growth = _SECONDS_PER_CALL * (row_budget - unspent) / (elapsed * row_budget)
+                row_budget = max(1, int(row_budget * min(growth, _LARGEST_GROWTH)))
+                if workers.n_threads > 1 and state["phase"] == kernels.SCORING:
+                    self._score(workers, row_budget)
+        if self.has_diverged:
+            raise FloatingPointError(
+                f"the loss or a parameter became infinite or NaN in epoch {state['epoch']}: "
+                f"learning_rate={self._settings.learning_rate!r} is too large for these features "
+                f"in {self._problem.dtype.name}; the last finite parameters are kept"
+            )
+
+    def _call(self, run_epochs: Any, row_budget: int, log: EpochLog) -> int:
+        """Run the kernel once; log the epochs that it finishes even if it is interrupted."""
+        problem, settings = self._problem, self._settings
+        try:
+            unspent: int = run_epochs(
+                problem.features,
+                problem.targets,
+                problem.n_classes,
+                problem.link == "sigmoid",
+                settings.gradient == "notebook",
+                settings.learning_rate,
+                settings.batch_size,
+                settings.n_epochs,
+                settings.patience,
+                row_budget,
+                self._n_threads > 1,
+                self._specialisation.width,
+                self._parameters,
+                self._finished_parameters,
+                self._gradient,
+                self._workspace,
+                self._states,
+                self._losses,
+                self._accuracies,
+            )
+        finally:
+            n_new = self.n_finished_epochs - log.n_epochs
+            log.record(self._losses[:n_new], self._accuracies[:n_new])
+        return unspent
+
+    def _score(self, workers: RowWorkers, row_budget: int) -> None:
+        n_rows = len(self._problem.features)
+        block_rows = min(row_budget, workers.share(n_rows))
+        count_rows = partial(
+            self._count_correct, kernels.count_correct.specialise(self._specialisation)
+        )
+        self._states[0]["n_correct"] = sum(workers.map(count_rows, n_rows, block_rows))
+        self._states[0]["row"] = n_rows
+
+    def _count_correct(self, count_correct: Any, start: int, stop: int) -> int:
+        n_correct: int = count_correct(
+            self._problem.features,
+            self._problem.targets,
+            start,
+            stop,
+            self._problem.n_classes,
+            self._problem.link == "sigmoid",
+            self._specialisation.width,
+            self._parameters,
+            np.empty_like(self._workspace),
+        )
+        return n_correct

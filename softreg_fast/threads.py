@@ -1,0 +1,101 @@
+"""How many threads, and blocks of rows on them."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .validation import check_integer
+
+Result = TypeVar("Result")
+
+# Below so many, handing them to threads takes longer than it saves.
+_PRODUCTS_WORTH_THREADS = 10_000_000
+_BLOCKS_PER_THREAD = 4
+
+
+def check_n_threads(name: str, n_threads: Any) -> int | None:
+    """The value, if it is None or an integer of at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is not.
+    """
+    return None if n_threads is None else check_integer(name, n_threads, minimum=1)
+
+
+def count_threads(n_threads: int | None, n_products: int) -> int:
+    """The number of threads to use for a pass over the rows.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        What the user wants; None is the number of CPUs that this process may use.
+    n_products : int
+        Multiplications in the pass. Where they are few, one thread does.
+    """
+    if n_products < _PRODUCTS_WORTH_THREADS:
+        return 1
+    if n_threads is not None:
+        return n_threads
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+class RowWorkers:
+    """Threads that work on blocks of rows.
+
+    The compiled code releases the interpreter's lock, so plain threads run in parallel. They live
+    as long as the `row_workers` context: a process that forks afterwards is safe.
+    """
+
+    def __init__(self, n_threads: int, executor: ThreadPoolExecutor | None) -> None:
+        self.n_threads = n_threads
+        self._executor = executor
+
+    def share(self, n_rows: int) -> int:
+        """Rows in a block: few enough that no thread is left with much when the others are done."""
+        return -(-n_rows // (_BLOCKS_PER_THREAD * self.n_threads))
+
+    def map(
+        self, function: Callable[[int, int], Result], n_rows: int, block_rows: int
+    ) -> list[Result]:
+        """Call ``function(start, stop)`` for every block of rows.
+
+        Parameters
+        ----------
+        function : callable
+        n_rows : int
+        block_rows : int
+            Rows in a block; the last may have fewer.
+
+        Returns
+        -------
+        list
+            The results in the order of the blocks.
+        """
+        blocks = [
+            (start, min(start + block_rows, n_rows)) for start in range(0, n_rows, block_rows)
+        ]
+        if self._executor is None:
+            return [function(start, stop) for start, stop in blocks]
+        futures = [self._executor.submit(function, start, stop) for start, stop in blocks]
+        return [future.result() for future in futures]
+
+
+@contextmanager
+def row_workers(n_threads: int) -> Iterator[RowWorkers]:
+    """A context in which blocks of rows are worked on by `n_threads` threads.
+
+    When it is left by an exception, such as the user's interrupt, blocks not begun are dropped.
+    """
+    if n_threads == 1:
+        yield RowWorkers(1, None)
+        return
+    executor = ThreadPoolExecutor(n_threads, thread_name_prefix="softreg_fast")
+    try:
+        yield RowWorkers(n_threads, executor)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

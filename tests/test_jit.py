@@ -1,0 +1,216 @@
+"""Compilation and its cache."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import softreg_fast
+from softreg_fast.kernels import epoch, jit
+
+PACKAGE = Path(softreg_fast.__file__).parent
+DOUBLE = np.dtype(np.float64)
+
+FIT = """
+import numpy as np
+from softreg_fast import SoftmaxRegressor
+x = np.arange(12.0).reshape(6, 2)
+model = SoftmaxRegressor(0.1, random_state=0).fit(x, [0, 1, 2, 0, 1, 2], 2, 3)
+"""
+
+
+def _run(code, cache_folder, python_path):
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(cache_folder),
+        "PYTHONPATH": str(python_path),
+    }
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=environment, cwd=python_path, capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    return result.stdout
+
+
+@pytest.fixture
+def cached_entry(tmp_path, monkeypatch):
+    """Makes a new entry point, as in a new process, on a cache folder of the test's own."""
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+
+    def make():
+        return jit.EntryPoint(epoch.count_correct._function, epoch._count_correct_types)
+
+    return make
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """The names of functions that are compiled and saved."""
+    saved = []
+    original = jit._DiskCache.save_overload
+
+    def save_overload(self, sig, cres):
+        saved.append(self._name)
+        original(self, sig, cres)
+
+    monkeypatch.setattr(jit._DiskCache, "save_overload", save_overload)
+    return saved
+
+
+SPECIALISATION = jit.choose_specialisation(DOUBLE, DOUBLE, 3)
+
+
+def _count(entry):
+    return entry.specialise(SPECIALISATION)(
+        np.eye(3),
+        np.array([0, 1, 0], np.int32),
+        0,
+        3,
+        3,
+        True,
+        SPECIALISATION.width,
+        np.concatenate([np.eye(3, 4), np.zeros((1, 4))]),
+        np.zeros((2, 8, 4)),
+    )
+
+
+def test_nothing_compiles_at_import():
+    code = (
+        "from softreg_fast.kernels import epoch, dense, link, exponential\n"
+        "entries = [epoch.run_epochs, epoch.count_correct, epoch.predict]\n"
+        "assert not any(entry._compiled for entry in entries)\n"
+        "kernels = [v for m in (epoch, dense, link, exponential) for v in vars(m).values()\n"
+        "           if hasattr(v, 'signatures')]\n"
+        "assert len(kernels) > 10\n"
+        "assert not any(kernel.signatures for kernel in kernels)\n"
+        "import sys; assert 'sklearn' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=300)
+
+
+def test_second_process_loads_what_the_first_compiled(cached_entry, compilations):
+    assert _count(cached_entry()) == 2
+    assert _count(cached_entry()) == 2
+    assert compilations == ["count_correct"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "changed", "of another kind"])
+def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, damage):
+    _count(cached_entry())
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    middle = len(content) // 2
+    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    file.write_bytes(
+        {
+            "truncated": content[:middle],
+            "emptied": b"",
+            "changed": changed,
+            "of another kind": b"x" * 100,
+        }[damage]
+    )
+
+    assert _count(cached_entry()) == 2
+
+    assert len(compilations) == 2
+    assert len(file.read_bytes()) == len(content)
+
+
+def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path, monkeypatch):
+    def write_bytes(self, data):
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert _count(cached_entry()) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_at_all_costs_a_compilation(cached_entry, monkeypatch):
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)
+    assert _count(cached_entry()) == 2
+
+
+def test_vanished_folder_costs_a_compilation(cached_entry, tmp_path):
+    entry = cached_entry()
+    tmp_path.rmdir()
+    assert _count(entry) == 2
+
+
+def test_unwritable_folders_fall_back_to_a_private_temporary_one(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(jit, "_FOLDER", file)
+    monkeypatch.setattr(jit.config, "CACHE_DIR", str(file))
+    monkeypatch.setattr(jit, "AppDirs", lambda **_: type("Dirs", (), {"user_cache_dir": str(file)}))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    find = jit.cache_folder.__wrapped__
+
+    folder = find()
+
+    assert folder.parent == tmp_path
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    assert find() is None, "others could write code into it that would be executed"
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    assert find() is None
+
+
+def test_numba_cache_dir_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(jit.config, "CACHE_DIR", str(tmp_path))
+    assert jit.cache_folder.__wrapped__() == tmp_path / "softreg_fast"
+
+
+def test_change_in_any_kernel_file_is_seen(tmp_path):
+    """Numba's own cache looks at the file of the entry point alone."""
+    shutil.copytree(
+        PACKAGE, tmp_path / "softreg_fast", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    before = _run(FIT, tmp_path / "cache", tmp_path)
+    assert _run(FIT, tmp_path / "cache", tmp_path) == before
+    n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
+    link = tmp_path / "softreg_fast" / "kernels" / "link.py"
+    source = link.read_text()
+    assert source.count("    loss = 0.0\n") == 1
+    link.write_text(source.replace("    loss = 0.0\n", "    loss = 3.0\n"))
+
+    after = _run(FIT, tmp_path / "cache", tmp_path)
+
+    losses = [float(output.split("Loss: ")[1].split(" ")[0]) for output in (before, after)]
+    np.testing.assert_allclose(losses[1] - losses[0], 3.0 / 3, rtol=1e-12)
+    assert len(list((tmp_path / "cache").rglob("*.machine_code"))) == 2 * n_files
+
+
+def test_closed_entry_point_refuses_other_types():
+    entry = epoch.count_correct.specialise(SPECIALISATION)
+    with pytest.raises(TypeError, match="No matching definition"):
+        entry(*["features"] * 9)
+
+
+def test_one_compilation_serves_every_layout():
+    entry = epoch.count_correct.specialise(SPECIALISATION)
+    x, y = np.random.default_rng(0).standard_normal((6, 3)), np.zeros(6, np.int32)
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    y.flags.writeable = False
+    parameters = np.concatenate([np.eye(3, 4), np.zeros((1, 4))])
+    results = {
+        entry(a, y, 0, 6, 3, True, SPECIALISATION.width, parameters, np.zeros((2, 8, 4)))
+        for a in (x, np.asfortranarray(x), read_only, x[::-1].copy()[::-1])
+    }
+    assert len(results) == 1
+    assert len(entry.signatures) == 1
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "bits", "expected"),
+    [(2, 512, 4), (4, 512, 4), (5, 512, 8), (100, 512, 8), (100, 256, 4), (100, 128, 4)],
+)
+def test_lanes_follow_classes_and_the_cpu(monkeypatch, n_classes, bits, expected):
+    monkeypatch.setattr(jit, "vector_bits", lambda: bits)
+    assert jit.choose_specialisation(DOUBLE, DOUBLE, n_classes).lanes == expected

@@ -1,0 +1,366 @@
+"""Kernels against their NumPy twins; the same tests run with and without the JIT."""
+
+import numpy as np
+import pytest
+from conftest import WITHOUT_JIT
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from softreg_fast import reference
+from softreg_fast.kernels import epoch as kernels
+from softreg_fast.kernels import jit
+from softreg_fast.kernels.link import exponential_rows
+from softreg_fast.layout import make_workspace, pack_parameters
+from softreg_fast.monitor import EpochLog
+from softreg_fast.prediction import predict
+from softreg_fast.problem import Problem, make_problem
+from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+
+KINDS = [("sigmoid", "notebook"), ("sigmoid", "exact"), ("identity", "exact")]
+DTYPES = [np.dtype(np.float64), np.dtype(np.float32)]
+TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
+
+
+def _start(n_features, n_classes, dtype, seed=3):
+    random = np.random.default_rng(seed)
+    scale = 1 / np.sqrt(n_features)
+    weights = (scale * random.standard_normal((n_features, n_classes))).astype(dtype)
+    return weights, random.standard_normal(n_classes).astype(dtype)
+
+
+def _descend(features, targets, start, dtype, link, gradient, **settings):
+    settings = {"learning_rate": 1.0, "n_epochs": 1, "patience": 0, **settings}
+    problem = make_problem(features, targets, link, np.dtype(dtype))
+    descent = GradientDescent(problem, DescentSettings(gradient=gradient, **settings), *start)
+    log = EpochLog(verbose=False)
+    descent.run(log)
+    return log, *descent.solution
+
+
+def _assert_close(found, expected, dtype):
+    """Within the tolerance of the largest element."""
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[np.dtype(dtype)] * scale)
+
+
+def _assert_batch_equals_reference(features, targets, n_classes, dtype, link, gradient):
+    """The gradient is what one huge step leaves of the parameters: the start drowns in it."""
+    start = _start(features.shape[1], n_classes, dtype)
+    in_double = [part.astype(np.float64) for part in start]
+    loss, weights_gradient, bias_gradient = reference.batch(
+        features.astype(np.float64), targets, *in_double, link, gradient
+    )
+    step = 2.0**30
+    log, weights, bias = _descend(
+        features, targets, start, dtype, link, gradient,
+        learning_rate=step, batch_size=len(features),
+    )  # fmt: skip
+    _assert_close(log.losses[0], loss, dtype)
+    gradient_scale = max(np.abs(weights_gradient).max(), np.abs(bias_gradient).max())
+    for found, before, expected in [
+        (weights, start[0], weights_gradient),
+        (bias, start[1], bias_gradient),
+    ]:
+        np.testing.assert_allclose(
+            (before - found.astype(np.float64)) / step,
+            expected,
+            rtol=0,
+            atol=TOLERANCE[dtype] * gradient_scale,
+        )
+
+
+@pytest.mark.parametrize(("link", "gradient"), KINDS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("features_dtype", DTYPES, ids=str)
+def test_batch_equals_reference_in_all_dtypes(make_data, features_dtype, dtype, link, gradient):
+    for n_classes in (2, 3, 7, 10, 19, 40):
+        features, targets = make_data(41, 11, n_classes)
+        _assert_batch_equals_reference(
+            features.astype(features_dtype), targets, n_classes, dtype, link, gradient
+        )
+
+
+def _exponential_types(specialisation):
+    matrix = jit.array_type(specialisation.dtype, 2)
+    return jit.width_type(specialisation), matrix, matrix
+
+
+@jit.entry_point(_exponential_types)
+def _exponential(width, x, out):
+    exponential_rows(0, x.shape[0], x.shape[1], width, x, out)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "lanes", "smallest", "largest"),
+    [
+        (DTYPES[0], 4, -600.0, 709.0),
+        (DTYPES[0], 8, -600.0, 709.0),
+        (DTYPES[1], 4, -80.0, 88.0),
+        (DTYPES[1], 8, -80.0, 88.0),
+        (DTYPES[1], 16, -80.0, 88.0),
+    ],
+)
+def test_exponential_over_its_range(dtype, lanes, smallest, largest):
+    """Against extended precision; then the flush to zero, infinities and NaN."""
+    random = np.random.default_rng(0)
+    below = np.nextafter(dtype.type(smallest), dtype.type(-np.inf))
+    special = [np.nan, np.inf, -np.inf, below, -1e30]
+    regular = [0.0, -0.0, 1e-30, -1e-30, smallest, largest, 0.5, -0.5, 1.0, -1.0, 2e-8]
+    points = np.concatenate(
+        [special, regular, random.uniform(smallest, largest, 800), random.uniform(-1, 1, 800)]
+    ).astype(dtype)
+    specialisation = jit.Specialisation(dtype, dtype, lanes)
+    found = np.empty((101, 16), dtype)
+
+    _exponential.specialise(specialisation)(specialisation.width, points.reshape(101, 16), found)
+
+    found = found.ravel()
+    exact = np.exp(points[5:].astype(np.longdouble))
+    errors = np.abs(found[5:] - exact) / np.spacing(exact.astype(dtype))
+    assert errors.max() < 2
+    assert np.isnan(found[0])
+    assert found[1] >= 0.999 * exact.max()
+    np.testing.assert_array_equal(found[2:5], 0)
+
+
+@given(
+    st.integers(1, 80), st.integers(1, 20), st.integers(2, 36), st.sampled_from(KINDS),
+    st.sampled_from(DTYPES), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@example(1, 1, 2, ("sigmoid", "notebook"), DTYPES[0], 0)
+@example(8, 8, 1000, ("sigmoid", "notebook"), DTYPES[0], 0)
+@example(9, 3, 1000, ("identity", "exact"), DTYPES[1], 0)
+@example(5, 600, 3, ("sigmoid", "exact"), DTYPES[0], 0)
+def test_batch_equals_reference_at_odd_shapes(n_samples, n_features, n_classes, kind, dtype, seed):
+    random = np.random.default_rng(seed)
+    features = random.standard_normal((n_samples, n_features))
+    targets = random.integers(0, n_classes, n_samples)
+    targets[-1] = n_classes - 1
+    _assert_batch_equals_reference(features, targets, n_classes, dtype, *kind)
+
+
+@given(st.integers(2, 70), st.integers(1, 9), st.integers(2, 12), st.sampled_from(KINDS), st.data())
+def test_epochs_equal_reference_step_by_step(n_samples, n_features, n_classes, kind, data):
+    batch_size = data.draw(st.integers(1, n_samples), label="batch_size")
+    random = np.random.default_rng(n_samples)
+    features = random.standard_normal((n_samples, n_features))
+    targets = random.integers(0, n_classes, n_samples)
+    targets[-1] = n_classes - 1
+    start = weights, bias = _start(n_features, n_classes, np.float64)
+    losses, accuracies = [], []
+    for n_epochs in (1, 2, 3):
+        loss, accuracy, weights, bias = reference.epoch(
+            features, targets, weights, bias, 0.3, batch_size, *kind
+        )
+        losses.append(loss)
+        accuracies.append(accuracy)
+
+        log, found_weights, found_bias = _descend(
+            features, targets, start, np.float64, *kind,
+            n_epochs=n_epochs, batch_size=batch_size, learning_rate=0.3,
+        )  # fmt: skip
+
+        _assert_close(log.losses, losses, np.float64)
+        np.testing.assert_array_equal(log.accuracies, accuracies)
+        _assert_close(found_weights, weights, np.float64)
+        _assert_close(found_bias, bias, np.float64)
+
+
+def _layouts(features, tmp_path):
+    wide = np.zeros((2 * len(features), 3 * features.shape[1]))
+    wide[::2, 1::3] = features
+    read_only = features.copy()
+    read_only.flags.writeable = False
+    np.save(tmp_path / "features.npy", features)
+    return {
+        "C": features,
+        "F": np.asfortranarray(features),
+        "strided": wide[::2, 1::3],
+        "reversed": features[::-1, ::-1].copy()[::-1, ::-1],
+        "read-only": read_only,
+        "memory-mapped": np.load(tmp_path / "features.npy", mmap_mode="r"),
+    }
+
+
+@pytest.mark.parametrize(("link", "gradient"), KINDS)
+def test_every_layout_gives_the_same_bits_without_a_copy(make_data, tmp_path, link, gradient):
+    features, targets = make_data(45, 10, 5)
+    start = _start(10, 5, np.float64)
+    results = {}
+    for name, array in _layouts(features, tmp_path).items():
+        np.testing.assert_array_equal(array, features)
+        problem = make_problem(array, targets, link, DTYPES[0])
+        assert problem.features.base is array or problem.features is array
+        log, weights, bias = _descend(
+            array, targets, start, np.float64, link, gradient, n_epochs=2, batch_size=20
+        )
+        results[name] = np.concatenate([log.losses, weights.ravel(), bias])
+
+    for name, result in results.items():
+        np.testing.assert_array_equal(result, results["C"], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "label_dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", ">i4"]
+)
+def test_every_label_dtype_gives_the_same_targets(label_dtype):
+    labels = np.array([0, 3, 1, 2, 3], label_dtype)
+    features = np.arange(10.0).reshape(5, 2)
+    for array in (labels, labels[::-1].copy()[::-1], labels.tolist()):
+        problem = make_problem(features, array, "sigmoid", DTYPES[0])
+        assert problem.n_classes == 4
+        assert problem.targets.dtype == np.int32
+        np.testing.assert_array_equal(problem.targets, [0, 3, 1, 2, 3])
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "identity"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("n_classes", "n_samples"), [(2, 1), (3, 70), (10, 33), (37, 20)])
+def test_predictions_equal_reference(make_data, n_classes, n_samples, dtype, link):
+    features, _ = make_data(n_samples, 6, n_classes)
+    weights, bias = _start(6, n_classes, dtype)
+    expected = reference.predict(
+        features, weights.astype(np.float64), bias.astype(np.float64), link
+    )
+
+    found = predict(features, weights, bias, link, keep_steps=True, n_threads=1)
+
+    for found_part, expected_part in zip(found, expected, strict=True):
+        assert found_part.dtype == dtype
+        assert found_part.flags.c_contiguous
+        _assert_close(found_part, expected_part, dtype)
+    probabilities, *_ = predict(features, weights, bias, link, keep_steps=False, n_threads=1)
+    np.testing.assert_array_equal(probabilities, found[0])
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "identity"])
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e3, 1e150])
+def test_extreme_logits_equal_reference(make_data, link, scale):
+    features, _ = make_data(40, 3, 5)
+    weights, bias = _start(3, 5, np.float64)
+    weights = weights * scale
+    expected = reference.predict(features, weights, bias, link)
+    found = predict(features, weights, bias, link, keep_steps=True, n_threads=1)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12, atol=1e-250)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-250)
+
+
+@pytest.mark.parametrize("n_classes", [3, 10])
+def test_accuracy_takes_the_first_of_classes_that_saturation_makes_equal(n_classes):
+    """Logits of 40 and 50 have the same sigmoid, so the notebook predicts the first of them."""
+    random = np.random.default_rng(0)
+    logits = random.choice([-50.0, 0.0, 36.0, 37.5, 40.0, 50.0], size=(300, n_classes))
+    targets = random.integers(0, n_classes, 300)
+    features, start = logits, (np.eye(n_classes), np.zeros(n_classes))
+    expected = reference.predict(features, *start, "sigmoid")[0].argmax(axis=1)
+    assert np.mean(expected != logits.argmax(axis=1)) > 0.1
+
+    for link, classes in [("sigmoid", expected), ("identity", logits.argmax(axis=1))]:
+        problem = Problem(features, targets.astype(np.int32), n_classes, link, DTYPES[0])
+        specialisation = jit.choose_specialisation(DTYPES[0], DTYPES[0], n_classes)
+        parameters = pack_parameters(*start, specialisation)
+        n_correct = kernels.count_correct.specialise(specialisation)(
+            problem.features,
+            problem.targets,
+            0,
+            300,
+            n_classes,
+            link == "sigmoid",
+            specialisation.width,
+            parameters,
+            make_workspace(parameters),
+        )
+        assert n_correct == np.sum(classes == targets)
+
+
+def test_accuracy_agrees_with_the_predictions_to_the_last_tie(make_data):
+    features, targets = make_data(200, 4, 6)
+    weights, bias = _start(4, 6, np.float64)
+    log, new_weights, new_bias = _descend(
+        40 * features, targets, (weights, bias), np.float64, "sigmoid", "notebook", batch_size=200
+    )
+    probabilities, *_ = predict(
+        40 * features, new_weights, new_bias, "sigmoid", keep_steps=False, n_threads=1
+    )
+    assert log.accuracies[0] == np.mean(probabilities.argmax(axis=1) == targets)
+
+
+def test_early_stopping_looks_at_the_first_lowest_loss(make_data):
+    features, targets = make_data(30, 3, 3)
+    settings = {"batch_size": 30, "learning_rate": 50.0, "n_epochs": 200}
+    arguments = features, targets, _start(3, 3, np.float64), np.float64, "identity", "exact"
+    log, *_ = _descend(*arguments, **settings)
+    for patience in (1, 2, 5, 20):
+        stopped, *_ = _descend(*arguments, **settings, patience=patience)
+        expected = next(
+            (
+                n_epochs
+                for n_epochs in range(1, 201)
+                if n_epochs - np.argmin(log.losses[:n_epochs]) > patience
+            ),
+            200,
+        )
+        assert len(stopped.losses) == expected
+        np.testing.assert_array_equal(stopped.losses, log.losses[:expected])
+
+
+def test_stopping_and_resuming_anywhere_changes_no_bit(make_data, monkeypatch):
+    features, targets = make_data(150, 3, 4)
+    start = _start(3, 4, np.float64)
+    arguments = features, targets, start, np.float64, "sigmoid", "notebook"
+    settings = {"batch_size": 70, "n_epochs": 3 if WITHOUT_JIT else 30, "patience": 20}
+    whole, *solution = _descend(*arguments, **settings)
+
+    for seconds, first in [(1e-9, 1), (1e-4, 500)]:
+        monkeypatch.setattr("softreg_fast.solvers.sgd._SECONDS_PER_CALL", seconds)
+        monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", first)
+        monkeypatch.setattr("softreg_fast.solvers.sgd._EPOCHS_PER_CALL", 2)
+        pieces, *pieced_solution = _descend(*arguments, **settings)
+        np.testing.assert_array_equal(pieces.losses, whole.losses)
+        np.testing.assert_array_equal(pieces.accuracies, whole.accuracies)
+        for found, expected in zip(pieced_solution, solution, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch):
+    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_THREADS", 0)
+    features, targets = make_data(203, 7, 5)
+    start = _start(7, 5, np.float64)
+    problem = make_problem(features, targets, "sigmoid", DTYPES[0])
+    settings = DescentSettings(0.5, 50, 4, 0, "notebook")
+    results = []
+    for n_threads in (1, 2, 3, 4, 7):
+        descent = GradientDescent(problem, settings, *start, n_threads)
+        log = EpochLog(verbose=False)
+        descent.run(log)
+        parts = predict(features, *start, "sigmoid", keep_steps=True, n_threads=n_threads)
+        results.append([log.losses, log.accuracies, *descent.solution, *parts])
+
+    for result in results[1:]:
+        for found, expected in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_divergence_keeps_the_last_finite_parameters(make_data, dtype):
+    features, targets = make_data(30, 3, 3)
+    settings = DescentSettings(float(np.finfo(dtype).max) / 4, 10, 50, 0, "exact")
+    problem = make_problem(1e3 * features, targets, "identity", dtype)
+    start = _start(3, 3, dtype)
+    descent = GradientDescent(problem, settings, *start)
+    log = EpochLog(verbose=False)
+
+    with pytest.raises(FloatingPointError, match="learning_rate"):
+        descent.run(log)
+
+    assert descent.has_diverged
+    assert len(log.losses) == descent.n_finished_epochs
+    assert all(np.isfinite(part).all() for part in descent.solution)
+
+
+def test_notebook_gradient_with_identity_link_is_refused(make_data):
+    problem = make_problem(*make_data(5, 2, 2), "identity", DTYPES[0])
+    with pytest.raises(ValueError, match=r"gradient='notebook' with link='identity'"):
+        GradientDescent(
+            problem, DescentSettings(1.0, 5, 1, 0, "notebook"), np.zeros((2, 2)), np.zeros(2)
+        )

@@ -1,0 +1,320 @@
+"""SoftmaxRegressor through its public surface."""
+
+import copy
+import json
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from notebook_form import train
+
+import softreg_fast
+from softreg_fast import SoftmaxRegressor, reference
+
+
+@pytest.fixture
+def model():
+    return SoftmaxRegressor(0.5, random_state=0, verbose=False)
+
+
+def test_positional_and_keyword_calls(iris):
+    x, y = iris
+    np.random.seed(1)
+    positional = SoftmaxRegressor(0.5, verbose=False)
+    positional.fit(x, y, 20, 50, 3)
+    np.random.seed(1)
+    keyword = SoftmaxRegressor(lr=0.5, verbose=False)
+    keyword.fit(x=x, y=y, epochs=20, batch_size=50, early_stopping=3)
+
+    np.testing.assert_array_equal(positional.coeffs, keyword.coeffs)
+    np.testing.assert_array_equal(
+        positional.predict(x[None, 40, :], False), keyword.predict(x=x[None, 40, :], steps=False)
+    )
+
+
+def test_attributes(iris, model):
+    x, y = iris
+    assert vars(model) == {
+        "learning_rate": 0.5,
+        "gradient": "notebook",
+        "random_state": 0,
+        "verbose": False,
+        "dtype": None,
+        "n_threads": None,
+    }
+
+    assert model.fit(x, y, 7, 50) is model
+
+    assert (model.n_classes, model.n_features) == (3, 4)
+    assert model.coeffs.shape == (4, 3)
+    assert model.biases.shape == (3,)
+    assert model.losses_.shape == model.accuracies_.shape == (7,)
+
+
+def test_number_of_classes_comes_from_the_largest_label(model):
+    model.fit(np.eye(2), [0, 2], 1, 2)
+    assert model.n_classes == 3
+    assert model.predict(np.eye(2)).shape == (2, 3)
+
+
+def test_start_is_drawn_as_in_the_notebook(iris):
+    """Coefficients, then biases, from the global generator; nothing else is drawn."""
+    x, y = iris
+    np.random.seed(5)
+    expected_coeffs = np.random.uniform(0, 1, (4, 3))
+    expected_biases = np.random.uniform(0, 1, 3)
+    following = np.random.uniform()
+    np.random.seed(5)
+    model = SoftmaxRegressor(1e-300, verbose=False).fit(x, y, 1, 150)
+    np.testing.assert_array_equal(model.coeffs, expected_coeffs)
+    np.testing.assert_array_equal(model.biases, expected_biases)
+    assert np.random.uniform() == following
+
+
+@pytest.mark.parametrize("make", [int, np.random.RandomState, np.random.default_rng, np.int64])
+def test_random_state_decides_the_start(iris, make):
+    x, y = iris
+    np.random.seed(0)
+    before = np.random.get_state()[1].copy()
+    first, second = (
+        SoftmaxRegressor(0.5, random_state=make(7), verbose=False).fit(x, y, 2, 50)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.coeffs, second.coeffs)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    if make is int:
+        np.random.seed(7)
+        third = SoftmaxRegressor(0.5, verbose=False).fit(x, y, 2, 50)
+        np.testing.assert_array_equal(first.coeffs, third.coeffs)
+
+
+def test_printed_lines_are_the_notebooks(iris, capsys):
+    x, y = iris
+    np.random.seed(3)
+    start = np.random.uniform(0, 1, (4, 3)), np.random.uniform(0, 1, 3)
+    losses, accuracies, *_ = train(x, y, *start, 0.5, 40, 16)
+    np.random.seed(3)
+
+    model = SoftmaxRegressor(0.5).fit(x, y, 40, 16)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 40
+    for epoch, line in enumerate(lines):
+        found = re.fullmatch(r"Epoch: #(\d+) - Loss: (\S+) - Acc: (\d\.\d\d)", line)
+        assert found, line
+        assert int(found[1]) == epoch
+        assert float(found[2]) == model.losses_[epoch]
+        np.testing.assert_allclose(float(found[2]), losses[epoch], rtol=1e-9)
+        assert found[3] == f"{accuracies[epoch]:.2f}"
+
+
+def test_quiet_fit_prints_nothing(iris, model, capsys):
+    model.fit(*iris, 3, 50)
+    model.predict(iris[0])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_steps_are_predictions_logits_and_coeff_out(iris, model):
+    x, y = iris
+    model.fit(x, y, 5, 50)
+    expected = reference.predict(x, model.coeffs, model.biases, "sigmoid")
+
+    found = model.predict(x, steps=True)
+
+    assert isinstance(found, tuple)
+    for part, expected_part in zip(found, expected, strict=True):
+        np.testing.assert_allclose(part, expected_part, rtol=1e-13)
+    np.testing.assert_array_equal(model.predict(x), found[0])
+
+
+def test_predictions_follow_parameters_that_the_user_sets(iris, model):
+    x, y = iris
+    model.fit(x, y, 2, 50)
+    model.coeffs = np.zeros((4, 3))
+    model.biases = np.zeros(3)
+    np.testing.assert_array_equal(model.predict(x), np.full((150, 3), 1 / 3))
+
+
+@pytest.mark.parametrize("gradient", ["notebook", "exact"])
+@pytest.mark.parametrize("dtype", ["float32", np.float64, np.dtype("f4"), None])
+def test_gradient_and_dtype(iris, gradient, dtype):
+    x, y = iris
+    model = SoftmaxRegressor(
+        0.5, gradient=gradient, dtype=dtype, random_state=0, verbose=False
+    ).fit(x, y, 3, 50)
+    random = np.random.RandomState(0)
+    weights, bias = random.uniform(0, 1, (4, 3)), random.uniform(0, 1, 3)
+    for _ in range(3):
+        *_, weights, bias = reference.epoch(x, y, weights, bias, 0.5, 50, "sigmoid", gradient)
+    expected_dtype = np.dtype(dtype or np.float64)
+    assert model.coeffs.dtype == model.biases.dtype == model.predict(x).dtype == expected_dtype
+    tolerance = 1e-13 if expected_dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(model.coeffs, weights, rtol=tolerance)
+    np.testing.assert_allclose(model.biases, bias, rtol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint16", "int64", "bool", "float16", ">f8", "longdouble"]
+)
+def test_other_numbers_are_converted(dtype, model):
+    x = np.array([[0, 1], [1, 0], [1, 1], [0, 0]], dtype)
+    y = [0, 1, 1, 0]
+    expected = copy.deepcopy(model).fit(x.astype(np.float64), y, 4, 2).coeffs
+    np.testing.assert_array_equal(model.fit(x, y, 4, 2).coeffs, expected)
+    np.testing.assert_array_equal(model.fit(x.tolist(), y, 4, 2).coeffs, expected)
+
+
+def test_unaligned_features(model):
+    records = np.zeros(4, np.dtype([("tag", "i1"), ("x", "f8", 2)]))
+    records["x"] = [[0, 1], [1, 0], [1, 1], [0, 0]]
+    assert not records["x"].flags.aligned
+    expected = copy.deepcopy(model).fit(records["x"].copy(), [0, 1, 1, 0], 4, 2).coeffs
+    np.testing.assert_array_equal(model.fit(records["x"], [0, 1, 1, 0], 4, 2).coeffs, expected)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_pickle_and_deepcopy(iris, model, fitted):
+    if fitted:
+        model.fit(*iris, 3, 50)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), copy.copy(model)):
+        assert vars(twin).keys() == vars(model).keys()
+        assert repr(twin) == repr(model)
+        if fitted:
+            np.testing.assert_array_equal(twin.predict(iris[0]), model.predict(iris[0]))
+        twin.fit(*iris, 1, 50)
+
+
+def test_repr_names_what_is_not_the_default():
+    assert repr(SoftmaxRegressor(0.5)) == "SoftmaxRegressor(0.5)"
+    model = SoftmaxRegressor(2, gradient="exact", random_state=3, dtype="float32", verbose=False)
+    assert repr(model) == (
+        "SoftmaxRegressor(2, gradient='exact', random_state=3, verbose=False, dtype='float32')"
+    )
+    assert repr(eval(repr(model))) == repr(model)
+
+
+def test_subclass_keeps_its_type(iris):
+    class Mine(SoftmaxRegressor):
+        pass
+
+    model = Mine(0.5, verbose=False)
+    assert repr(model) == "Mine(0.5, verbose=False)"
+    assert isinstance(model.fit(*iris, 1, 50), Mine)
+
+
+@pytest.mark.parametrize("n_samples", [150, 40_000])
+def test_interrupt_keeps_the_last_finished_epoch(n_samples, make_data):
+    """Whether epochs are short or long, in the middle of one or of its accuracy."""
+    x, y = make_data(n_samples, 50, 3)
+    model = SoftmaxRegressor(0.1, random_state=0, verbose=False)
+    model.fit(x, y, 1, n_samples)
+    timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, 10**9, n_samples)
+    timer.join()
+
+    n_epochs = len(model.losses_)
+    assert n_epochs == len(model.accuracies_) > 1
+    expected = SoftmaxRegressor(0.1, random_state=0, verbose=False).fit(x, y, n_epochs, n_samples)
+    np.testing.assert_array_equal(model.losses_, expected.losses_)
+    np.testing.assert_array_equal(model.accuracies_, expected.accuracies_)
+    np.testing.assert_array_equal(model.coeffs, expected.coeffs)
+    np.testing.assert_array_equal(model.biases, expected.biases)
+
+
+def test_interrupt_before_the_first_epoch_ends_leaves_the_model_as_it_was(model, make_data):
+    x, y = make_data(2_000_000, 10, 3)
+    model.fit(x[:10], y[:10], 2, 10)
+    before = copy.deepcopy(vars(model))
+    timer = threading.Timer(0.25, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, 10**9, 1)
+    timer.join()
+    _assert_same_state(vars(model), before)
+
+
+def _assert_same_state(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_lines_appear_while_training_goes_on():
+    code = (
+        "import numpy as np\n"
+        "from softreg_fast import SoftmaxRegressor\n"
+        "SoftmaxRegressor(0.5).fit(np.eye(3), [0, 1, 2], 10**12, 3)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        line = process.stdout.readline()
+        process.kill()
+    assert line.startswith("Epoch: #0 - Loss: ")
+
+
+def test_divergence_is_an_error_and_keeps_finite_parameters(make_data):
+    x, y = make_data(60, 4, 3)
+    model = SoftmaxRegressor(1e39, dtype="float32", random_state=0, verbose=False)
+    with pytest.raises(FloatingPointError, match=r"learning_rate=1e\+39 is too large.*float32"):
+        model.fit(x, y, 100, 10)
+    assert np.isfinite(model.coeffs).all()
+    assert np.isfinite(model.biases).all()
+    assert np.isfinite(model.predict(x)).all()
+    assert len(model.losses_) == len(model.accuracies_) < 100
+
+
+def test_fit_needs_next_to_no_memory(make_data):
+    """Nothing as large as the features, nor one number for each row and class."""
+    x, y = make_data(200_000, 20, 10)
+    y = y.astype(np.int32)
+    model = SoftmaxRegressor(0.1, verbose=False).fit(x[:100], y[:100], 1, 10)
+    for array in (x, x[::2, ::2], np.asfortranarray(x[:1000])):
+        labels = y[: 2 * len(array) : 2] if len(array) == 100_000 else y[: len(array)]
+        tracemalloc.start()
+        model.fit(array, labels, 2, len(array))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 2_000_000
+
+
+def test_public_names():
+    assert softreg_fast.__all__ == [
+        "SoftmaxRegressor",
+        "categorical_crossentropy",
+        "sigmoid",
+        "softmax",
+    ]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", softreg_fast.__version__)
+
+
+def test_fit_and_predict_survive_a_fork(make_data):
+    code = """
+import json, multiprocessing, warnings
+import numpy as np
+from softreg_fast import SoftmaxRegressor
+x = np.random.default_rng(0).standard_normal((60_000, 40))
+y = (x[:, 0] > 0).astype(int)
+def train(_):
+    model = SoftmaxRegressor(0.5, random_state=0, verbose=False, n_threads=2).fit(x, y, 2, 1000)
+    return [model.losses_.tolist(), model.predict(x[:5]).tolist()]
+if __name__ == "__main__":
+    here = train(0)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        there = pool.map(train, range(2))
+    print(json.dumps([here == result for result in there]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert json.loads(result.stdout) == [True, True]
