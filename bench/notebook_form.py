@@ -12,33 +12,9 @@ def _probabilities(features, weights, bias):
     return exponentials / exponentials.sum(axis=1, keepdims=True), values
 
 
-def batch_gradient(features, one_hot, weights, bias):
-    """Loss of each row, and the gradient through an array (n_samples, n_features, n_classes).
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_samples, n_features)
-    one_hot : ndarray of shape (n_samples, n_classes)
-    weights : ndarray of shape (n_features, n_classes)
-    bias : ndarray of shape (n_classes,)
-
-    Returns
-    -------
-    losses : ndarray of shape (n_samples,)
-    weights_gradient : ndarray of shape (n_features, n_classes)
-    bias_gradient : ndarray of shape (n_classes,)
-    """
-    probabilities, values = _probabilities(features, weights, bias)
-    losses = (-np.log(probabilities) * one_hot).sum(axis=1)
-    crossentropy_slope = (-one_hot / probabilities)[one_hot == 1, None]
-    softmax_slope = (one_hot - probabilities) * probabilities
-    logit_gradients = values * (1 - values) * softmax_slope * crossentropy_slope
-    repeated = np.repeat(features[:, :, None], repeats=one_hot.shape[1], axis=2)
-    return (
-        losses,
-        (repeated * logit_gradients[:, None, :]).mean(axis=0),
-        logit_gradients.mean(axis=0),
-    )
+def predict(features, weights, bias):
+    """Probabilities of the classes, shape (n_samples, n_classes)."""
+    return _probabilities(features, weights, bias)[0]
 
 
 def train(features, targets, weights, bias, learning_rate, n_epochs, batch_size):
@@ -65,11 +41,17 @@ def train(features, targets, weights, bias, learning_rate, n_epochs, batch_size)
         batch_losses = []
         for start in range(0, len(features) - batch_size + 1, batch_size):
             rows = slice(start, start + batch_size)
-            row_losses, weights_gradient, bias_gradient = batch_gradient(
-                features[rows], one_hot[rows], weights, bias
-            )
-            weights = weights - learning_rate * weights_gradient
-            bias = bias - learning_rate * bias_gradient
+            # All of this stands in the loop itself, as in the notebook: arrays live on until the
+            # next batch, which spares the allocator from asking the system for memory each time.
+            probabilities, values = _probabilities(features[rows], weights, bias)
+            row_losses = (-np.log(probabilities) * one_hot[rows]).sum(axis=1)
+            crossentropy_slope = (-one_hot[rows] / probabilities)[one_hot[rows] == 1, None]
+            softmax_slope = (one_hot[rows] - probabilities) * probabilities
+            repeated = np.repeat(features[rows][:, :, None], repeats=one_hot.shape[1], axis=2)
+            bias_gradients = values * (1 - values) * softmax_slope * crossentropy_slope
+            weights_gradients = repeated * bias_gradients[:, None, :]
+            weights = weights - learning_rate * weights_gradients.mean(axis=0)
+            bias = bias - learning_rate * bias_gradients.mean(axis=0)
             batch_losses.append(row_losses.mean())
         probabilities, _ = _probabilities(features, weights, bias)
         losses.append(np.mean(batch_losses))

@@ -83,8 +83,11 @@ def _refuse_unbounded(
     """
     limit = np.finfo(dtype).max
     if limit >= np.finfo(array.dtype).max:
+        # The fastest look at all elements: a sum of squares is finite only if they are. It may
+        # overflow without cause, so this doesn't convict.
+        elements = array.ravel(order="K") if array.flags.forc else array
         with np.errstate(over="ignore", invalid="ignore"):
-            total = array.sum()
+            total = np.dot(elements, elements) if array.flags.forc else array.sum()
         if np.isfinite(total):
             return
     lies_by_columns = array.flags.f_contiguous and not array.flags.c_contiguous

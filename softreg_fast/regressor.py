@@ -1,7 +1,6 @@
 """The notebook's estimator on compiled kernels."""
 
 import numbers
-from contextlib import suppress
 from typing import Any, cast
 
 import numpy as np
@@ -24,19 +23,26 @@ _DEFAULTS = {
 }
 
 
+def _check_random_state(random_state: Any) -> None:
+    if random_state is None or isinstance(
+        random_state, np.random.RandomState | np.random.Generator
+    ):
+        return
+    is_seed = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if not is_seed or not 0 <= random_state < 2**32:
+        raise ValueError(
+            f"random_state={random_state!r} is not allowed: it must be None, an integer from 0 to "
+            "2**32 - 1, a numpy.random.RandomState or a numpy.random.Generator"
+        )
+
+
 def _random_source(random_state: Any) -> Any:
     """What numbers are drawn from: NumPy's global generator for None."""
     if random_state is None:
         return np.random
-    if isinstance(random_state, np.random.RandomState | np.random.Generator):
-        return random_state
     if isinstance(random_state, numbers.Integral):
-        with suppress(ValueError):
-            return np.random.RandomState(int(random_state))
-    raise ValueError(
-        f"random_state={random_state!r} is not allowed: it must be None, an integer from 0 to "
-        "2**32 - 1, a numpy.random.RandomState or a numpy.random.Generator"
-    )
+        return np.random.RandomState(int(random_state))
+    return random_state
 
 
 class SoftmaxRegressor:
@@ -114,7 +120,7 @@ class SoftmaxRegressor:
     def _check_parameters(self) -> None:
         check_positive_number("lr", self.learning_rate)
         check_choice("gradient", self.gradient, _GRADIENTS)
-        _random_source(self.random_state)
+        _check_random_state(self.random_state)
         check_flag("verbose", self.verbose)
         check_dtype("dtype", self.dtype)
         check_n_threads("n_threads", self.n_threads)

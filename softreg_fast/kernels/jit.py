@@ -72,6 +72,7 @@ class Specialisation:
         return (0,) * self.lanes
 
 
+@cache
 def vector_bits() -> int:
     """Width in bits of the widest SIMD vectors that kernels are compiled to."""
     features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
