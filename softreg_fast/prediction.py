@@ -61,5 +61,5 @@ def predict(
         )
 
     with row_workers(count_threads(n_threads, n_samples * parameters.size)) as workers:
-        workers.map(predict_rows, n_samples, workers.share(n_samples))
+        workers.map(predict_rows, n_samples, workers.share(n_samples, parameters.size))
     return probabilities, values, logits

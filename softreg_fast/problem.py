@@ -14,7 +14,7 @@ from .reference import FloatArray, Link
 from .validation import check_choice
 
 MAX_CLASSES = 65_536
-_DTYPES = ("float64", "float32")
+_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 _CHECKED_AT_ONCE = 1 << 17  # numbers; a block of them stays in the cache between two looks at it
 
 
@@ -56,7 +56,7 @@ def check_dtype(name: str, dtype: Any) -> np.dtype:
         dtype_name = np.dtype(dtype).name
     except TypeError:
         dtype_name = dtype
-    return np.dtype(check_choice(name, dtype_name, _DTYPES))
+    return np.dtype(check_choice(name, dtype_name, [allowed.name for allowed in _DTYPES]))
 
 
 def _as_array(name: str, value: Any) -> npt.NDArray[Any]:
@@ -143,7 +143,7 @@ def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
             f"{name} has shape {array.shape}: it must have at least one row and one column"
         )
     original = array
-    fits_kernels = array.dtype.name in _DTYPES and array.dtype.isnative and array.flags.aligned
+    fits_kernels = array.dtype in _DTYPES and array.flags.aligned
     if not fits_kernels:
         with np.errstate(over="ignore"):  # the check below finds what became infinite
             array = array.astype(dtype)

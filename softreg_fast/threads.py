@@ -12,6 +12,7 @@ Result = TypeVar("Result")
 # Below so many, handing them to threads takes longer than it saves.
 _PRODUCTS_WORTH_THREADS = 10_000_000
 _BLOCKS_PER_THREAD = 4
+_PRODUCTS_PER_BLOCK = 200_000_000
 
 
 def check_n_threads(name: str, n_threads: Any) -> int | None:
@@ -55,9 +56,14 @@ class RowWorkers:
         self.n_threads = n_threads
         self._executor = executor
 
-    def share(self, n_rows: int) -> int:
-        """Rows in a block: few enough that no thread is left with much when the others are done."""
-        return -(-n_rows // (_BLOCKS_PER_THREAD * self.n_threads))
+    def share(self, n_rows: int, n_products_per_row: int) -> int:
+        """Rows in a block.
+
+        Few enough that no thread is left with much when the others are done, and that an interrupt
+        is answered soon: the compiled code doesn't look for any.
+        """
+        n_blocks = 1 if self.n_threads == 1 else _BLOCKS_PER_THREAD * self.n_threads
+        return min(-(-n_rows // n_blocks), max(1, _PRODUCTS_PER_BLOCK // n_products_per_row))
 
     def map(
         self, function: Callable[[int, int], Result], n_rows: int, block_rows: int

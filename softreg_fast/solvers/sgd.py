@@ -129,7 +129,7 @@ class GradientDescent:
                 growth = _SECONDS_PER_CALL * (row_budget - unspent) / (elapsed * row_budget)
                 row_budget = max(1, int(row_budget * min(growth, _LARGEST_GROWTH)))
                 if workers.n_threads > 1 and state["phase"] == kernels.SCORING:
-                    self._score(workers, row_budget)
+                    self._score(workers)
         if self.has_diverged:
             raise FloatingPointError(
                 f"the loss or a parameter became infinite or NaN in epoch {state['epoch']}: "
@@ -167,9 +167,9 @@ class GradientDescent:
             log.record(self._losses[:n_new], self._accuracies[:n_new])
         return unspent
 
-    def _score(self, workers: RowWorkers, row_budget: int) -> None:
+    def _score(self, workers: RowWorkers) -> None:
         n_rows = len(self._problem.features)
-        block_rows = min(row_budget, workers.share(n_rows))
+        block_rows = workers.share(n_rows, self._parameters.size)
         count_rows = partial(
             self._count_correct, kernels.count_correct.specialise(self._specialisation)
         )
