@@ -17,6 +17,7 @@ from notebook_form import train
 
 import softreg_fast
 from softreg_fast import SoftmaxRegressor, reference
+from softreg_fast.solvers.sgd import GradientDescent
 
 
 @pytest.fixture
@@ -230,15 +231,24 @@ def test_interrupt_keeps_the_last_finished_epoch(n_samples, make_data):
     np.testing.assert_array_equal(model.biases, expected.biases)
 
 
-def test_interrupt_before_the_first_epoch_ends_leaves_the_model_as_it_was(model, make_data):
-    x, y = make_data(2_000_000, 10, 3)
+def test_interrupt_before_the_first_epoch_ends_leaves_the_model_as_it_was(
+    model, make_data, monkeypatch
+):
+    x, y = make_data(500, 10, 3)
     model.fit(x[:10], y[:10], 2, 10)
     before = copy.deepcopy(vars(model))
-    timer = threading.Timer(0.25, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    call = GradientDescent._call
+
+    def interrupted_call(self, *arguments):
+        call(self, *arguments)
+        assert self.n_finished_epochs == 0
+        assert self._states[0]["row"] > 0
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr(GradientDescent, "_call", interrupted_call)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(x, y, 10**9, 1)
-    timer.join()
+        model.fit(x, y, 10, 100)
     _assert_same_state(vars(model), before)
 
 
