@@ -89,8 +89,8 @@ DATASETS = [
     Dataset("iris", iris, 150, 1000),
     Dataset("iris", iris, 16, 1000),
     Dataset("digits", digits, 64, 20),
-    Dataset("synthetic", synthetic(20_000, 784, 10), 128, 10),
-    Dataset("synthetic", synthetic(100_000, 100, 10), 1024, 10),
+    Dataset("synthetic", synthetic(20_000, 784, 10), 128, 5),
+    Dataset("synthetic", synthetic(100_000, 100, 10), 1024, 5),
     Dataset("synthetic", synthetic(20_000, 200, 100), 256, 2, is_long=True),
     Dataset("synthetic", synthetic(1_000_000, 20, 5), 256, 2, is_long=True),
 ]

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+LIMIT = 8 * 2**20
+
 CHILD = """
 import sys
 from pathlib import Path
@@ -60,6 +62,7 @@ def main():
             f"{n_samples:,} x {n_features} x {n_classes}, batches of {batch_size:,}: "
             f"{peak / 2**20:.2f} MiB above {data / 2**20:.0f} MiB of features"
         )
+        assert peak < LIMIT, f"more than {LIMIT / 2**20} MiB"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Timings of `SoftmaxRegressor` beside plain NumPy and the notebook's form.
 
-Run `pytest bench --benchmark-only`; with `-m "not long"` in half a minute.
+Run `pytest bench --benchmark-only`; with `-m "not long"` in about a minute.
 """
 
 from functools import cache
@@ -10,7 +10,7 @@ import pytest
 from datasets import DATASETS, Dataset
 from implementations import IMPLEMENTATIONS, Reference
 
-BATCH_EPOCHS = 20
+BATCH_EPOCHS = 100
 
 SETS = [
     pytest.param(dataset, id=f"{dataset.name}-{place}", marks=[pytest.mark.long] * dataset.is_long)

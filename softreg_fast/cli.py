@@ -1,6 +1,7 @@
 """The command ``softreg-fast``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -63,23 +64,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         table = _load(options)
-        all_rows = len(table.features)
-        demonstrate(
-            Demonstration(
-                table=table,
-                seed=options.seed,
-                learning_rate=options.lr,
-                n_epochs=options.epochs,
-                batch_size=all_rows if options.batch_size is None else options.batch_size,
-                early_stopping=options.early_stopping,
-                verbose=not options.quiet,
-            )
-        )
-    except (OSError, TypeError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError) as error:
+        options.parser.error(str(error))
+    all_rows = len(table.features)
+    demonstration = Demonstration(
+        table=table,
+        seed=options.seed,
+        learning_rate=options.lr,
+        n_epochs=options.epochs,
+        batch_size=all_rows if options.batch_size is None else options.batch_size,
+        early_stopping=options.early_stopping,
+        verbose=not options.quiet,
+    )
+    try:
+        demonstrate(demonstration)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (TypeError, ValueError, FloatingPointError) as error:
         options.parser.error(str(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 1
     return 0

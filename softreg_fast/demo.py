@@ -1,5 +1,6 @@
 """The notebook from its first cell to its last, and a comparison with plain NumPy."""
 
+import math
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -8,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import reference
+from .definitions import FloatArray
 from .kernels import epoch as kernels
 from .kernels.jit import choose_specialisation
 from .regressor import SoftmaxRegressor
 from .table import Table
+from .validation import check_integer
 
 _SHOWN_ROW = 40
 _REPEATS = 3
@@ -46,8 +49,8 @@ class Demonstration:
 class _Reference:
     seconds: float
     losses: list[float]
-    weights: reference.FloatArray
-    bias: reference.FloatArray
+    weights: FloatArray
+    bias: FloatArray
 
 
 def _shuffle_and_scale(
@@ -57,13 +60,13 @@ def _shuffle_and_scale(
     rows = np.append(table.features, table.labels[:, None], axis=1)
     np.random.shuffle(rows)
     features, labels = rows[:, :-1], rows[:, -1].astype(np.int64)
-    smallest, largest = features.min(), features.max()
-    if not smallest < largest:
+    smallest, largest = float(features.min()), float(features.max())
+    if not 0 < largest - smallest < math.inf:
         raise ValueError(
             f"the features of {table.name} range from {smallest} to {largest}: "
-            "they must be finite and not all the same"
+            "they must not all be the same, nor their range infinite"
         )
-    return (features - smallest) / (largest - smallest), labels
+    return np.asarray((features - smallest) / (largest - smallest), np.float64), labels
 
 
 def _train_reference(
@@ -74,8 +77,8 @@ def _train_reference(
 ) -> _Reference:
     np.random.seed(demonstration.seed)
     n_classes = int(labels.max()) + 1
-    weights: reference.FloatArray = np.random.uniform(0, 1, (features.shape[1], n_classes))
-    bias: reference.FloatArray = np.random.uniform(0, 1, n_classes)
+    weights: FloatArray = np.random.uniform(0, 1, (features.shape[1], n_classes))
+    bias: FloatArray = np.random.uniform(0, 1, n_classes)
     losses = []
     started = time.perf_counter()
     for _ in range(n_epochs):
@@ -125,6 +128,7 @@ def demonstrate(demonstration: Demonstration) -> None:
         An argument is not allowed.
     """
     table = demonstration.table
+    check_integer("seed", demonstration.seed, minimum=0, maximum=2**32 - 1)
     np.random.seed(demonstration.seed)
     features, labels = _shuffle_and_scale(table)
     started = time.perf_counter()

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .definitions import FloatArray
 from .kernels.jit import Specialisation
-from .reference import FloatArray
 
 # A tile of rows is read twice, forward and backward, and is to stay in the second-level cache
 # meanwhile; its logits and values are to stay in the first.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .reference import FloatArray
+from .definitions import FloatArray
 
 
 class EpochLog:
@@ -16,9 +16,12 @@ class EpochLog:
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
-        self._losses: list[FloatArray] = []
-        self._accuracies: list[FloatArray] = []
-        self.n_epochs = 0
+        self._curves: list[FloatArray] = []
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs recorded."""
+        return sum(curves.shape[1] for curves in self._curves)
 
     def record(self, losses: FloatArray, accuracies: FloatArray) -> None:
         """Add epochs.
@@ -29,9 +32,7 @@ class EpochLog:
             One element for each epoch, in order. They are copied.
         """
         first = self.n_epochs
-        self._losses.append(losses.copy())
-        self._accuracies.append(accuracies.copy())
-        self.n_epochs += len(losses)
+        self._curves.append(np.stack([losses, accuracies]))
         if self._verbose and len(losses):
             pairs = zip(losses, accuracies, strict=True)
             lines = [
@@ -43,9 +44,12 @@ class EpochLog:
     @property
     def losses(self) -> FloatArray:
         """Loss of each epoch, shape (n_epochs,)."""
-        return np.concatenate(self._losses) if self._losses else np.empty(0)
+        return self._curve(0)
 
     @property
     def accuracies(self) -> FloatArray:
         """Accuracy after each epoch, shape (n_epochs,)."""
-        return np.concatenate(self._accuracies) if self._accuracies else np.empty(0)
+        return self._curve(1)
+
+    def _curve(self, row: int) -> FloatArray:
+        return np.concatenate([np.empty(0), *(curves[row] for curves in self._curves)])

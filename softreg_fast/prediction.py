@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from .definitions import FloatArray, Link
 from .kernels import epoch as kernels
 from .kernels.jit import choose_specialisation
 from .layout import make_workspace, pack_parameters
-from .reference import FloatArray, Link
 from .threads import count_threads, row_workers
 
 
@@ -61,5 +61,5 @@ def predict(
         )
 
     with row_workers(count_threads(n_threads, n_samples * parameters.size)) as workers:
-        workers.map(predict_rows, n_samples, workers.share(n_samples, parameters.size))
+        workers.map(predict_rows, n_samples, workers.rows_per_block(n_samples, parameters.size))
     return probabilities, values, logits

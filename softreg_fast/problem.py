@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .reference import FloatArray, Link
+from .definitions import FloatArray, Link
 from .validation import check_choice
 
 MAX_CLASSES = 65_536
 _DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-_CHECKED_AT_ONCE = 1 << 17  # numbers; a block of them stays in the cache between two looks at it
+# Numbers: enough that looking at them costs more than the call, few enough that an interrupt comes
+# through soon.
+_CHECKED_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ def _as_array(name: str, value: Any) -> npt.NDArray[Any]:
     return array
 
 
+def _has_finite_sum(block: FloatArray) -> bool:
+    """Whether a sum over all elements is finite: then they are. It may overflow without cause."""
+    with np.errstate(all="ignore"):
+        if block.flags.c_contiguous:
+            elements = block.reshape(-1)
+            return bool(np.isfinite(np.dot(elements, elements)))  # faster than a plain sum
+        return bool(np.isfinite(block.sum()))
+
+
 def _refuse_unbounded(
     name: str, array: FloatArray, dtype: np.dtype, original: npt.NDArray[Any]
 ) -> None:
@@ -82,19 +93,14 @@ def _refuse_unbounded(
     Without a copy of the array.
     """
     limit = np.finfo(dtype).max
-    if limit >= np.finfo(array.dtype).max:
-        # The fastest look at all elements: a sum of squares is finite only if they are. It may
-        # overflow without cause, so this doesn't convict.
-        elements = array.ravel(order="K") if array.flags.forc else array
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = np.dot(elements, elements) if array.flags.forc else array.sum()
-        if np.isfinite(total):
-            return
+    may_sum = limit >= np.finfo(array.dtype).max
     lies_by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
     lines = array.T if lies_by_columns else array
     step = max(1, _CHECKED_AT_ONCE // lines.shape[1])
     for start in range(0, len(lines), step):
         block = lines[start : start + step]
+        if may_sum and _has_finite_sum(block):
+            continue
         if block.max() <= limit and block.min() >= -limit:
             continue
         line, place = np.argwhere(~(np.abs(block) <= limit))[0]
@@ -145,7 +151,7 @@ def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
     original = array
     fits_kernels = array.dtype in _DTYPES and array.flags.aligned
     if not fits_kernels:
-        with np.errstate(over="ignore"):  # the check below finds what became infinite
+        with np.errstate(all="ignore"):  # the check below finds what became infinite
             array = array.astype(dtype)
     _refuse_unbounded(name, array, dtype, original)
     return array
@@ -195,7 +201,8 @@ def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np
             f"the largest label in {name} is {largest}, which makes {largest + 1} classes: "
             f"allowed are 2 to {MAX_CLASSES}"
         )
-    return np.ascontiguousarray(array, dtype=np.int32), largest + 1
+    # A copy always: kernels index by the targets without a check, so nobody else may change them.
+    return np.array(array, dtype=np.int32), largest + 1
 
 
 def make_problem(x: Any, y: Any, link: Link, dtype: np.dtype) -> Problem:

@@ -21,23 +21,21 @@ identity link, so it goes with the sigmoid link alone, where it is at most e. Av
 the gradient of the weights is ``features.T @ derivatives / n_samples``.
 """
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
-Link = Literal["identity", "sigmoid"]
-Gradient = Literal["exact", "notebook"]
-FloatArray = npt.NDArray[np.floating]
+from .definitions import FloatArray, Gradient, Link, check_gradient
 
 
-def check_gradient(gradient: Gradient, link: Link) -> None:
-    """Raise ValueError where the gradient has no bound: the notebook's with the identity link."""
-    if gradient == "notebook" and link != "sigmoid":
-        raise ValueError(
-            f"gradient='notebook' with link={link!r} is not allowed: it has no bound there; "
-            "it must be gradient='exact' or link='sigmoid'"
-        )
+def _as_floats(x: npt.ArrayLike) -> FloatArray:
+    array = np.asarray(x)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _less_row_maximum(values: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):  # a difference below the lowest number counts as -inf
+        shifted: FloatArray = values - values.max(axis=1, keepdims=True)
+    return shifted
 
 
 def softmax(x: npt.ArrayLike) -> FloatArray:
@@ -53,9 +51,7 @@ def softmax(x: npt.ArrayLike) -> FloatArray:
     ndarray of shape (n_samples, n_classes)
         Positive or zero; every row sums to 1.
     """
-    values = np.asarray(x)
-    with np.errstate(over="ignore"):  # a difference below the lowest number counts as -inf
-        exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+    exponentials = np.exp(_less_row_maximum(_as_floats(x)))
     result: FloatArray = exponentials / exponentials.sum(axis=1, keepdims=True)
     return result
 
@@ -73,7 +69,7 @@ def sigmoid(x: npt.ArrayLike) -> FloatArray:
     ndarray of the shape of `x`
         From 0 to 1.
     """
-    values = np.asarray(x)
+    values = _as_floats(x)
     decayed = np.exp(-np.abs(values))
     result: FloatArray = np.where(values < 0, decayed / (1 + decayed), 1 / (1 + decayed))
     return result
@@ -185,10 +181,15 @@ def batch(
     loss : float
     weights_gradient : ndarray of shape (n_features, n_classes)
     bias_gradient : ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        The notebook's gradient with the identity link.
     """
     probabilities, values, _ = predict(features, weights, bias, link)
     # From the values rather than from the probabilities, which may underflow to 0.
-    shifted = values - values.max(axis=1, keepdims=True)
+    shifted = _less_row_maximum(values)
     own = shifted[np.arange(len(targets)), targets]
     losses = np.log(np.exp(shifted).sum(axis=1)) - own
     derivatives = logit_gradients(probabilities, values, targets, link, gradient)
@@ -233,6 +234,11 @@ def epoch(
         Of all rows, after the last step.
     weights : ndarray of shape (n_features, n_classes)
     bias : ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    ValueError
+        The notebook's gradient with the identity link.
     """
     losses = []
     for start in range(0, len(features) - batch_size + 1, batch_size):

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from .definitions import FloatArray, Gradient
 from .monitor import EpochLog
 from .prediction import predict
 from .problem import check_dtype, check_features, make_problem
-from .reference import FloatArray, Gradient
 from .solvers.sgd import DescentSettings, GradientDescent
 from .threads import check_n_threads
 from .validation import check_choice, check_flag, check_integer, check_positive_number
@@ -81,7 +81,9 @@ class SoftmaxRegressor:
     losses_ : ndarray of shape (n_epochs,)
         Mean cross-entropy of each epoch's batches in nats, each taken before its step.
     accuracies_ : ndarray of shape (n_epochs,)
-        Share of the rows classified correctly after each epoch.
+        Share of the rows classified correctly after each epoch. Where saturated sigmoids make
+        probabilities equal but for the last bit, the class predicted depends on the rounding of
+        the exponential function, and rows may be counted otherwise than with NumPy's.
 
     Raises
     ------
@@ -98,6 +100,13 @@ class SoftmaxRegressor:
     >>> model.predict(x).argmax(axis=1)
     array([0, 0, 1, 1])
     """
+
+    n_classes: int
+    n_features: int
+    coeffs: FloatArray
+    biases: FloatArray
+    losses_: FloatArray
+    accuracies_: FloatArray
 
     def __init__(
         self,
@@ -118,11 +127,20 @@ class SoftmaxRegressor:
         self._check_parameters()
 
     def _check_parameters(self) -> None:
+        """Raise TypeError or ValueError for a parameter of the constructor that is not allowed."""
         check_positive_number("lr", self.learning_rate)
         check_choice("gradient", self.gradient, _GRADIENTS)
         _check_random_state(self.random_state)
         check_flag("verbose", self.verbose)
-        check_dtype("dtype", self.dtype)
+        dtype = check_dtype("dtype", self.dtype)
+        with np.errstate(all="ignore"):
+            rounded = dtype.type(self.learning_rate)
+        if not 0 < rounded < np.inf:
+            raise ValueError(
+                f"lr={self.learning_rate!r} is not allowed with dtype={dtype.name!r}: it becomes "
+                f"{rounded}; it must be at most {np.finfo(dtype).max:.3g} and at least "
+                f"{np.finfo(dtype).smallest_subnormal:.3g}"
+            )
         check_n_threads("n_threads", self.n_threads)
 
     def __repr__(self) -> str:
@@ -168,7 +186,8 @@ class SoftmaxRegressor:
         TypeError, ValueError
             An argument is not allowed; the model is as before and nothing has been printed.
         FloatingPointError
-            The loss or a parameter became infinite or NaN; the last finite parameters are kept.
+            The loss or a parameter became infinite or NaN. The parameters after the last finished
+            epoch are kept; the start, if there is none.
         """
         self._check_parameters()
         settings = DescentSettings(
@@ -194,11 +213,28 @@ class SoftmaxRegressor:
             descent.run(log)
         finally:
             if descent.n_finished_epochs or descent.has_diverged:
-                self.n_classes = problem.n_classes
-                self.n_features = n_features
-                self.coeffs, self.biases = descent.solution
-                self.losses_, self.accuracies_ = log.losses, log.accuracies
+                coeffs, biases = descent.solution
+                # At once, so that another interrupt finds the model before or after it.
+                vars(self).update(
+                    n_classes=problem.n_classes,
+                    n_features=n_features,
+                    coeffs=coeffs,
+                    biases=biases,
+                    losses_=log.losses,
+                    accuracies_=log.accuracies,
+                )
         return self
+
+    def _checked_coefficients(self, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
+        """`coeffs` and `biases`, which users may have set, in a dtype."""
+        coeffs = check_features("coeffs", self.coeffs, dtype)
+        biases = check_features("biases", np.atleast_2d(self.biases), dtype)
+        if coeffs.shape[1] < 2 or biases.shape != (1, coeffs.shape[1]):
+            raise ValueError(
+                f"coeffs has shape {coeffs.shape} and biases {np.shape(self.biases)}: they must be "
+                "(n_features, n_classes) and (n_classes,), with at least 2 classes"
+            )
+        return coeffs.astype(dtype, copy=False), biases[0].astype(dtype, copy=False)
 
     def predict(
         self, x: Any, steps: bool = False
@@ -233,7 +269,7 @@ class SoftmaxRegressor:
         keep_steps = check_flag("steps", steps)
         dtype = check_dtype("dtype", self.dtype)
         features = check_features("x", x, dtype)
-        coeffs, biases = np.asarray(self.coeffs, dtype), np.asarray(self.biases, dtype)
+        coeffs, biases = self._checked_coefficients(dtype)
         if features.shape[1] != len(coeffs):
             raise ValueError(
                 f"x has {features.shape[1]} columns: the model was fitted with {len(coeffs)}"

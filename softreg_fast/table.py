@@ -66,6 +66,41 @@ def _label_order(label: str) -> tuple[bool, float, str]:
     return (True, 0.0, label) if math.isnan(number) else (False, number, label)
 
 
+def _read_records(
+    reader: Any, path: str, target: str
+) -> tuple[list[str], list[str], list[list[float]]]:
+    """The header, and each line's label and features."""
+    header = [name.strip() for name in next(reader, [])]
+    if header.count(target) != 1:
+        raise ValueError(
+            f"--target {target!r} names {header.count(target)} columns of {path}; "
+            f"it must name one of {header}"
+        )
+    position = header.index(target)
+    feature_names = header[:position] + header[position + 1 :]
+    labels: list[str] = []
+    rows: list[list[float]] = []
+    for record in reader:
+        if not record:
+            continue
+        if len(record) != len(header):
+            raise ValueError(
+                f"{path}, line {reader.line_num}: {len(record)} columns; "
+                f"the header has {len(header)}"
+            )
+        label = record.pop(position).strip()
+        if not label:
+            raise ValueError(f"{path}, line {reader.line_num}: no label in column {target!r}")
+        labels.append(label)
+        rows.append(
+            [
+                _number(text, path, reader.line_num, name)
+                for text, name in zip(record, feature_names, strict=True)
+            ]
+        )
+    return header, labels, rows
+
+
 def read_table(path: str, target: str) -> Table:
     """Read a CSV file with a header line.
 
@@ -91,31 +126,11 @@ def read_table(path: str, target: str) -> Table:
     """
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, skipinitialspace=True)
-        header = next(reader, [])
-        if header.count(target) != 1:
-            raise ValueError(
-                f"--target {target!r} names {header.count(target)} columns of {path}; "
-                f"it must name one of {header}"
-            )
-        position = header.index(target)
-        feature_names = header[:position] + header[position + 1 :]
-        labels: list[str] = []
-        rows: list[list[float]] = []
-        for record in reader:
-            if not record:
-                continue
-            if len(record) != len(header):
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: {len(record)} columns; "
-                    f"the header has {len(header)}"
-                )
-            labels.append(record.pop(position).strip())
-            rows.append(
-                [
-                    _number(text, path, reader.line_num, name)
-                    for text, name in zip(record, feature_names, strict=True)
-                ]
-            )
+        try:
+            header, labels, rows = _read_records(reader, path, target)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}, about line {reader.line_num}: {error}") from error
+    feature_names = [name for name in header if name != target]
     class_names = sorted(set(labels), key=_label_order)
     if len(class_names) < 2 or not feature_names:
         raise ValueError(

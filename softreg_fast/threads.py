@@ -1,7 +1,7 @@
 """How many threads, and blocks of rows on them."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from .validation import check_integer
 Result = TypeVar("Result")
 
 # Below so many, handing them to threads takes longer than it saves.
-_PRODUCTS_WORTH_THREADS = 10_000_000
+_PRODUCTS_WORTH_A_THREAD = 10_000_000
 _BLOCKS_PER_THREAD = 4
 _PRODUCTS_PER_BLOCK = 200_000_000
 
@@ -34,15 +34,16 @@ def count_threads(n_threads: int | None, n_products: int) -> int:
     n_threads : int or None
         What the user wants; None is the number of CPUs that this process may use.
     n_products : int
-        Multiplications in the pass. Where they are few, one thread does.
+        Multiplications in the pass. No thread is used that has next to nothing to do.
     """
-    if n_products < _PRODUCTS_WORTH_THREADS:
+    n_useful = 1 + n_products // _PRODUCTS_WORTH_A_THREAD
+    if n_useful == 1:
         return 1
     if n_threads is not None:
-        return n_threads
+        return min(n_threads, n_useful)
     from joblib import cpu_count
 
-    return int(cpu_count())
+    return min(int(cpu_count()), n_useful)
 
 
 class RowWorkers:
@@ -56,7 +57,7 @@ class RowWorkers:
         self.n_threads = n_threads
         self._executor = executor
 
-    def share(self, n_rows: int, n_products_per_row: int) -> int:
+    def rows_per_block(self, n_rows: int, n_products_per_row: int) -> int:
         """Rows in a block.
 
         Few enough that no thread is left with much when the others are done, and that an interrupt
@@ -87,8 +88,17 @@ class RowWorkers:
         ]
         if self._executor is None:
             return [function(start, stop) for start, stop in blocks]
-        futures = [self._executor.submit(function, start, stop) for start, stop in blocks]
-        return [future.result() for future in futures]
+        futures: list[Future[Result]] = []
+        try:
+            for start, stop in blocks:
+                futures.append(self._executor.submit(function, start, stop))
+        except RuntimeError:
+            # No thread is to be had: the interpreter is shutting down, or the system's limit is
+            # reached. Blocks that have one go on; the others are worked on here.
+            pass
+        remaining = blocks[len(futures) :]
+        here = [function(start, stop) for start, stop in remaining]
+        return [future.result() for future in futures] + here
 
 
 @contextmanager

@@ -5,23 +5,32 @@ import numbers
 from collections.abc import Collection
 from typing import Any
 
+_LARGEST_INTEGER = 2**63 - 1
 
-def check_integer(name: str, value: Any, *, minimum: int | None = None) -> int:
-    """The value as an int, if it is a whole number (no bool) and not below the minimum.
+
+def check_integer(
+    name: str,
+    value: Any,
+    *,
+    minimum: int = -_LARGEST_INTEGER,
+    maximum: int = _LARGEST_INTEGER,
+) -> int:
+    """The value as an int, if it is a whole number (no bool) within the bounds.
 
     Raises
     ------
     TypeError
         Not an integer.
     ValueError
-        Below the minimum.
+        Out of bounds.
     """
-    allowed = "an integer" if minimum is None else f"an integer of at least {minimum}"
+    allowed = f"an integer from {minimum} to {maximum}"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}={value!r} is not allowed: it must be {allowed}")
-    if minimum is not None and value < minimum:
+    number = int(value)
+    if not minimum <= number <= maximum:
         raise ValueError(f"{name}={value!r} is not allowed: it must be {allowed}")
-    return int(value)
+    return number
 
 
 def check_positive_number(name: str, value: Any) -> float:
@@ -37,7 +46,10 @@ def check_positive_number(name: str, value: Any) -> float:
     message = f"{name}={value!r} is not allowed: it must be a finite number above 0"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not (math.isfinite(number) and number > 0):
         raise ValueError(message)
     return number

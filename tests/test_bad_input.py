@@ -48,13 +48,15 @@ FIT_CASES = {
     "huge label": ({"y": Y * 10**9}, ValueError, "largest label in y is 2000000000.*2 to 65536"),
     "65,537 classes": ({"y": Y * 32_768}, ValueError, "largest label in y is 65536"),
     "uint64 label": ({"y": Y.astype(np.uint64) << np.uint64(62)}, ValueError, "largest label in y"),
-    "no batch": ({"batch_size": 0}, ValueError, "batch_size=0 .*at least 1"),
+    "no batch": ({"batch_size": 0}, ValueError, "batch_size=0 .*integer from 1 to"),
     "large batch": ({"batch_size": 13}, ValueError, "batch_size=13 .*from 1 to 12"),
     "float batch": ({"batch_size": 4.0}, TypeError, "batch_size=4.0 .*integer"),
-    "no epochs": ({"epochs": 0}, ValueError, "epochs=0 .*at least 1"),
+    "no epochs": ({"epochs": 0}, ValueError, "epochs=0 .*integer from 1 to"),
     "negative epochs": ({"epochs": -3}, ValueError, "epochs=-3"),
     "bool epochs": ({"epochs": True}, TypeError, "epochs=True"),
     "text epochs": ({"epochs": "ten"}, TypeError, "epochs='ten'"),
+    "endless epochs": ({"epochs": 2**63}, ValueError, "epochs=9223372036854775808 .*to 922"),
+    "huge patience": ({"early_stopping": -(2**70)}, ValueError, "early_stopping=-1180591"),
     "float patience": ({"early_stopping": 0.5}, TypeError, "early_stopping=0.5"),
     "bool patience": ({"early_stopping": True}, TypeError, "early_stopping=True"),
 }
@@ -89,6 +91,7 @@ SETTINGS = {
     "negative rate": ("lr", "learning_rate", -1, ValueError, "lr=-1 .*above 0"),
     "NaN rate": ("lr", "learning_rate", np.nan, ValueError, "lr=nan .*finite"),
     "infinite rate": ("lr", "learning_rate", np.inf, ValueError, "lr=inf .*finite"),
+    "huge rate": ("lr", "learning_rate", 10**400, ValueError, "lr=1000000.*finite number"),
     "text rate": ("lr", "learning_rate", "0.5", TypeError, "lr='0.5'"),
     "bool rate": ("lr", "learning_rate", True, TypeError, "lr=True"),
     "array rate": ("lr", "learning_rate", np.array([0.5]), TypeError, "lr=array"),
@@ -100,7 +103,7 @@ SETTINGS = {
     "dtype": ("dtype", "dtype", "float16", ValueError, "dtype='float16' .*'float64' or 'float32'"),
     "integer dtype": ("dtype", "dtype", int, ValueError, "dtype='int64'"),
     "no dtype": ("dtype", "dtype", 5, ValueError, "dtype=5"),
-    "n_threads": ("n_threads", "n_threads", 0, ValueError, "n_threads=0 .*at least 1"),
+    "n_threads": ("n_threads", "n_threads", 0, ValueError, "n_threads=0 .*integer from 1 to"),
     "float n_threads": ("n_threads", "n_threads", 2.0, TypeError, r"n_threads=2\.0"),
 }
 
@@ -143,6 +146,40 @@ def test_number_too_large_for_float32_is_refused_before_it_becomes_infinite(caps
     message = r"x\[5, 1\] is 1e\+39: every element must be a finite float32"
     for x in (_with(1e39), _with(1e39).astype(np.longdouble)):
         _assert_refused(model, lambda x=x: model.fit(x, Y, 2, 4), ValueError, message, capsys)
+
+
+@pytest.mark.parametrize("rate", [1e-60, 1e39])
+def test_rate_that_float32_cannot_hold_is_refused(rate, capsys):
+    message = f"lr={rate!r} is not allowed with dtype='float32'.* at most 3.4e".replace("+", r"\+")
+    with pytest.raises(ValueError, match=message):
+        SoftmaxRegressor(rate, dtype="float32")
+    model = SoftmaxRegressor(rate)
+    model.dtype = np.float32
+    _assert_refused(model, lambda: model.fit(X, Y, 2, 4), ValueError, message, capsys)
+
+
+@pytest.mark.parametrize(
+    ("coeffs", "biases", "message"),
+    [
+        (np.zeros(3), np.zeros(3), r"coeffs has shape \(3,\): it must be two-dimensional"),
+        (np.zeros((3, 3)), np.zeros(1), r"coeffs has shape \(3, 3\) and biases \(1,\)"),
+        (np.zeros((3, 1)), np.zeros(1), "at least 2 classes"),
+        (np.zeros((3, 3)), [0, np.nan, 0], r"biases\[0, 1\] is nan"),
+        (np.full((3, 3), np.inf), np.zeros(3), r"coeffs\[0, 0\] is inf"),
+        (np.zeros((4, 3)), np.zeros(3), "x has 3 columns: the model was fitted with 4"),
+    ],
+)
+def test_predict_refuses_unusable_parameters_that_the_user_sets(coeffs, biases, message, capsys):
+    model = SoftmaxRegressor(0.5, verbose=False).fit(X, Y, 2, 4)
+    model.coeffs, model.biases = coeffs, biases
+    _assert_refused(model, lambda: model.predict(X), ValueError, message, capsys)
+
+
+def test_floating_point_errors_that_the_user_asks_for_do_not_reach_the_checks():
+    with np.errstate(all="raise"):
+        for x in (1e-200 * X, 1e200 * X, (1e-30 * X).astype(np.float32), 1e-200 * X[:, ::-1]):
+            model = SoftmaxRegressor(0.5, verbose=False, random_state=0).fit(x, Y, 2, 4)
+            assert np.isfinite(model.predict(x)).all()
 
 
 def test_finite_numbers_whose_sum_overflows_are_allowed():

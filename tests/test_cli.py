@@ -122,11 +122,15 @@ def test_numeric_labels_are_named_in_numeric_order(tmp_path, capsys):
         ("a,kind\n", "has 0 classes"),
         ("kind\nx\ny\n", "0 other columns"),
         ("a,kind\n3,x\n3,y\n", "range from 3.0 to 3.0"),
+        ("a,kind\n1e308,x\n-1e308,y\n", "range from -1e+308 to 1e+308"),
+        ("a,kind\n3,x\n4,\n", "line 3: no label in column 'kind'"),
+        ('a,kind\n3,x\n4,"y' + 200_000 * "y", "about line 3: field larger than field limit"),
+        ("a,kind\n3,\udcff\n", "about line 0: 'utf-8' codec can't decode"),
     ],
 )
 def test_unusable_tables_are_refused(tmp_path, capsys, table, message):
     path = tmp_path / "table.csv"
-    path.write_text(table)
+    path.write_text(table, errors="surrogateescape")
     with pytest.raises(SystemExit, match="2"):
         cli.main(["demo", "--data", str(path), "--target", "kind"])
     captured = capsys.readouterr()
@@ -141,7 +145,7 @@ def test_unusable_tables_are_refused(tmp_path, capsys, table, message):
         (["--lr", "0"], "lr=0.0 is not allowed"),
         (["--epochs", "0"], "epochs=0 is not allowed"),
         (["--batch-size", "151"], "batch_size=151 is not allowed"),
-        (["--seed", "-1"], "Seed must be between 0 and 2**32 - 1"),
+        (["--seed", "-1"], "seed=-1 is not allowed: it must be an integer from 0 to 4294967295"),
         (["--data", "table.csv"], "--data FILE.csv and --target COLUMN go together"),
         (["--target", "kind"], "go together"),
         (["--data", "nowhere.csv", "--target", "kind"], "No such file"),
@@ -152,6 +156,17 @@ def test_wrong_arguments_are_refused(capsys, arguments, message):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["demo", "--quiet", *arguments])
     assert message in capsys.readouterr().err
+
+
+def test_reader_that_goes_away_is_no_error():
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "softreg_fast", "demo", "--epochs", "100000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "data: iris, 150 rows, 4 features\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_help_and_version():

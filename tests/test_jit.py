@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import softreg_fast
-from softreg_fast.kernels import epoch, jit
+from softreg_fast.kernels import disk_cache, epoch, jit
 
 PACKAGE = Path(softreg_fast.__file__).parent
 DOUBLE = np.dtype(np.float64)
@@ -38,7 +38,8 @@ def _run(code, cache_folder, python_path):
 @pytest.fixture
 def cached_entry(tmp_path, monkeypatch):
     """Makes a new entry point, as in a new process, on a cache folder of the test's own."""
-    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(disk_cache, "cache_folders", lambda: (tmp_path,))
+    monkeypatch.setattr(disk_cache, "writable_folder", disk_cache.writable_folder.__wrapped__)
 
     def make():
         return jit.EntryPoint(epoch.count_correct._function, epoch._count_correct_types)
@@ -50,13 +51,13 @@ def cached_entry(tmp_path, monkeypatch):
 def compilations(monkeypatch):
     """The names of functions that are compiled and saved."""
     saved = []
-    original = jit._DiskCache.save_overload
+    original = disk_cache.DiskCache.save_overload
 
     def save_overload(self, sig, cres):
         saved.append(self._name)
         original(self, sig, cres)
 
-    monkeypatch.setattr(jit._DiskCache, "save_overload", save_overload)
+    monkeypatch.setattr(disk_cache.DiskCache, "save_overload", save_overload)
     return saved
 
 
@@ -131,24 +132,39 @@ def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path
 
 
 def test_no_folder_at_all_costs_a_compilation(cached_entry, monkeypatch):
-    monkeypatch.setattr(jit, "cache_folder", lambda: None)
+    monkeypatch.setattr(disk_cache, "cache_folders", tuple)
     assert _count(cached_entry()) == 2
 
 
-def test_vanished_folder_costs_a_compilation(cached_entry, tmp_path):
+def test_vanished_folder_is_made_again(cached_entry, tmp_path):
     entry = cached_entry()
     tmp_path.rmdir()
     assert _count(entry) == 2
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_code_is_loaded_from_a_folder_that_cannot_be_written(
+    cached_entry, compilations, tmp_path, monkeypatch
+):
+    """As where root installed and compiled, and another user runs."""
+    _count(cached_entry())
+    other = tmp_path / "other"
+    monkeypatch.setattr(disk_cache, "cache_folders", lambda: (tmp_path, other))
+    monkeypatch.setattr(disk_cache, "writable_folder", lambda: other)
+    assert _count(cached_entry()) == 2
+    assert len(compilations) == 1
 
 
 def test_unwritable_folders_fall_back_to_a_private_temporary_one(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.touch()
-    monkeypatch.setattr(jit, "_FOLDER", file)
-    monkeypatch.setattr(jit.config, "CACHE_DIR", str(file))
-    monkeypatch.setattr(jit, "AppDirs", lambda **_: type("Dirs", (), {"user_cache_dir": str(file)}))
+    monkeypatch.setattr(disk_cache, "KERNELS_FOLDER", file)
+    monkeypatch.setattr(disk_cache.config, "CACHE_DIR", str(file))
+    dirs = type("Dirs", (), {"user_cache_dir": str(file)})
+    monkeypatch.setattr(disk_cache, "AppDirs", lambda **_: dirs)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    find = jit.cache_folder.__wrapped__
+    monkeypatch.setattr(disk_cache, "cache_folders", disk_cache.cache_folders.__wrapped__)
+    find = disk_cache.writable_folder.__wrapped__
 
     folder = find()
 
@@ -162,8 +178,48 @@ def test_unwritable_folders_fall_back_to_a_private_temporary_one(tmp_path, monke
 
 
 def test_numba_cache_dir_comes_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(jit.config, "CACHE_DIR", str(tmp_path))
-    assert jit.cache_folder.__wrapped__() == tmp_path / "softreg_fast"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(disk_cache.config, "CACHE_DIR", "relative")
+    assert disk_cache.cache_folders.__wrapped__()[0] == tmp_path / "relative" / "softreg_fast"
+
+
+def test_no_folder_of_the_current_directory_is_used_without_a_home(tmp_path, monkeypatch):
+    dirs = type("Dirs", (), {"user_cache_dir": "~/.cache/numba"})
+    monkeypatch.setattr(disk_cache, "AppDirs", lambda **_: dirs)
+    monkeypatch.chdir(tmp_path)
+    assert all(folder.is_absolute() for folder in disk_cache.cache_folders.__wrapped__())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_path, monkeypatch):
+    folder = tmp_path / "__pycache__"
+    monkeypatch.setattr(disk_cache, "KERNELS_FOLDER", tmp_path)
+    monkeypatch.setattr(disk_cache, "cache_folders", lambda: (folder,))
+    _count(cached_entry())
+    (kept,) = folder.iterdir()
+    (folder / "count_correct-01234567-89.machine_code").touch()
+    (folder / "another-01234567-89.machine_code").touch()
+    kept.unlink()
+    _count(cached_entry())
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "another-01234567-89.machine_code",
+        kept.name,
+    ]
+
+
+def test_settings_of_numba_and_the_entry_point_itself_are_in_the_key(monkeypatch):
+    def name(function=epoch.count_correct._function, flags=jit._FLAGS):
+        context = jit.cpu_target.target_context
+        return disk_cache.DiskCache(function, flags)._file_name("signature", context)
+
+    first = name()
+    assert name() == first
+    assert name(epoch.predict._function) != first
+    assert name(flags={}) != first
+    for setting in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE"):
+        with monkeypatch.context() as patch:
+            patch.setattr(disk_cache.config, setting, "other")
+            assert name() != first
 
 
 def test_change_in_any_kernel_file_is_seen(tmp_path):
@@ -176,8 +232,8 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
     n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
     link = tmp_path / "softreg_fast" / "kernels" / "link.py"
     source = link.read_text()
-    assert source.count("    loss = 0.0\n") == 1
-    link.write_text(source.replace("    loss = 0.0\n", "    loss = 3.0\n"))
+    assert source.count("    loss = np.float64(0.0)\n") == 1
+    link.write_text(source.replace("    loss = np.float64(0.0)\n", "    loss = 3.0\n"))
 
     after = _run(FIT, tmp_path / "cache", tmp_path)
 
@@ -205,6 +261,17 @@ def test_one_compilation_serves_every_layout():
     }
     assert len(results) == 1
     assert len(entry.signatures) == 1
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [("+avx2,+fma", 256), ("+avx,+sse", 256), ("+avx512f,+avx", 512), ("", 128), ("+sse4.2", 128)],
+)
+def test_width_of_vectors_follows_the_features_compiled_for(monkeypatch, features, expected):
+    codegen = type("Codegen", (), {"magic_tuple": lambda self: ("triple", "cpu", features)})()
+    context = type("Context", (), {"codegen": lambda self: codegen})()
+    monkeypatch.setattr(jit, "cpu_target", type("Target", (), {"target_context": context}))
+    assert jit.vector_bits.__wrapped__() == expected
 
 
 @pytest.mark.parametrize(

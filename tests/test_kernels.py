@@ -13,7 +13,7 @@ from softreg_fast.kernels.link import exponential_rows
 from softreg_fast.layout import make_workspace, pack_parameters
 from softreg_fast.monitor import EpochLog
 from softreg_fast.prediction import predict
-from softreg_fast.problem import Problem, make_problem
+from softreg_fast.problem import make_problem
 from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
 
 KINDS = [("sigmoid", "notebook"), ("sigmoid", "exact"), ("identity", "exact")]
@@ -131,6 +131,9 @@ def test_exponential_over_its_range(dtype, lanes, smallest, largest):
 @example(8, 8, 1000, ("sigmoid", "notebook"), DTYPES[0], 0)
 @example(9, 3, 1000, ("identity", "exact"), DTYPES[1], 0)
 @example(5, 600, 3, ("sigmoid", "exact"), DTYPES[0], 0)
+@example(45, 2, 1000, ("sigmoid", "notebook"), DTYPES[0], 0)
+@example(45, 1500, 3, ("identity", "exact"), DTYPES[0], 0)
+@example(19, 9000, 2, ("sigmoid", "notebook"), DTYPES[0], 0)
 def test_batch_equals_reference_at_odd_shapes(n_samples, n_features, n_classes, kind, dtype, seed):
     random = np.random.default_rng(seed)
     features = random.standard_normal((n_samples, n_features))
@@ -256,21 +259,35 @@ def test_accuracy_takes_the_first_of_classes_that_saturation_makes_equal(n_class
     assert np.mean(expected != logits.argmax(axis=1)) > 0.1
 
     for link, classes in [("sigmoid", expected), ("identity", logits.argmax(axis=1))]:
-        problem = Problem(features, targets.astype(np.int32), n_classes, link, DTYPES[0])
-        specialisation = jit.choose_specialisation(DTYPES[0], DTYPES[0], n_classes)
-        parameters = pack_parameters(*start, specialisation)
-        n_correct = kernels.count_correct.specialise(specialisation)(
-            problem.features,
-            problem.targets,
-            0,
-            300,
-            n_classes,
-            link == "sigmoid",
-            specialisation.width,
-            parameters,
-            make_workspace(parameters),
-        )
+        n_correct = _count_correct(features, targets, *start, link)
         assert n_correct == np.sum(classes == targets)
+
+
+def _count_correct(features, targets, weights, bias, link):
+    n_classes = len(bias)
+    specialisation = jit.choose_specialisation(DTYPES[0], DTYPES[0], n_classes)
+    parameters = pack_parameters(weights, bias, specialisation)
+    return kernels.count_correct.specialise(specialisation)(
+        features,
+        targets.astype(np.int32),
+        0,
+        len(features),
+        n_classes,
+        link == "sigmoid",
+        specialisation.width,
+        parameters,
+        make_workspace(parameters),
+    )
+
+
+@pytest.mark.parametrize("logits", [[np.inf, np.inf, 0.0], [np.inf, 0.0, 0.0]])
+def test_rows_without_probabilities_are_not_counted_as_correct(logits):
+    """The differences of infinite logits are NaN, and so are the probabilities."""
+    features, parameters = np.array([[1.0, 1e308, 1e308]]), np.zeros((3, 3))
+    parameters[1] = [10.0 * (value == np.inf) for value in logits]
+    for target in range(3):
+        targets = np.array([target])
+        assert _count_correct(features, targets, parameters, np.zeros(3), "identity") == 0
 
 
 def test_accuracy_agrees_with_the_predictions_to_the_last_tie(make_data):
@@ -323,7 +340,7 @@ def test_stopping_and_resuming_anywhere_changes_no_bit(make_data, monkeypatch):
 
 
 def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch):
-    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_THREADS", 0)
+    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
     features, targets = make_data(203, 7, 5)
     start = _start(7, 5, np.float64)
     problem = make_problem(features, targets, "sigmoid", DTYPES[0])

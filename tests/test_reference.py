@@ -31,8 +31,18 @@ def test_no_warning_at_any_finite_logit(dtype):
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     assert np.isfinite(sigmoid(rows)).all()
-    targets = np.array([0, 4, 7])
-    reference.batch(rows, targets, np.eye(12, dtype=dtype), np.zeros(12, dtype), "sigmoid", "exact")
+    parameters = np.eye(12, dtype=dtype), np.zeros(12, dtype)
+    for kind in [("sigmoid", "exact"), ("sigmoid", "notebook"), ("identity", "exact")]:
+        for row in rows:  # one by one, since the sum of several such losses does overflow
+            loss, *_ = reference.batch(row[None], np.array([4]), *parameters, *kind)
+            assert loss >= 0  # infinite where the difference of two logits is
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "bool", "int64"])
+def test_integers_count_as_numbers(dtype):
+    rows = np.array([[1, 0, 1], [0, 0, 1]], dtype)
+    np.testing.assert_allclose(softmax(rows), scipy_softmax(rows.astype(float), axis=1), rtol=1e-15)
+    np.testing.assert_allclose(sigmoid(rows), expit(rows.astype(float)), rtol=1e-15)
 
 
 def test_softmax_and_sigmoid_equal_scipy(problem):

@@ -1,6 +1,7 @@
 """SoftmaxRegressor through its public surface."""
 
 import copy
+import doctest
 import json
 import os
 import pickle
@@ -16,7 +17,7 @@ import pytest
 from notebook_form import train
 
 import softreg_fast
-from softreg_fast import SoftmaxRegressor, reference
+from softreg_fast import SoftmaxRegressor, reference, regressor
 from softreg_fast.solvers.sgd import GradientDescent
 
 
@@ -218,9 +219,11 @@ def test_interrupt_keeps_the_last_finished_epoch(n_samples, make_data):
     model.fit(x, y, 1, n_samples)
     timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(x, y, 10**9, n_samples)
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, y, 10**9, n_samples)
+    finally:
+        timer.cancel()
 
     n_epochs = len(model.losses_)
     assert n_epochs == len(model.accuracies_) > 1
@@ -267,20 +270,29 @@ def test_lines_appear_while_training_goes_on():
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        line = process.stdout.readline()
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        # More than one call of the compiled code trains.
+        lines = [process.stdout.readline() for _ in range(100_000)]
+        watchdog.cancel()
         process.kill()
-    assert line.startswith("Epoch: #0 - Loss: ")
+    assert lines[0].startswith("Epoch: #0 - Loss: ")
+    assert lines[-1].startswith("Epoch: #99999 - Loss: ")
 
 
-def test_divergence_is_an_error_and_keeps_finite_parameters(make_data):
-    x, y = make_data(60, 4, 3)
-    model = SoftmaxRegressor(1e39, dtype="float32", random_state=0, verbose=False)
-    with pytest.raises(FloatingPointError, match=r"learning_rate=1e\+39 is too large.*float32"):
-        model.fit(x, y, 100, 10)
-    assert np.isfinite(model.coeffs).all()
-    assert np.isfinite(model.biases).all()
+@pytest.mark.parametrize("fitted", [False, True])
+def test_divergence_is_an_error_and_keeps_finite_parameters(fitted):
+    """Opposite columns leave the sigmoids unsaturated at the start, and the first step is huge."""
+    x = np.array([[40.0, -40.0], [-40.0, 40.0]])
+    model = SoftmaxRegressor(3.4e38, dtype="float32", random_state=4, verbose=False)
+    if fitted:
+        vars(model).update(vars(copy.copy(model).fit(x / 1e6, [0, 1], 1, 2)))
+    with pytest.raises(FloatingPointError, match=r"learning_rate=3.4e\+38 is too large.*float32"):
+        model.fit(x, [0, 1], 100, 2)
+    start = np.random.RandomState(4).uniform(0, 1, (2, 2))
+    np.testing.assert_array_equal(model.coeffs, start.astype(np.float32))
     assert np.isfinite(model.predict(x)).all()
-    assert len(model.losses_) == len(model.accuracies_) < 100
+    assert len(model.losses_) == len(model.accuracies_) == 0
 
 
 def test_fit_needs_next_to_no_memory(make_data):
@@ -295,6 +307,27 @@ def test_fit_needs_next_to_no_memory(make_data):
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 2_000_000
+
+
+def test_example_of_the_documentation():
+    n_failed, n_tried = doctest.testmod(regressor)
+    assert n_failed == 0 < n_tried
+
+
+def test_predictions_while_the_interpreter_ends():
+    """No thread can be started any more."""
+    code = (
+        "import atexit, numpy as np\n"
+        "from softreg_fast import SoftmaxRegressor\n"
+        "x = np.random.default_rng(0).standard_normal((300_000, 30))\n"
+        "y = np.arange(300_000) % 3\n"
+        "model = SoftmaxRegressor(0.5, verbose=False, n_threads=2).fit(x, y, 1, 50)\n"
+        "atexit.register(lambda: print(model.predict(x).sum()))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    np.testing.assert_allclose(float(result.stdout), 300_000)
 
 
 def test_public_names():
@@ -324,7 +357,7 @@ if __name__ == "__main__":
     print(json.dumps([here == result for result in there]))
 """
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-c", code],
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     assert json.loads(result.stdout) == [True, True]

@@ -43,8 +43,9 @@ RUN_STATE = np.dtype(
         ("outcome", np.int64),  # RUNNING, STOPPED_EARLY or DIVERGED
         ("best_loss", np.float64),
         ("epoch_loss", np.float64),  # sum of the mean losses of the batches; then their mean
-        ("epoch_loss_remainder", np.float64),  # what rounding has cut off from that sum
         ("batch_loss", np.float64),  # sum over the rows of the batch
+        ("epoch_loss_remainder", np.float64),  # what rounding has cut off from the sums
+        ("batch_loss_remainder", np.float64),
     ]
 )
 
@@ -90,17 +91,16 @@ def _step(scale, width, gradient, parameters):
 
 
 @kernel
-def _add_batch_loss(state, loss):
-    """Add to the epoch's loss what is left of it exactly representable, and keep the remainder.
+def _add(total, remainder, term):
+    """A sum plus a term, and what rounding has cut off: compensated summation.
 
-    Compensated summation (Kahan, Further remarks on reducing truncation errors, 1965). Near a
-    plateau the losses of two epochs differ by less than a plain sum's rounding errors, which early
-    stopping would take for progress.
+    Kahan, Further remarks on reducing truncation errors, 1965. Near a plateau the losses of two
+    epochs differ by less than the rounding errors of a plain sum, which early stopping would take
+    for progress.
     """
-    corrected = loss + state["epoch_loss_remainder"]
-    total = state["epoch_loss"] + corrected
-    state["epoch_loss_remainder"] = corrected - (total - state["epoch_loss"])
-    state["epoch_loss"] = total
+    corrected = term + remainder
+    new_total = total + corrected
+    return new_total, corrected - (new_total - total)
 
 
 @kernel
@@ -230,7 +230,7 @@ def run_epochs(
         if state["phase"] == TRAINING:
             batch_stop = (start // batch_size + 1) * batch_size
             stop = min(start + tile_rows, batch_stop)
-            state["batch_loss"] += _train_tile(
+            tile_loss = _train_tile(
                 features,
                 targets,
                 start,
@@ -243,11 +243,19 @@ def run_epochs(
                 gradient,
                 workspace,
             )
+            state["batch_loss"], state["batch_loss_remainder"] = _add(
+                state["batch_loss"], state["batch_loss_remainder"], tile_loss
+            )
             state["row"] = stop
             if stop == batch_stop:
                 _step(scale, width, gradient, parameters)
-                _add_batch_loss(state, state["batch_loss"] / batch_size)
+                state["epoch_loss"], state["epoch_loss_remainder"] = _add(
+                    state["epoch_loss"],
+                    state["epoch_loss_remainder"],
+                    state["batch_loss"] / batch_size,
+                )
                 state["batch_loss"] = 0.0
+                state["batch_loss_remainder"] = 0.0
             if stop == n_trained:
                 state["epoch_loss"] /= n_batches
                 state["epoch_loss_remainder"] = 0.0

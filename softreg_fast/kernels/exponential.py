@@ -22,13 +22,13 @@ _DOUBLE_ROUNDER = 1.5 * 2.0**52
 _DOUBLE_LN2_HIGH = 6.93147180369123816490e-01
 _DOUBLE_LN2_LOW = 1.90821492927058770002e-10
 _DOUBLE_LARGEST = 709.0
-DOUBLE_SMALLEST = -600.0
+_DOUBLE_SMALLEST = -600.0
 
 _SINGLE_ROUNDER = 1.5 * 2.0**23
 _SINGLE_LN2_HIGH = 0.693359375
 _SINGLE_LN2_LOW = -2.12194440e-4
 _SINGLE_LARGEST = 88.0
-SINGLE_SMALLEST = -80.0
+_SINGLE_SMALLEST = -80.0
 
 _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10, _C11, _C12, _C13 = (
     1.0 / math.factorial(degree) for degree in range(2, 14)
@@ -37,7 +37,7 @@ _C2, _C3, _C4, _C5, _C6, _C7, _C8, _C9, _C10, _C11, _C12, _C13 = (
 
 @kernel
 def _exponential_double(x):
-    smallest = splat(DOUBLE_SMALLEST, x)
+    smallest = splat(_DOUBLE_SMALLEST, x)
     bounded = maximum(minimum(x, splat(_DOUBLE_LARGEST, x)), smallest)
     rounder = splat(_DOUBLE_ROUNDER, x)
     shifted = multiply_add(bounded, splat(_LOG2_E, x), rounder)
@@ -62,7 +62,7 @@ def _exponential_double(x):
 
 @kernel
 def _exponential_single(x):
-    smallest = splat(SINGLE_SMALLEST, x)
+    smallest = splat(_SINGLE_SMALLEST, x)
     bounded = maximum(minimum(x, splat(_SINGLE_LARGEST, x)), smallest)
     rounder = splat(_SINGLE_ROUNDER, x)
     shifted = multiply_add(bounded, splat(_LOG2_E, x), rounder)

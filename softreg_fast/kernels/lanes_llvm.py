@@ -1,12 +1,12 @@
 """Explicit SIMD vectors for Numba kernels, as LLVM instructions.
 
-A `Vector` holds one number per lane. A `Block` holds several vectors and is
-what a register tile is made of. Both are values, not memory: they live in
-registers and have no methods; `lanes.py` documents the operations.
+A `Vector` holds one number per lane. A `Block` holds vectors in rows and
+columns: the part of a matrix that a kernel works on without touching memory.
+Both are values in registers, without methods; `lanes.py` documents the operations.
 
-The number of lanes and the number of vectors in a block are compile-time
-constants. They reach a kernel as the length of a tuple (`width` and `count`),
-since Numba's types hold the length of a tuple but not the value of an integer.
+The number of lanes, rows and columns are compile-time constants. They reach a
+kernel as the length of a tuple, since Numba's types hold the length of a tuple
+but not the value of an integer.
 """
 
 import operator
@@ -40,16 +40,17 @@ class Vector(types.Type):
 
 
 class Block(types.Type):
-    """The Numba type of `count` vectors."""
+    """The Numba type of `rows` times `columns` vectors, row by row."""
 
-    def __init__(self, vector, count):
+    def __init__(self, vector, rows, columns):
         self.vector = vector
-        self.count = count
-        super().__init__(name=f"Block({vector.name}, {count})")
+        self.rows = rows
+        self.columns = columns
+        super().__init__(name=f"Block({vector.name}, {rows}, {columns})")
 
     @property
     def llvm_type(self):
-        return ir.ArrayType(self.vector.llvm_type, self.count)
+        return ir.ArrayType(self.vector.llvm_type, self.rows * self.columns)
 
 
 @register_model(Vector)
@@ -103,7 +104,9 @@ def _pack(builder, block, vectors):
 
 
 def _unpack(builder, block, value):
-    return [builder.extract_value(value, position) for position in range(block.count)]
+    return [
+        builder.extract_value(value, position) for position in range(block.rows * block.columns)
+    ]
 
 
 @intrinsic
@@ -140,23 +143,16 @@ def splat(typingctx, scalar, vector):
     return vector(scalar, vector), codegen
 
 
-@intrinsic
-def multiply_add(typingctx, a, b, c):
+def _multiply_add(builder, vector, a, b, c):
     # llvm.fmuladd is one fused instruction where the target has it and a multiplication and an
     # addition where it has not; llvm.fma would become a library call there.
-    vector = c.vector if isinstance(c, Block) else c
-    name = f"llvm.fmuladd.{vector.suffix}"
+    return _call(builder, f"llvm.fmuladd.{vector.suffix}", vector.llvm_type, [a, b, c])
 
+
+@intrinsic
+def multiply_add(typingctx, a, b, c):
     def codegen(context, builder, signature, arguments):
-        if not isinstance(c, Block):
-            return _call(builder, name, vector.llvm_type, arguments)
-        factors = _unpack(builder, a, arguments[0])
-        summands = _unpack(builder, c, arguments[2])
-        results = [
-            _call(builder, name, vector.llvm_type, [factor, arguments[1], summand])
-            for factor, summand in zip(factors, summands, strict=True)
-        ]
-        return _pack(builder, c, results)
+        return _multiply_add(builder, c, *arguments)
 
     return c(a, b, c), codegen
 
@@ -301,24 +297,50 @@ def prefetch(typingctx, array, row, column):
 
 
 @intrinsic
-def repeat(typingctx, vector, count):
-    block = Block(vector, count.count)
+def block_of(typingctx, vector, rows, columns):
+    block = Block(vector, rows.count, columns.count)
 
     def codegen(context, builder, signature, arguments):
-        return _pack(builder, block, [arguments[0]] * block.count)
+        return _pack(builder, block, [arguments[0]] * (block.rows * block.columns))
 
-    return block(vector, count), codegen
+    return block(vector, rows, columns), codegen
 
 
-def _block_of_scalars(axis):
+@intrinsic
+def repeat_row(typingctx, row, rows):
+    block = Block(row.vector, rows.count, row.columns)
+
+    def codegen(context, builder, signature, arguments):
+        return _pack(builder, block, _unpack(builder, row, arguments[0]) * block.rows)
+
+    return block(row, rows), codegen
+
+
+@intrinsic
+def add_outer(typingctx, block, scalars, row):
+    def codegen(context, builder, signature, arguments):
+        summands = _unpack(builder, block, arguments[0])
+        columns = _unpack(builder, row, arguments[2])
+        factors = _unpack(builder, scalars, arguments[1])
+        pairs = [(factor, column) for factor in factors for column in columns]
+        results = [
+            _multiply_add(builder, block.vector, factor, column, summand)
+            for (factor, column), summand in zip(pairs, summands, strict=True)
+        ]
+        return _pack(builder, block, results)
+
+    return block(block, scalars, row), codegen
+
+
+def _splat_scalars(axis):
     @intrinsic
-    def operation(typingctx, array, row, column, vector, count):
-        block = Block(vector, count.count)
+    def operation(typingctx, array, row, column, like, rows):
+        block = Block(like.vector, rows.count, 1)
 
         def codegen(context, builder, signature, arguments):
             array_type = signature.args[0]
             splats = []
-            for offset in range(block.count):
+            for offset in range(block.rows):
                 indices = [
                     context.cast(builder, index, index_type, types.intp)
                     for index, index_type in zip(arguments[1:3], signature.args[1:3], strict=True)
@@ -328,45 +350,48 @@ def _block_of_scalars(axis):
                     context, builder, array_type, arguments[0], indices, [types.intp] * 2
                 )
                 scalar = context.unpack_value(builder, array_type.dtype, address)
-                element = context.cast(builder, scalar, array_type.dtype, vector.dtype)
-                splats.append(_broadcast(builder, element, vector.lanes))
+                element = context.cast(builder, scalar, array_type.dtype, block.vector.dtype)
+                splats.append(_broadcast(builder, element, block.vector.lanes))
             return _pack(builder, block, splats)
 
-        return block(array, row, column, vector, count), codegen
+        return block(array, row, column, like, rows), codegen
 
     return operation
 
 
-splat_down = _block_of_scalars(axis=0)
-splat_along = _block_of_scalars(axis=1)
+splat_down = _splat_scalars(axis=0)
+splat_along = _splat_scalars(axis=1)
 
 
-def _row_addresses(context, builder, signature, arguments, count):
+def _block_addresses(context, builder, signature, arguments, block):
     first_row = context.cast(builder, arguments[1], signature.args[1], types.intp)
-    column = context.cast(builder, arguments[2], signature.args[2], types.intp)
-    for offset in range(count):
-        row = builder.add(first_row, ir.Constant(_INT64, offset))
-        yield _address(
-            context, builder, signature.args[0], arguments[0], [row, column], [types.intp] * 2
-        )
+    first_column = context.cast(builder, arguments[2], signature.args[2], types.intp)
+    for row_offset in range(block.rows):
+        row = builder.add(first_row, ir.Constant(_INT64, row_offset))
+        for column_offset in range(block.columns):
+            offset = ir.Constant(_INT64, column_offset * block.vector.lanes)
+            column = builder.add(first_column, offset)
+            yield _address(
+                context, builder, signature.args[0], arguments[0], [row, column], [types.intp] * 2
+            )
 
 
 @intrinsic
-def load_rows(typingctx, array, row, column, width, count):
-    block = Block(Vector(array.dtype, width.count), count.count)
+def load_block(typingctx, array, row, column, width, rows, columns):
+    block = Block(Vector(array.dtype, width.count), rows.count, columns.count)
 
     def codegen(context, builder, signature, arguments):
-        addresses = _row_addresses(context, builder, signature, arguments, block.count)
+        addresses = _block_addresses(context, builder, signature, arguments, block)
         loaded = [_load_vector(builder, address, block.vector) for address in addresses]
         return _pack(builder, block, loaded)
 
-    return block(array, row, column, width, count), codegen
+    return block(array, row, column, width, rows, columns), codegen
 
 
 @intrinsic
-def store_rows(typingctx, array, row, column, block):
+def store_block(typingctx, array, row, column, block):
     def codegen(context, builder, signature, arguments):
-        addresses = _row_addresses(context, builder, signature, arguments, block.count)
+        addresses = _block_addresses(context, builder, signature, arguments, block)
         vectors = _unpack(builder, block, arguments[3])
         for address, vector in zip(addresses, vectors, strict=True):
             _store_vector(builder, address, block.vector, vector)

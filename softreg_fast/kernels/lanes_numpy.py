@@ -3,7 +3,7 @@
 They take the place of the LLVM instructions when Numba's JIT is switched off
 (`NUMBA_DISABLE_JIT=1`), so that the kernels run as ordinary Python, and they
 say in NumPy what every instruction does. A vector is an array `(lanes,)`, a
-block an array `(count, lanes)`; the arithmetic operators are NumPy's own.
+block an array `(rows, columns, lanes)`; the arithmetic operators are NumPy's own.
 """
 
 import numpy as np
@@ -63,23 +63,33 @@ def prefetch(array, row, column):
     pass
 
 
-def repeat(vector, count):
-    return np.repeat(vector[None, :], len(count), axis=0)
+def block_of(vector, rows, columns):
+    return np.tile(vector, (len(rows), len(columns), 1))
 
 
-def splat_down(array, row, column, vector, count):
-    scalars = array[row : row + len(count), column].astype(vector.dtype)
-    return np.repeat(scalars[:, None], len(vector), axis=1)
+def repeat_row(row, rows):
+    return np.repeat(row, len(rows), axis=0)
 
 
-def splat_along(array, row, column, vector, count):
-    scalars = array[row, column : column + len(count)].astype(vector.dtype)
-    return np.repeat(scalars[:, None], len(vector), axis=1)
+def add_outer(block, scalars, row):
+    return block + scalars * row
 
 
-def load_rows(array, row, column, width, count):
-    return array[row : row + len(count), column : column + len(width)].copy()
+def splat_down(array, row, column, like, rows):
+    scalars = array[row : row + len(rows), column].astype(like.dtype)
+    return np.repeat(scalars[:, None, None], like.shape[2], axis=2)
 
 
-def store_rows(array, row, column, block):
-    array[row : row + block.shape[0], column : column + block.shape[1]] = block
+def splat_along(array, row, column, like, rows):
+    scalars = array[row, column : column + len(rows)].astype(like.dtype)
+    return np.repeat(scalars[:, None, None], like.shape[2], axis=2)
+
+
+def load_block(array, row, column, width, rows, columns):
+    part = array[row : row + len(rows), column : column + len(columns) * len(width)]
+    return part.reshape(len(rows), len(columns), len(width)).copy()
+
+
+def store_block(array, row, column, block):
+    rows, columns, lanes = block.shape
+    array[row : row + rows, column : column + columns * lanes] = block.reshape(rows, -1)

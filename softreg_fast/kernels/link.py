@@ -101,8 +101,8 @@ def loss_and_gradient_rows(
     float
         Sum of ``log(sum(exponentials)) - values[target]``.
     """
-    loss = 0.0
-    product = 1.0
+    loss = np.float64(0.0)
+    product = np.float64(1.0)
     for row in range(n_rows):
         target = targets[start + row]
         total = sum_row(row, width, exponentials)
@@ -112,7 +112,7 @@ def loss_and_gradient_rows(
         product *= total
         if row % 8 == 7:
             loss += math.log(product)
-            product = 1.0
+            product = np.float64(1.0)
         scale = 1.0 / total
         notebook_scale = 1.0 / exponentials[row, target] if notebook_gradient else 1.0
         for column in range(0, values.shape[1], len(width)):
@@ -144,7 +144,7 @@ def _is_predicted_despite_rounding(row, target, n_classes, sigmoid, width, logit
     highest = logits[row, target] / total
     for other in range(n_classes):
         probability = logits[row, other] / total
-        if probability > highest or (other < target and probability == highest):
+        if not probability <= highest or (other < target and probability == highest):
             return False
     return True
 
@@ -185,7 +185,8 @@ def count_correct_rows(targets, start, n_rows, n_classes, sigmoid, width, logits
             best_other = maximum(best_other, select_lane(target - column, lowest, z))
         other = max_lanes(best_other)
         own = logits[row, target]
-        if min(own, cut) - max(other, -cut) > margin:
+        lead = min(own, cut) - max(other, -cut)
+        if margin < lead < np.inf:
             n_correct += 1
         elif not min(other, cut) - max(own, -cut) > margin:
             n_correct += _is_predicted_despite_rounding(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..definitions import FloatArray, Gradient, check_gradient
 from ..kernels import epoch as kernels
 from ..kernels.jit import choose_specialisation
 from ..layout import make_workspace, pack_parameters, unpack_parameters
 from ..monitor import EpochLog
 from ..problem import Problem
-from ..reference import FloatArray, Gradient, check_gradient
 from ..threads import RowWorkers, count_threads, row_workers
 
 # Long enough that returning to Python costs next to nothing, short enough that lines appear and
@@ -169,7 +169,7 @@ class GradientDescent:
 
     def _score(self, workers: RowWorkers) -> None:
         n_rows = len(self._problem.features)
-        block_rows = workers.share(n_rows, self._parameters.size)
+        block_rows = workers.rows_per_block(n_rows, self._parameters.size)
         count_rows = partial(
             self._count_correct, kernels.count_correct.specialise(self._specialisation)
         )
