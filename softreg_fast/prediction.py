@@ -60,6 +60,8 @@ def predict(
             logits,
         )
 
-    with row_workers(count_threads(n_threads, n_samples * parameters.size)) as workers:
-        workers.map(predict_rows, n_samples, workers.rows_per_block(n_samples, parameters.size))
+    n_used = count_threads(n_threads, n_samples * parameters.size)
+    with row_workers(n_used if n_used > 1 else 0) as workers:
+        block_rows = workers.rows_per_block(n_samples, parameters.size)
+        workers.start(predict_rows, n_samples, block_rows).results()
     return probabilities, values, logits

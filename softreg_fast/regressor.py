@@ -66,8 +66,9 @@ class SoftmaxRegressor:
     dtype : {"float64", "float32"} or numpy.dtype, default=None
         Of parameters and arithmetic; None is float64.
     n_threads : int, default=None
-        Threads for large passes over the rows: predictions, and the accuracy after each epoch.
-        None is the number of CPUs. The result has the same bits for any number.
+        With more than one, large predictions are shared out, and the accuracy of an epoch is
+        measured while the next is trained. None is the number of CPUs. The result has the same
+        bits for any number.
 
     Attributes
     ----------

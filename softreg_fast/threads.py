@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, TypeVar
 
 from .validation import check_integer
 
@@ -46,15 +46,31 @@ def count_threads(n_threads: int | None, n_products: int) -> int:
     return min(int(cpu_count()), n_useful)
 
 
+class Pending(Generic[Result]):
+    """Results of blocks that other threads may still be working on."""
+
+    def __init__(self, futures: list["Future[Result]"], done: list[Result]) -> None:
+        self._futures = futures
+        self._done = done
+
+    def is_done(self) -> bool:
+        """Whether `results` returns at once."""
+        return all(future.done() for future in self._futures)
+
+    def results(self) -> list[Result]:
+        """The results in the order of the blocks; waits for them."""
+        return [future.result() for future in self._futures] + self._done
+
+
 class RowWorkers:
-    """Threads that work on blocks of rows.
+    """Threads that work on blocks of rows, beside the one that calls.
 
     The compiled code releases the interpreter's lock, so plain threads run in parallel. They live
     as long as the `row_workers` context: a process that forks afterwards is safe.
     """
 
-    def __init__(self, n_threads: int, executor: ThreadPoolExecutor | None) -> None:
-        self.n_threads = n_threads
+    def __init__(self, n_helpers: int, executor: ThreadPoolExecutor | None) -> None:
+        self._n_helpers = n_helpers
         self._executor = executor
 
     def rows_per_block(self, n_rows: int, n_products_per_row: int) -> int:
@@ -63,13 +79,13 @@ class RowWorkers:
         Few enough that no thread is left with much when the others are done, and that an interrupt
         is answered soon: the compiled code doesn't look for any.
         """
-        n_blocks = 1 if self.n_threads == 1 else _BLOCKS_PER_THREAD * self.n_threads
+        n_blocks = max(1, _BLOCKS_PER_THREAD * self._n_helpers)
         return min(-(-n_rows // n_blocks), max(1, _PRODUCTS_PER_BLOCK // n_products_per_row))
 
-    def map(
+    def start(
         self, function: Callable[[int, int], Result], n_rows: int, block_rows: int
-    ) -> list[Result]:
-        """Call ``function(start, stop)`` for every block of rows.
+    ) -> Pending[Result]:
+        """Have ``function(start, stop)`` called for every block of rows.
 
         Parameters
         ----------
@@ -80,38 +96,34 @@ class RowWorkers:
 
         Returns
         -------
-        list
-            The results in the order of the blocks.
+        Pending
+            Without helpers, everything is done already.
         """
         blocks = [
             (start, min(start + block_rows, n_rows)) for start in range(0, n_rows, block_rows)
         ]
-        if self._executor is None:
-            return [function(start, stop) for start, stop in blocks]
         futures: list[Future[Result]] = []
-        try:
-            for start, stop in blocks:
-                futures.append(self._executor.submit(function, start, stop))
-        except RuntimeError:
-            # No thread is to be had: the interpreter is shutting down, or the system's limit is
-            # reached. Blocks that have one go on; the others are worked on here.
-            pass
+        # RuntimeError: no thread is to be had, since the interpreter is shutting down or the
+        # system's limit is reached. Blocks that have one go on; the others are worked on here.
+        with suppress(RuntimeError):
+            if self._executor is not None:
+                for start, stop in blocks:
+                    futures.append(self._executor.submit(function, start, stop))
         remaining = blocks[len(futures) :]
-        here = [function(start, stop) for start, stop in remaining]
-        return [future.result() for future in futures] + here
+        return Pending(futures, [function(start, stop) for start, stop in remaining])
 
 
 @contextmanager
-def row_workers(n_threads: int) -> Iterator[RowWorkers]:
-    """A context in which blocks of rows are worked on by `n_threads` threads.
+def row_workers(n_helpers: int) -> Iterator[RowWorkers]:
+    """A context with `n_helpers` threads, or none.
 
     When it is left by an exception, such as the user's interrupt, blocks not begun are dropped.
     """
-    if n_threads == 1:
-        yield RowWorkers(1, None)
+    if n_helpers == 0:
+        yield RowWorkers(0, None)
         return
-    executor = ThreadPoolExecutor(n_threads, thread_name_prefix="softreg_fast")
+    executor = ThreadPoolExecutor(n_helpers, thread_name_prefix="softreg_fast")
     try:
-        yield RowWorkers(n_threads, executor)
+        yield RowWorkers(n_helpers, executor)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -339,12 +339,13 @@ def test_stopping_and_resuming_anywhere_changes_no_bit(make_data, monkeypatch):
             np.testing.assert_array_equal(found, expected)
 
 
-def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch):
+@pytest.mark.parametrize(("learning_rate", "patience"), [(0.5, 0), (1000.0, 1)])
+def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, learning_rate, patience):
     monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
     features, targets = make_data(203, 7, 5)
     start = _start(7, 5, np.float64)
     problem = make_problem(features, targets, "sigmoid", DTYPES[0])
-    settings = DescentSettings(0.5, 50, 4, 0, "notebook")
+    settings = DescentSettings(learning_rate, 50, 6, patience, "notebook")
     results = []
     for n_threads in (1, 2, 3, 4, 7):
         descent = GradientDescent(problem, settings, *start, n_threads)
@@ -352,19 +353,23 @@ def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch):
         descent.run(log)
         parts = predict(features, *start, "sigmoid", keep_steps=True, n_threads=n_threads)
         results.append([log.losses, log.accuracies, *descent.solution, *parts])
+        assert descent.n_finished_epochs == log.n_epochs
 
+    assert (len(results[0][0]) < 6) == (patience > 0)
     for result in results[1:]:
         for found, expected in zip(result, results[0], strict=True):
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_divergence_keeps_the_last_finite_parameters(make_data, dtype):
+def test_divergence_keeps_the_last_finite_parameters(make_data, monkeypatch, dtype, n_threads):
+    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
     features, targets = make_data(30, 3, 3)
     settings = DescentSettings(float(np.finfo(dtype).max) / 4, 10, 50, 0, "exact")
     problem = make_problem(1e3 * features, targets, "identity", dtype)
     start = _start(3, 3, dtype)
-    descent = GradientDescent(problem, settings, *start)
+    descent = GradientDescent(problem, settings, *start, n_threads)
     log = EpochLog(verbose=False)
 
     with pytest.raises(FloatingPointError, match="learning_rate"):

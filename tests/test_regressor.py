@@ -211,11 +211,13 @@ def test_subclass_keeps_its_type(iris):
     assert isinstance(model.fit(*iris, 1, 50), Mine)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("n_samples", [150, 40_000])
-def test_interrupt_keeps_the_last_finished_epoch(n_samples, make_data):
+def test_interrupt_keeps_the_last_finished_epoch(n_samples, n_threads, make_data, monkeypatch):
     """Whether epochs are short or long, in the middle of one or of its accuracy."""
+    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
     x, y = make_data(n_samples, 50, 3)
-    model = SoftmaxRegressor(0.1, random_state=0, verbose=False)
+    model = SoftmaxRegressor(0.1, random_state=0, verbose=False, n_threads=n_threads)
     model.fit(x, y, 1, n_samples)
     timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
@@ -242,8 +244,8 @@ def test_interrupt_before_the_first_epoch_ends_leaves_the_model_as_it_was(
     before = copy.deepcopy(vars(model))
     call = GradientDescent._call
 
-    def interrupted_call(self, *arguments):
-        call(self, *arguments)
+    def interrupted_call(self, *arguments, **keywords):
+        call(self, *arguments, **keywords)
         assert self.n_finished_epochs == 0
         assert self._states[0]["row"] > 0
         raise KeyboardInterrupt

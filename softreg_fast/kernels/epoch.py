@@ -196,8 +196,7 @@ def run_epochs(
     row_budget : int
         Return after about so many rows trained or scored.
     score_elsewhere : bool
-        Return when an epoch is trained, before it is scored. The caller sets ``n_correct``, and
-        ``row`` to `n_samples`, and calls again.
+        Finish epochs without scoring them, and return after each. Accuracies are zero then.
     width : tuple of `lanes`
     parameters : (n_features + 1, padded_classes)
         Changed in place.
@@ -260,11 +259,9 @@ def run_epochs(
                 state["epoch_loss"] /= n_batches
                 state["epoch_loss_remainder"] = 0.0
                 state["phase"] = SCORING
-                state["row"] = 0
+                state["row"] = n_samples if score_elsewhere else 0
                 if not (math.isfinite(state["epoch_loss"]) and _are_finite(width, parameters)):
                     state["outcome"] = DIVERGED
-                elif score_elsewhere:
-                    return row_budget - (stop - start)
             row_budget -= stop - start
             continue
         stop = min(start + tile_rows, n_samples)
@@ -297,6 +294,8 @@ def run_epochs(
             state["row"] = 0
             state["n_correct"] = 0
             state["epoch_loss"] = 0.0
+            if score_elsewhere:
+                break
     return row_budget
 
 
