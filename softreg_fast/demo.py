@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from . import reference
 from .definitions import FloatArray
-from .kernels import epoch as kernels
-from .kernels.jit import choose_specialisation
+from .kernels.epoch import run_epochs
+from .kernels.predict import predict
+from .layout import specialise
 from .regressor import SoftmaxRegressor
 from .table import Table
 from .validation import check_integer
@@ -132,11 +133,9 @@ def demonstrate(demonstration: Demonstration) -> None:
     np.random.seed(demonstration.seed)
     features, labels = _shuffle_and_scale(table)
     started = time.perf_counter()
-    specialisation = choose_specialisation(
-        features.dtype, np.dtype(np.float64), len(table.class_names)
-    )
-    kernels.run_epochs.specialise(specialisation)
-    kernels.predict.specialise(specialisation)
+    specialisation = specialise(features, np.dtype(np.float64), len(table.class_names))
+    run_epochs.specialise(specialisation)
+    predict.specialise(specialisation)
     compile_seconds = time.perf_counter() - started
 
     print(f"data: {table.name}, {features.shape[0]} rows, {features.shape[1]} features")

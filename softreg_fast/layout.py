@@ -1,15 +1,51 @@
 """The arrays that kernels work on, made from and turned back into what users see."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from .definitions import FloatArray
-from .kernels.jit import Specialisation
+from .kernels.jit import Specialisation, choose_specialisation
 
+_CACHE_LINE = 64
 # A tile of rows is read twice, forward and backward, and is to stay in the second-level cache
-# meanwhile; its logits and values are to stay in the first.
-_TILE_ROWS = 64
-_TILE_BYTES = 1 << 19
-_TILE_ROWS_STEP = 8
+# meanwhile, with what is fetched for the next one.
+_TILE_BYTES = 1 << 15
+# Where a row is short, calls and loops cost more than what they do; logits and a transposed tile
+# are to stay in the first-level cache.
+_FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
+_SHORT_TILE_BYTES = 1 << 15
+# Fewer products than this in a batch are no work for two threads: it isn't cut.
+_PRODUCTS_WORTH_CUTTING = 150_000
+_CHUNK_ROWS = 128
+_MOST_CHUNKS = 64
+_GRADIENTS_BYTES = 1 << 21
+_MOST_TILES_IN_A_CHUNK = 64
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """An array of zeros that begins at a cache line, so that no vector lies across two."""
+    dtype = np.dtype(dtype)
+    n_bytes = int(np.prod(shape)) * dtype.itemsize
+    memory = np.zeros(n_bytes + _CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % _CACHE_LINE
+    array: npt.NDArray[Any] = memory[first : first + n_bytes].view(dtype).reshape(shape)
+    return array
+
+
+def specialise(features: FloatArray, dtype: np.dtype, n_columns: int) -> Specialisation:
+    """What kernels are compiled for, given features and the columns of a model."""
+    n_features = features.shape[1]
+    contiguous = features.strides[1] == features.itemsize or n_features == 1
+    return choose_specialisation(
+        features.dtype, dtype, n_features, n_columns, contiguous=contiguous
+    )
 
 
 def pack_parameters(
@@ -19,45 +55,118 @@ def pack_parameters(
 
     Parameters
     ----------
-    weights : ndarray of shape (n_features, n_classes)
-    bias : ndarray of shape (n_classes,)
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
     specialisation : Specialisation
-        Whose lanes and dtype to use.
 
     Returns
     -------
-    ndarray of shape (n_features + 1, padded_classes)
-        The bias is the last row.
+    ndarray of shape (padded_classes, padded_features + lanes)
+        A row for each column of the model; its bias is the first number of the last vector.
     """
-    n_features, n_classes = weights.shape
+    n_features, n_columns = weights.shape
     lanes = specialisation.lanes
-    padded_classes = -(-n_classes // lanes) * lanes
-    parameters = np.zeros((n_features + 1, padded_classes), specialisation.dtype)
-    parameters[:-1, :n_classes] = weights
-    parameters[-1, :n_classes] = bias
+    shape = _round_up(n_columns, specialisation.classes), _round_up(n_features, lanes) + lanes
+    parameters = aligned_zeros(shape, specialisation.dtype)
+    parameters[:n_columns, :n_features] = weights.T
+    parameters[:n_columns, -lanes] = bias
     return parameters
 
 
-def unpack_parameters(parameters: FloatArray, n_classes: int) -> tuple[FloatArray, FloatArray]:
+def unpack_parameters(
+    parameters: FloatArray, n_features: int, n_columns: int, specialisation: Specialisation
+) -> tuple[FloatArray, FloatArray]:
     """The reverse of `pack_parameters`: copies of weights and bias."""
-    return parameters[:-1, :n_classes].copy(), parameters[-1, :n_classes].copy()
+    weights = np.ascontiguousarray(parameters[:n_columns, :n_features].T)
+    return weights, parameters[:n_columns, -specialisation.lanes].copy()
 
 
-def make_workspace(parameters: FloatArray) -> FloatArray:
-    """Room for the logits and values of one tile of rows.
+@dataclass(frozen=True)
+class Cuts:
+    """Where rows are cut, which decides in which order sums are taken.
 
-    Parameters
+    Attributes
     ----------
-    parameters : ndarray of shape (n_features + 1, padded_classes)
-
-    Returns
-    -------
-    ndarray of shape (2, tile_rows, padded_classes)
-        `tile_rows` is a multiple of 8 from 8 to 64 and depends on nothing but the shape and
-        dtype of the parameters, so that sums are cut at the same rows in every run.
+    tile_rows : int
+        Rows that are worked on at a time.
+    chunk_rows : int
+        Rows whose gradient is summed by one thread, a multiple of `tile_rows`.
+    n_chunks : int
+        Chunks that may be worked on at once.
     """
-    n_rows, padded_classes = parameters.shape
-    bytes_per_row = max(n_rows, 2 * padded_classes) * parameters.itemsize
-    rows = min(_TILE_ROWS, _TILE_BYTES // bytes_per_row)
-    tile_rows = max(_TILE_ROWS_STEP, rows - rows % _TILE_ROWS_STEP)
-    return np.zeros((2, tile_rows, padded_classes), parameters.dtype)
+
+    tile_rows: int
+    chunk_rows: int
+    n_chunks: int
+
+
+def choose_cuts(
+    batch_size: int, n_features: int, parameters: FloatArray, specialisation: Specialisation
+) -> Cuts:
+    """Cuts for batches of some rows.
+
+    They depend on the shapes and dtypes alone: not on the number of threads.
+    """
+    lanes = specialisation.lanes
+    itemsize = parameters.itemsize
+    numbers_per_row = 2 * len(parameters) + 2
+    if specialisation.transposes:
+        numbers_per_row += _round_up(n_features, lanes)
+    features_bytes = itemsize * n_features
+    most_rows = min(
+        _SHORT_TILE_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes
+    )
+    if batch_size * parameters.size < _PRODUCTS_WORTH_CUTTING:
+        tile_rows = _share(batch_size, most_rows, lanes)
+        return Cuts(tile_rows, _round_up(batch_size, tile_rows), 1)
+    most_chunks = min(_MOST_CHUNKS, max(_GRADIENTS_BYTES // parameters.nbytes, 4))
+    rows = max(min(_CHUNK_ROWS, -(-batch_size // 2)), -(-batch_size // most_chunks))
+    tile_rows = _share(rows, most_rows, lanes)
+    chunk_rows = min(_round_up(rows, tile_rows), _MOST_TILES_IN_A_CHUNK * tile_rows)
+    return Cuts(tile_rows, chunk_rows, min(most_chunks, -(-batch_size // chunk_rows)))
+
+
+def _share(n_rows: int, most_rows: int, lanes: int) -> int:
+    """Rows of equal tiles that are multiples of the lanes."""
+    most_rows = max(min(most_rows, _MOST_TILE_ROWS), _FEWEST_TILE_ROWS)
+    return _round_up(-(-n_rows // -(-n_rows // most_rows)), lanes)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What threads work in beside the parameters.
+
+    Attributes
+    ----------
+    tiles : ndarray of shape (n_threads, 2 * padded_classes + 2, tile_rows)
+        Logits and values, targets and weights.
+    feature_tiles : ndarray of shape (n_threads, n_features, tile_rows) or None
+        Transposed rows.
+    numbers : ndarray of shape (n_threads, 2, >= 2 * tile_rows + 2), int64
+        Row numbers; 0, 1, 2 ...
+    """
+
+    tiles: FloatArray
+    feature_tiles: FloatArray | None
+    numbers: npt.NDArray[np.int64]
+
+
+def make_workspace(
+    n_threads: int,
+    tile_rows: int,
+    n_features: int,
+    parameters: FloatArray,
+    specialisation: Specialisation,
+) -> Workspace:
+    """A workspace for some threads."""
+    n_values = 2 * len(parameters) + 2
+    feature_tiles = None
+    n_numbers = 2 * tile_rows + 2
+    if specialisation.transposes:
+        padded = _round_up(n_features, specialisation.lanes)
+        feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
+        n_numbers = max(n_numbers, padded)
+    numbers = np.zeros((n_threads, 2, n_numbers), np.int64)
+    numbers[:, 1] = np.arange(n_numbers)
+    tiles = aligned_zeros((n_threads, n_values, tile_rows), parameters.dtype)
+    return Workspace(tiles, feature_tiles, numbers)

@@ -19,12 +19,20 @@ The second multiplies by ``p[j]`` where the row of the softmax's Jacobian has ``
 no derivative of the loss, but what the notebook trains with. Its last factor has no bound with the
 identity link, so it goes with the sigmoid link alone, where it is at most e. Averaged over a batch,
 the gradient of the weights is ``features.T @ derivatives / n_samples``.
+
+With the identity link, two classes may have a single column: it is the logit of the second class,
+the first having the logit zero.
 """
+
+import math
 
 import numpy as np
 import numpy.typing as npt
 
 from .definitions import FloatArray, Gradient, Link, check_gradient
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIXER = 0xD1B54A32D192ED03
 
 
 def _as_floats(x: npt.ArrayLike) -> FloatArray:
@@ -99,6 +107,13 @@ def categorical_crossentropy(y_pred: npt.ArrayLike, y_true: npt.ArrayLike) -> Fl
     return result
 
 
+def _of_all_classes(values: FloatArray) -> FloatArray:
+    """Values with a column of zeros before a single one."""
+    if values.shape[1] > 1:
+        return values
+    return np.concatenate([np.zeros_like(values), values], axis=1)
+
+
 def predict(
     features: FloatArray, weights: FloatArray, bias: FloatArray, link: Link
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -107,17 +122,19 @@ def predict(
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-    weights : ndarray of shape (n_features, n_classes)
-    bias : ndarray of shape (n_classes,)
+    weights : ndarray of shape (n_features, n_columns)
+        As many columns as classes, or one for two.
+    bias : ndarray of shape (n_columns,)
     link : {"identity", "sigmoid"}
 
     Returns
     -------
-    probabilities, values, logits : ndarrays of shape (n_samples, n_classes)
+    probabilities : ndarray of shape (n_samples, n_classes)
+    values, logits : ndarrays of shape (n_samples, n_columns)
     """
     logits = features @ weights + bias
     values = sigmoid(logits) if link == "sigmoid" else logits
-    return softmax(values), values, logits
+    return softmax(_of_all_classes(values)), values, logits
 
 
 def logit_gradients(
@@ -154,7 +171,7 @@ def logit_gradients(
         derivatives *= probabilities / probabilities[rows, targets][:, None]
     if link == "sigmoid":
         derivatives *= values * (1 - values)
-    return derivatives
+    return derivatives[:, -values.shape[1] :]
 
 
 def batch(
@@ -189,7 +206,7 @@ def batch(
     """
     probabilities, values, _ = predict(features, weights, bias, link)
     # From the values rather than from the probabilities, which may underflow to 0.
-    shifted = _less_row_maximum(values)
+    shifted = _less_row_maximum(_of_all_classes(values))
     own = shifted[np.arange(len(targets)), targets]
     losses = np.log(np.exp(shifted).sum(axis=1)) - own
     derivatives = logit_gradients(probabilities, values, targets, link, gradient)
@@ -198,6 +215,53 @@ def batch(
         features.T @ derivatives / len(features),
         derivatives.mean(axis=0),
     )
+
+
+def _key_of_epoch(seed: int, epoch: int) -> int:
+    """The finaliser of splitmix64."""
+    key = (seed + (epoch + 1) * _GOLDEN) % 2**64
+    key = (key ^ (key >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    key = (key ^ (key >> 27)) * 0x94D049BB133111EB % 2**64
+    return key ^ (key >> 31)
+
+
+def shuffled_rows(n_samples: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """The order in which shuffled descent takes the rows: every row once.
+
+    A Feistel network of three rounds on the pairs ``divmod(position, breadth)``; what falls behind
+    the last row is sent through it again.
+
+    Parameters
+    ----------
+    n_samples : int
+    seed : int
+        From 0 to 2**64 - 1.
+    epoch : int
+        From 0.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    breadth = math.ceil(math.sqrt(n_samples))
+    height = -(-n_samples // breadth)
+
+    def offset(number: int, key: int, size: int) -> int:
+        mixed = (number + key) * _GOLDEN % 2**64
+        mixed = (mixed ^ (mixed >> 32)) * _MIXER % 2**64
+        return (mixed >> 32) * size >> 32
+
+    def permuted(position: int) -> int:
+        key = _key_of_epoch(seed, epoch)
+        left, right = divmod(position, breadth)
+        for _ in range(3):
+            left = (left + offset(right, key, height)) % height
+            right = (right + offset(left, key + _MIXER, breadth)) % breadth
+            key += 2 * _MIXER
+        number = left * breadth + right
+        return number if number < n_samples else permuted(number)
+
+    return np.array([permuted(position) for position in range(n_samples)])
 
 
 def epoch(

@@ -66,9 +66,9 @@ class SoftmaxRegressor:
     dtype : {"float64", "float32"} or numpy.dtype, default=None
         Of parameters and arithmetic; None is float64.
     n_threads : int, default=None
-        With more than one, large predictions are shared out, and the accuracy of an epoch is
-        measured while the next is trained. None is the number of CPUs. The result has the same
-        bits for any number.
+        How many threads share large batches and predictions. None is the number of CPUs, or fewer
+        if the environment variable `OMP_NUM_THREADS` says so. The result has the same bits for any
+        number.
 
     Attributes
     ----------
@@ -158,7 +158,8 @@ class SoftmaxRegressor:
         """Train from a new random start.
 
         Batches are taken in the order of the rows; what remains after the last whole batch is
-        left out. After each epoch, a line with its loss and accuracy is printed if `verbose`.
+        left out. For each epoch, a line with its loss and accuracy is printed if `verbose`, as soon
+        as the next epoch has passed over the rows.
 
         An interrupt (Ctrl-C) keeps the parameters and the curves of the last finished epoch and
         is passed on; before the end of the first epoch it leaves the model as it was.

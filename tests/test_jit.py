@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 import softreg_fast
-from softreg_fast.kernels import disk_cache, epoch, jit
+from softreg_fast import reference
+from softreg_fast.kernels import disk_cache, jit
+from softreg_fast.kernels import predict as predict_module
+from softreg_fast.kernels.epoch import run_epochs
+from softreg_fast.kernels.predict import predict
+from softreg_fast.layout import choose_cuts, make_workspace, pack_parameters
 
 PACKAGE = Path(softreg_fast.__file__).parent
 DOUBLE = np.dtype(np.float64)
@@ -42,7 +47,7 @@ def cached_entry(tmp_path, monkeypatch):
     monkeypatch.setattr(disk_cache, "writable_folder", disk_cache.writable_folder.__wrapped__)
 
     def make():
-        return jit.EntryPoint(epoch.count_correct._function, epoch._count_correct_types)
+        return jit.EntryPoint(predict._function, predict_module._predict_types)
 
     return make
 
@@ -61,29 +66,34 @@ def compilations(monkeypatch):
     return saved
 
 
-SPECIALISATION = jit.choose_specialisation(DOUBLE, DOUBLE, 3)
+SPECIALISATION = jit.choose_specialisation(DOUBLE, DOUBLE, 3, 3, contiguous=True)
+FEATURES = np.random.default_rng(0).standard_normal((6, 3))
 
 
-def _count(entry):
-    return entry.specialise(SPECIALISATION)(
-        np.eye(3),
-        np.array([0, 1, 0], np.int32),
-        0,
-        3,
-        3,
-        True,
-        SPECIALISATION.width,
-        np.concatenate([np.eye(3, 4), np.zeros((1, 4))]),
-        np.zeros((2, 8, 4)),
-    )
+def _predict(entry, features=FEATURES):
+    """Whether the probabilities of a model are right."""
+    parameters = pack_parameters(np.eye(3), np.zeros(3), SPECIALISATION)
+    cuts = choose_cuts(6, 3, parameters, SPECIALISATION)
+    workspace = make_workspace(1, cuts.tile_rows, 3, parameters, SPECIALISATION)
+    probabilities = np.empty((6, 3))
+    nothing = np.empty((0, 3))
+    compiled = entry.specialise(SPECIALISATION)
+    compiled(
+        features, np.zeros(0, np.int32), 0, 6, True, SPECIALISATION.blocks, parameters,
+        workspace.tiles, workspace.feature_tiles, workspace.numbers, probabilities, nothing,
+        nothing,
+    )  # fmt: skip
+    expected, *_ = reference.predict(features, np.eye(3), np.zeros(3), "sigmoid")
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-12)
+    return compiled
 
 
 def test_nothing_compiles_at_import():
     code = (
-        "from softreg_fast.kernels import epoch, dense, link, exponential\n"
-        "entries = [epoch.run_epochs, epoch.count_correct, epoch.predict]\n"
+        "from softreg_fast.kernels import epoch, exponential, link, predict, products\n"
+        "entries = [epoch.run_epochs, predict.predict]\n"
         "assert not any(entry._compiled for entry in entries)\n"
-        "kernels = [v for m in (epoch, dense, link, exponential) for v in vars(m).values()\n"
+        "kernels = [v for m in (epoch, products, link, exponential) for v in vars(m).values()\n"
         "           if hasattr(v, 'signatures')]\n"
         "assert len(kernels) > 10\n"
         "assert not any(kernel.signatures for kernel in kernels)\n"
@@ -93,14 +103,14 @@ def test_nothing_compiles_at_import():
 
 
 def test_second_process_loads_what_the_first_compiled(cached_entry, compilations):
-    assert _count(cached_entry()) == 2
-    assert _count(cached_entry()) == 2
-    assert compilations == ["count_correct"]
+    _predict(cached_entry())
+    _predict(cached_entry())
+    assert compilations == ["predict"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "changed", "of another kind"])
 def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, damage):
-    _count(cached_entry())
+    _predict(cached_entry())
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     middle = len(content) // 2
@@ -114,7 +124,7 @@ def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, da
         }[damage]
     )
 
-    assert _count(cached_entry()) == 2
+    _predict(cached_entry())
 
     assert len(compilations) == 2
     assert len(file.read_bytes()) == len(content)
@@ -127,19 +137,19 @@ def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    assert _count(cached_entry()) == 2
+    _predict(cached_entry())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_folder_at_all_costs_a_compilation(cached_entry, monkeypatch):
     monkeypatch.setattr(disk_cache, "cache_folders", tuple)
-    assert _count(cached_entry()) == 2
+    _predict(cached_entry())
 
 
 def test_vanished_folder_is_made_again(cached_entry, tmp_path):
     entry = cached_entry()
     tmp_path.rmdir()
-    assert _count(entry) == 2
+    _predict(entry)
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -147,11 +157,11 @@ def test_code_is_loaded_from_a_folder_that_cannot_be_written(
     cached_entry, compilations, tmp_path, monkeypatch
 ):
     """As where root installed and compiled, and another user runs."""
-    _count(cached_entry())
+    _predict(cached_entry())
     other = tmp_path / "other"
     monkeypatch.setattr(disk_cache, "cache_folders", lambda: (tmp_path, other))
     monkeypatch.setattr(disk_cache, "writable_folder", lambda: other)
-    assert _count(cached_entry()) == 2
+    _predict(cached_entry())
     assert len(compilations) == 1
 
 
@@ -195,12 +205,12 @@ def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_p
     folder = tmp_path / "__pycache__"
     monkeypatch.setattr(disk_cache, "KERNELS_FOLDER", tmp_path)
     monkeypatch.setattr(disk_cache, "cache_folders", lambda: (folder,))
-    _count(cached_entry())
+    _predict(cached_entry())
     (kept,) = folder.iterdir()
-    (folder / "count_correct-01234567-89.machine_code").touch()
+    (folder / "predict-01234567-89.machine_code").touch()
     (folder / "another-01234567-89.machine_code").touch()
     kept.unlink()
-    _count(cached_entry())
+    _predict(cached_entry())
     assert sorted(path.name for path in folder.iterdir()) == [
         "another-01234567-89.machine_code",
         kept.name,
@@ -208,13 +218,13 @@ def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_p
 
 
 def test_settings_of_numba_and_the_entry_point_itself_are_in_the_key(monkeypatch):
-    def name(function=epoch.count_correct._function, flags=jit._FLAGS):
+    def name(function=predict._function, flags=jit._FLAGS):
         context = jit.cpu_target.target_context
         return disk_cache.DiskCache(function, flags)._file_name("signature", context)
 
     first = name()
     assert name() == first
-    assert name(epoch.predict._function) != first
+    assert name(run_epochs._function) != first
     assert name(flags={}) != first
     for setting in ("OPT", "BOUNDSCHECK", "LOOP_VECTORIZE"):
         with monkeypatch.context() as patch:
@@ -232,8 +242,9 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
     n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
     link = tmp_path / "softreg_fast" / "kernels" / "link.py"
     source = link.read_text()
-    assert source.count("    loss = np.float64(0.0)\n") == 1
-    link.write_text(source.replace("    loss = np.float64(0.0)\n", "    loss = 3.0\n"))
+    found = "return np.float64(sum_lanes(loss)), n_correct_rows"
+    assert source.count(found) == 1
+    link.write_text(source.replace(found, "return sum_lanes(loss) + 3.0, n_correct_rows"))
 
     after = _run(FIT, tmp_path / "cache", tmp_path)
 
@@ -243,24 +254,23 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
 
 
 def test_closed_entry_point_refuses_other_types():
-    entry = epoch.count_correct.specialise(SPECIALISATION)
+    entry = predict.specialise(SPECIALISATION)
     with pytest.raises(TypeError, match="No matching definition"):
-        entry(*["features"] * 9)
+        entry(*["features"] * 13)
 
 
 def test_one_compilation_serves_every_layout():
-    entry = epoch.count_correct.specialise(SPECIALISATION)
-    x, y = np.random.default_rng(0).standard_normal((6, 3)), np.zeros(6, np.int32)
-    read_only = x.copy()
+    read_only = FEATURES.copy()
     read_only.flags.writeable = False
-    y.flags.writeable = False
-    parameters = np.concatenate([np.eye(3, 4), np.zeros((1, 4))])
-    results = {
-        entry(a, y, 0, 6, 3, True, SPECIALISATION.width, parameters, np.zeros((2, 8, 4)))
-        for a in (x, np.asfortranarray(x), read_only, x[::-1].copy()[::-1])
-    }
-    assert len(results) == 1
-    assert len(entry.signatures) == 1
+    for features in (
+        FEATURES,
+        np.asfortranarray(FEATURES),
+        read_only,
+        FEATURES[::-1].copy()[::-1],
+        np.repeat(FEATURES, 2, axis=1)[:, ::2],
+    ):
+        compiled = _predict(predict, features)
+    assert len(compiled.signatures) == 1
 
 
 @pytest.mark.parametrize(
@@ -275,9 +285,37 @@ def test_width_of_vectors_follows_the_features_compiled_for(monkeypatch, feature
 
 
 @pytest.mark.parametrize(
-    ("n_classes", "bits", "expected"),
-    [(2, 512, 4), (4, 512, 4), (5, 512, 8), (100, 512, 8), (100, 256, 4), (100, 128, 4)],
-)
-def test_lanes_follow_classes_and_the_cpu(monkeypatch, n_classes, bits, expected):
+    ("bits", "n_registers", "dtype", "lanes"),
+    [(512, 32, "f8", 8), (512, 32, "f4", 16), (256, 16, "f8", 4), (256, 16, "f4", 8),
+     (128, 16, "f8", 4), (128, 32, "f4", 4)],
+)  # fmt: skip
+def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, dtype, lanes):
     monkeypatch.setattr(jit, "vector_bits", lambda: bits)
-    assert jit.choose_specialisation(DOUBLE, DOUBLE, n_classes).lanes == expected
+    monkeypatch.setattr(jit, "vector_registers", lambda: n_registers)
+    for n_columns in (1, 2, 3, 7, 10, 26, 100, 1000):
+        for n_features in (1, 20, 54, 784):
+            chosen = jit.choose_specialisation(
+                DOUBLE, np.dtype(dtype), n_features, n_columns, contiguous=True
+            )
+            assert chosen.lanes == lanes
+            assert chosen.side * chosen.classes < n_registers
+            padded = -(-n_columns // chosen.classes) * chosen.classes
+            assert padded <= max(1.1 * n_columns, n_columns + 2)
+            assert chosen.transposes == (n_features < 3 * lanes)
+
+
+def test_rows_that_are_no_neighbours_in_memory_are_transposed():
+    chosen = jit.choose_specialisation(DOUBLE, DOUBLE, 784, 10, contiguous=False)
+    assert chosen.transposes
+
+
+@pytest.mark.parametrize(
+    ("triple", "features", "expected"),
+    [("x86_64-linux", "+avx512f,+avx512vl", 32), ("x86_64-linux", "+avx2", 16),
+     ("aarch64-linux", "+neon", 32)],
+)  # fmt: skip
+def test_number_of_registers_follows_the_features(monkeypatch, triple, features, expected):
+    codegen = type("Codegen", (), {"magic_tuple": lambda self: (triple, "cpu", features)})()
+    context = type("Context", (), {"codegen": lambda self: codegen})()
+    monkeypatch.setattr(jit, "cpu_target", type("Target", (), {"target_context": context}))
+    assert jit.vector_registers.__wrapped__() == expected

@@ -7,12 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from softreg_fast import reference
-from softreg_fast.kernels import epoch as kernels
 from softreg_fast.kernels import jit
-from softreg_fast.kernels.link import exponential_rows
-from softreg_fast.layout import make_workspace, pack_parameters
+from softreg_fast.kernels.exponential import exponential, logarithm
+from softreg_fast.kernels.lanes import load, store
 from softreg_fast.monitor import EpochLog
-from softreg_fast.prediction import predict
+from softreg_fast.prediction import decide, predict
 from softreg_fast.problem import make_problem
 from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
 
@@ -22,6 +21,7 @@ TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
 
 
 def _start(n_features, n_classes, dtype, seed=3):
+    """Weights and bias of a model of so many columns."""
     random = np.random.default_rng(seed)
     scale = 1 / np.sqrt(n_features)
     weights = (scale * random.standard_normal((n_features, n_classes))).astype(dtype)
@@ -80,51 +80,105 @@ def test_batch_equals_reference_in_all_dtypes(make_data, features_dtype, dtype, 
         )
 
 
-def _exponential_types(specialisation):
+def _function_types(specialisation):
     matrix = jit.array_type(specialisation.dtype, 2)
-    return jit.width_type(specialisation), matrix, matrix
+    return jit.blocks_type(specialisation), matrix, matrix, matrix
 
 
-@jit.entry_point(_exponential_types)
-def _exponential(width, x, out):
-    exponential_rows(0, x.shape[0], x.shape[1], width, x, out)
+@jit.entry_point(_function_types)
+def _exponentials_and_logarithms(blocks, x, exponentials_out, logarithms_out):
+    width = blocks[0]
+    for row in range(x.shape[0]):
+        for column in range(0, x.shape[1], len(width)):
+            vector = load(x, row, column, width)
+            store(exponentials_out, row, column, exponential(vector))
+            store(logarithms_out, row, column, logarithm(vector))
 
 
-@pytest.mark.parametrize(
-    ("dtype", "lanes", "smallest", "largest"),
-    [
-        (DTYPES[0], 4, -600.0, 709.0),
-        (DTYPES[0], 8, -600.0, 709.0),
-        (DTYPES[1], 4, -80.0, 88.0),
-        (DTYPES[1], 8, -80.0, 88.0),
-        (DTYPES[1], 16, -80.0, 88.0),
-    ],
-)
-def test_exponential_over_its_range(dtype, lanes, smallest, largest):
-    """Against extended precision; then the flush to zero, infinities and NaN."""
+N_POINTS = 1 << (8 if WITHOUT_JIT else 20)
+
+
+def _evaluate(points, lanes):
+    dtype = points.dtype
+    specialisation = jit.Specialisation(dtype, dtype, lanes, 1, 1, 0, 0, transposes=False)
+    padded = np.ones((-(-len(points) // 64), 64), dtype)
+    padded.ravel()[: len(points)] = points
+    results = np.empty((2, *padded.shape), dtype)
+    _exponentials_and_logarithms.specialise(specialisation)(specialisation.blocks, padded, *results)
+    return results.reshape(2, -1)[:, : len(points)]
+
+
+def _largest_error(found, exact, dtype):
+    """In units in the last place."""
+    return (np.abs(found - exact) / np.spacing(np.abs(exact.astype(dtype)))).max()
+
+
+LANES = [(DTYPES[0], 4), (DTYPES[0], 8), (DTYPES[1], 4), (DTYPES[1], 8), (DTYPES[1], 16)]
+
+
+@pytest.mark.parametrize(("dtype", "lanes"), LANES)
+def test_exponential_over_its_range(dtype, lanes):
+    """Against extended precision."""
+    smallest, largest = (-600.0, 709.78) if dtype == np.float64 else (-80.0, 88.72)
     random = np.random.default_rng(0)
-    below = np.nextafter(dtype.type(smallest), dtype.type(-np.inf))
-    special = [np.nan, np.inf, -np.inf, below, -1e30]
-    regular = [0.0, -0.0, 1e-30, -1e-30, smallest, largest, 0.5, -0.5, 1.0, -1.0, 2e-8]
     points = np.concatenate(
-        [special, regular, random.uniform(smallest, largest, 800), random.uniform(-1, 1, 800)]
+        [
+            [0.0, -0.0, 1e-30, -1e-30, smallest, largest],
+            random.uniform(smallest, largest, N_POINTS // 2),
+            random.uniform(-1, 1, N_POINTS // 2),
+        ]
     ).astype(dtype)
-    specialisation = jit.Specialisation(dtype, dtype, lanes)
-    found = np.empty((101, 16), dtype)
+    found, _ = _evaluate(points, lanes)
+    assert _largest_error(found, np.exp(points.astype(np.longdouble)), dtype) < 1.5
 
-    _exponential.specialise(specialisation)(specialisation.width, points.reshape(101, 16), found)
 
-    found = found.ravel()
-    exact = np.exp(points[5:].astype(np.longdouble))
-    errors = np.abs(found[5:] - exact) / np.spacing(exact.astype(dtype))
-    assert errors.max() < 2
-    assert np.isnan(found[0])
-    assert found[1] >= 0.999 * exact.max()
-    np.testing.assert_array_equal(found[2:5], 0)
+@pytest.mark.parametrize(("dtype", "lanes"), LANES)
+def test_exponential_beyond_its_range(dtype, lanes):
+    """Overflow, the flush to zero, infinities and NaN."""
+    smallest, largest = (
+        (-600.0, 709.782712893384) if dtype == np.float64 else (-80.0, 88.72283172607422)
+    )
+    below = np.nextafter(dtype.type(smallest), dtype.type(-np.inf))
+    above = np.nextafter(dtype.type(largest), dtype.type(np.inf))
+    points = np.array([above, 1e30, np.inf, below, -1e30, -np.inf, np.nan], dtype)
+    found, _ = _evaluate(points, lanes)
+    np.testing.assert_array_equal(found, [np.inf, np.inf, np.inf, 0, 0, 0, np.nan])
+    assert np.isfinite(_evaluate(np.array([largest], dtype), lanes)[0]).all()
+
+
+@pytest.mark.parametrize(("dtype", "lanes"), LANES)
+def test_logarithm_over_its_range(dtype, lanes):
+    """Against extended precision, subnormal numbers among the points."""
+    random = np.random.default_rng(0)
+    information = np.finfo(dtype)
+    exponents = random.uniform(
+        np.log2(information.smallest_subnormal), np.log2(information.max), N_POINTS // 4
+    )
+    with np.errstate(under="ignore"):
+        powers = np.exp2(exponents).astype(dtype)
+    points = np.concatenate(
+        [
+            np.array([information.max, information.tiny, information.smallest_subnormal], dtype),
+            powers[(powers > 0) & (powers < np.inf)],
+            random.uniform(0.4, 2.5, N_POINTS // 2).astype(dtype),
+            (1 + random.uniform(-1e-3, 1e-3, N_POINTS // 4)).astype(dtype),
+        ]
+    )
+    _, found = _evaluate(points, lanes)
+    exact = np.log(points.astype(np.longdouble))
+    assert _largest_error(found[exact != 0], exact[exact != 0], dtype) < 1.5
+    np.testing.assert_array_equal(found[exact == 0], 0)
+
+
+@pytest.mark.parametrize(("dtype", "lanes"), LANES)
+def test_logarithm_beyond_its_range(dtype, lanes):
+    points = np.array([0.0, -0.0, -1.0, -np.inf, np.inf, np.nan, 1.0], dtype)
+    _, found = _evaluate(points, lanes)
+    np.testing.assert_array_equal(found, [-np.inf, -np.inf, np.nan, np.nan, np.inf, np.nan, 0.0])
 
 
 @given(
-    st.integers(1, 80), st.integers(1, 20), st.integers(2, 36), st.sampled_from(KINDS),
+    st.integers(1, 80), st.integers(1, 70), st.integers(2, 36), st.sampled_from(KINDS),
     st.sampled_from(DTYPES), st.integers(0, 2**32 - 1),
 )  # fmt: skip
 @example(1, 1, 2, ("sigmoid", "notebook"), DTYPES[0], 0)
@@ -134,6 +188,8 @@ def test_exponential_over_its_range(dtype, lanes, smallest, largest):
 @example(45, 2, 1000, ("sigmoid", "notebook"), DTYPES[0], 0)
 @example(45, 1500, 3, ("identity", "exact"), DTYPES[0], 0)
 @example(19, 9000, 2, ("sigmoid", "notebook"), DTYPES[0], 0)
+@example(70, 50, 14, ("identity", "exact"), DTYPES[1], 0)
+@example(300, 48, 6, ("sigmoid", "exact"), DTYPES[0], 0)
 def test_batch_equals_reference_at_odd_shapes(n_samples, n_features, n_classes, kind, dtype, seed):
     random = np.random.default_rng(seed)
     features = random.standard_normal((n_samples, n_features))
@@ -167,6 +223,88 @@ def test_epochs_equal_reference_step_by_step(n_samples, n_features, n_classes, k
         np.testing.assert_array_equal(log.accuracies, accuracies)
         _assert_close(found_weights, weights, np.float64)
         _assert_close(found_bias, bias, np.float64)
+
+
+@pytest.mark.parametrize("n_features", [1, 7, 54, 130])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_one_column_equals_reference(make_data, n_features, dtype):
+    features, targets = make_data(75, n_features, 2)
+    _assert_batch_equals_reference(features, targets, 1, dtype, "identity", "exact")
+
+    start = _start(n_features, 1, dtype)
+    in_double = [part.astype(np.float64) for part in start]
+    expected, _, logits = reference.predict(features, *in_double, "identity")
+    found = predict(features, *start, "identity", keep_steps=True, n_threads=1)
+    _assert_close(found[0], expected, dtype)
+    _assert_close(found[1], logits, dtype)
+    _assert_close(found[2], logits, dtype)
+    log, *_ = _descend(
+        features, targets, start, dtype, "identity", "exact", batch_size=75, learning_rate=1e-30
+    )
+    assert log.accuracies[0] == np.mean(found[0].argmax(axis=1) == targets)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 16, 17, 1000])
+def test_shuffled_order_takes_every_row_once_and_another_way_each_epoch(n_samples):
+    orders = [reference.shuffled_rows(n_samples, seed, epoch) for seed, epoch in
+              [(0, 0), (0, 1), (1, 0), (2**64 - 1, 5)]]  # fmt: skip
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(n_samples))
+    if n_samples >= 16:
+        assert len({tuple(order) for order in orders}) == 4
+
+
+@pytest.mark.skipif(WITHOUT_JIT, reason="too slow")
+def test_shuffled_order_mixes_well():
+    """Where a row comes, and which follows which, are spread as by chance."""
+    n_samples, n_orders = 64, 2000
+    orders = np.array([reference.shuffled_rows(n_samples, 7, epoch) for epoch in range(n_orders)])
+    expected = n_orders / n_samples
+    for position in (0, 1, 31, 63):
+        counts = np.bincount(orders[:, position], minlength=n_samples)
+        chi_square = ((counts - expected) ** 2 / expected).sum()
+        assert chi_square < 63 + 5 * np.sqrt(2 * 63)
+    steps = np.diff(orders, axis=1) % n_samples
+    counts = np.bincount(steps.ravel(), minlength=n_samples)[1:]
+    expected = steps.size / (n_samples - 1)
+    assert np.abs(counts / expected - 1).max() < 0.1
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("n_features", "batch_size"), [(5, 20), (5, 83), (60, 33)])
+def test_shuffled_epochs_equal_reference(make_data, n_features, batch_size, order):
+    features, targets = make_data(83, n_features, 4)
+    weights, bias = start = _start(n_features, 4, np.float64)
+    losses, accuracies = [], []
+    for epoch in range(3):
+        rows = reference.shuffled_rows(83, 11, epoch)
+        loss, accuracy, weights, bias = reference.epoch(
+            features[rows], targets[rows], weights, bias, 0.3, batch_size, "identity", "exact"
+        )
+        losses.append(loss)
+        accuracies.append(accuracy)
+
+    log, found_weights, found_bias = _descend(
+        np.asarray(features, order=order), targets, start, np.float64, "identity", "exact",
+        n_epochs=3, batch_size=batch_size, learning_rate=0.3, shuffle_seed=11,
+    )  # fmt: skip
+
+    _assert_close(log.losses, losses, np.float64)
+    np.testing.assert_array_equal(log.accuracies, accuracies)
+    _assert_close(found_weights, weights, np.float64)
+    _assert_close(found_bias, bias, np.float64)
+
+
+def test_accuracy_can_be_left_out(make_data):
+    features, targets = make_data(50, 6, 3)
+    arguments = features, targets, _start(6, 3, np.float64), np.float64, "sigmoid", "exact"
+    settings = {"n_epochs": 4, "batch_size": 20}
+    scored, *expected = _descend(*arguments, **settings)
+    log, *found = _descend(*arguments, **settings, score=False)
+    np.testing.assert_array_equal(log.losses, scored.losses)
+    assert np.isnan(log.accuracies).all()
+    for part, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(part, other)
 
 
 def _layouts(features, tmp_path):
@@ -234,6 +372,8 @@ def test_predictions_equal_reference(make_data, n_classes, n_samples, dtype, lin
         _assert_close(found_part, expected_part, dtype)
     probabilities, *_ = predict(features, weights, bias, link, keep_steps=False, n_threads=1)
     np.testing.assert_array_equal(probabilities, found[0])
+    logits = decide(features, weights, bias, n_threads=2)
+    np.testing.assert_array_equal(logits, found[2])
 
 
 @pytest.mark.parametrize("link", ["sigmoid", "identity"])
@@ -263,31 +403,25 @@ def test_accuracy_takes_the_first_of_classes_that_saturation_makes_equal(n_class
         assert n_correct == np.sum(classes == targets)
 
 
-def _count_correct(features, targets, weights, bias, link):
-    n_classes = len(bias)
-    specialisation = jit.choose_specialisation(DTYPES[0], DTYPES[0], n_classes)
-    parameters = pack_parameters(weights, bias, specialisation)
-    return kernels.count_correct.specialise(specialisation)(
-        features,
-        targets.astype(np.int32),
-        0,
-        len(features),
-        n_classes,
-        link == "sigmoid",
-        specialisation.width,
-        parameters,
-        make_workspace(parameters),
-    )
+def _count_correct(features, targets, weights, bias, link, batch_size=None):
+    """How many rows a model gets right: its accuracy after steps of no length."""
+    problem = make_problem(features, targets, link, DTYPES[0])
+    settings = DescentSettings(1e-300, batch_size or len(features), 1, 0, "exact")
+    log = EpochLog(verbose=False)
+    GradientDescent(problem, settings, weights, bias).run(log)
+    return round(log.accuracies[0] * len(features))
 
 
 @pytest.mark.parametrize("logits", [[np.inf, np.inf, 0.0], [np.inf, 0.0, 0.0]])
 def test_rows_without_probabilities_are_not_counted_as_correct(logits):
     """The differences of infinite logits are NaN, and so are the probabilities."""
-    features, parameters = np.array([[1.0, 1e308, 1e308]]), np.zeros((3, 3))
+    features = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1e308, 1e308]])
+    parameters = np.zeros((3, 3))
     parameters[1] = [10.0 * (value == np.inf) for value in logits]
     for target in range(3):
-        targets = np.array([target])
-        assert _count_correct(features, targets, parameters, np.zeros(3), "identity") == 0
+        # The last row, being left over, is not trained on; the first is the correct one.
+        targets = np.array([0, 2, target])
+        assert _count_correct(features, targets, parameters, np.zeros(3), "identity", 2) == 1
 
 
 def test_accuracy_agrees_with_the_predictions_to_the_last_tie(make_data):
@@ -339,16 +473,37 @@ def test_stopping_and_resuming_anywhere_changes_no_bit(make_data, monkeypatch):
             np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize(("learning_rate", "patience"), [(0.5, 0), (1000.0, 1)])
-def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, learning_rate, patience):
-    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
-    features, targets = make_data(203, 7, 5)
-    start = _start(7, 5, np.float64)
-    problem = make_problem(features, targets, "sigmoid", DTYPES[0])
-    settings = DescentSettings(learning_rate, 50, 6, patience, "notebook")
+@pytest.fixture
+def eager_threads(monkeypatch):
+    """Threads and cuts for the least work."""
+    for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
+                 "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):  # fmt: skip
+        monkeypatch.setattr(f"softreg_fast.threads.{name}", 1)
+    monkeypatch.setattr("softreg_fast.layout._PRODUCTS_WORTH_CUTTING", 1)
+    monkeypatch.setattr("softreg_fast.layout._CHUNK_ROWS", 8)
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "patience", "batch_size", "dtype", "n_features"),
+    [
+        (0.5, 0, 50, "f8", 7),
+        (1000.0, 1, 50, "f8", 7),
+        (0.5, 0, 203, "f4", 7),
+        (0.5, 0, 120, "f4", 60),
+    ],
+)
+@pytest.mark.usefixtures("eager_threads")
+def test_any_number_of_threads_gives_the_same_bits(
+    make_data, learning_rate, patience, batch_size, dtype, n_features
+):
+    features, targets = make_data(203, n_features, 5)
+    start = _start(n_features, 5, np.dtype(dtype))
+    problem = make_problem(features, targets, "sigmoid", np.dtype(dtype))
+    settings = DescentSettings(learning_rate, batch_size, 6, patience, "notebook")
     results = []
     for n_threads in (1, 2, 3, 4, 7):
         descent = GradientDescent(problem, settings, *start, n_threads)
+        assert descent._n_threads == n_threads
         log = EpochLog(verbose=False)
         descent.run(log)
         parts = predict(features, *start, "sigmoid", keep_steps=True, n_threads=n_threads)
@@ -361,13 +516,59 @@ def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, learn
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("eager_threads")
+def test_batch_of_several_rounds_equals_reference(make_data, monkeypatch):
+    """More chunks than there are gradients to keep, left and resumed between the rounds."""
+    monkeypatch.setattr("softreg_fast.layout._MOST_CHUNKS", 2)
+    monkeypatch.setattr("softreg_fast.layout._MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr("softreg_fast.layout._MOST_TILE_ROWS", 16)
+    monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr("softreg_fast.solvers.sgd._SECONDS_PER_CALL", 1e-9)
+    features, targets = make_data(300, 6, 5)
+    for dtype in DTYPES:
+        _assert_batch_equals_reference(features, targets, 5, dtype, "sigmoid", "exact")
+
+
+@pytest.mark.usefixtures("eager_threads")
+@pytest.mark.parametrize("broken_thread", [0, 1, 2])
+def test_thread_that_breaks_off_is_not_waited_for(make_data, monkeypatch, broken_thread):
+    problem = make_problem(*make_data(100, 6, 5), "sigmoid", DTYPES[0])
+    descent = GradientDescent(
+        problem, DescentSettings(0.1, 50, 5, 0, "exact"), *_start(6, 5, np.float64), 3
+    )
+    original = GradientDescent._call
+
+    def call(self, run_epochs, row_budget, thread, n_threads):
+        assert n_threads == 3
+        if thread == broken_thread:
+            raise MemoryError("of the test")
+        return original(self, run_epochs, row_budget, thread, n_threads)
+
+    monkeypatch.setattr(GradientDescent, "_call", call)
+    with pytest.raises(MemoryError, match="of the test"):
+        descent.run(EpochLog(verbose=False))
+    assert descent.n_finished_epochs == 0
+
+
+def test_float32_sums_many_chunks_without_loss():
+    """A million equal rows: a plain float32 sum would be off in the third digit."""
+    n_samples = 2_000 if WITHOUT_JIT else 1_000_000
+    features = np.full((n_samples, 1), 0.1, np.float32)
+    targets = np.zeros(n_samples, np.int32)
+    targets[-1] = 1
+    _assert_batch_equals_reference(features, targets, 2, DTYPES[1], "identity", "exact")
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("n_finished", [0, 1])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_divergence_keeps_the_last_finite_parameters(make_data, monkeypatch, dtype, n_threads):
-    monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
+@pytest.mark.usefixtures("eager_threads")
+def test_divergence_keeps_the_last_finite_parameters(make_data, dtype, n_threads, n_finished):
     features, targets = make_data(30, 3, 3)
-    settings = DescentSettings(float(np.finfo(dtype).max) / 4, 10, 50, 0, "exact")
-    problem = make_problem(1e3 * features, targets, "identity", dtype)
+    largest = float(np.finfo(dtype).max)
+    rate, batch_size = (largest / 4, 10) if n_finished == 0 else (largest / 1e7, 30)
+    settings = DescentSettings(rate, batch_size, 50, 0, "exact")
+    problem = make_problem(1e5 * features, targets, "identity", dtype)
     start = _start(3, 3, dtype)
     descent = GradientDescent(problem, settings, *start, n_threads)
     log = EpochLog(verbose=False)
@@ -376,7 +577,8 @@ def test_divergence_keeps_the_last_finite_parameters(make_data, monkeypatch, dty
         descent.run(log)
 
     assert descent.has_diverged
-    assert len(log.losses) == descent.n_finished_epochs
+    assert len(log.losses) == len(log.accuracies) == descent.n_finished_epochs == n_finished
+    assert not np.isnan(log.accuracies).any()
     assert all(np.isfinite(part).all() for part in descent.solution)
 
 

@@ -98,34 +98,52 @@ def test_minimum_and_maximum_keep_nan_of_the_first(dtype, lanes):
 def test_selections(dtype, lanes):
     def operation(module):
         load, store = module.load, module.store
-        less, lane, first = module.select_less, module.select_lane, module.select_first
+        less, equal = module.select_less, module.select_equal
 
         def run(a, b, out, width):
             x, y = load(a, 1, 0, width), load(b, 0, 0, width)
             store(out, 0, 0, less(x, y, x, y))
-            store(out, 1, 0, lane(2, x, y))
-            store(out, 2, 0, lane(-1, x, y))
-            store(out, 3, 0, first(3, x, y))
-            store(out, 4, 0, first(-5, x, y))
-            store(out, 5, 0, first(100, x, y))
+            store(out, 1, 0, equal(x, x, x, y))
+            store(out, 2, 0, equal(x, y, x, y))
 
         return run
 
     _compare(operation, dtype, lanes)
 
 
-def test_reductions(dtype, lanes):
+def test_sum_of_lanes(dtype, lanes):
     def operation(module):
-        load, max_lanes, sum_lanes = module.load, module.max_lanes, module.sum_lanes
+        load, sum_lanes = module.load, module.sum_lanes
 
         def run(a, b, out, width):
-            out[0, 0] = max_lanes(load(a, 0, 0, width))
+            out[0, 0] = sum_lanes(load(a, 0, 0, width))
             out[0, 1] = sum_lanes(load(b, 3, 0, width) * load(b, 3, 0, width))
-            out[0, 2] = max_lanes(load(a, 1, 0, width))
+            out[0, 2] = sum_lanes(load(a, 1, 0, width))
 
         return run
 
     _compare(operation, dtype, lanes, exact=False)
+
+
+def test_mantissa_and_exponent(dtype, lanes):
+    def operation(module):
+        load, store = module.load, module.store
+        mantissa_part, exponent_part = module.mantissa_part, module.exponent_part
+
+        def run(a, b, out, width):
+            for row in (0, 2, 4):
+                x = load(a, row, 0, width) * load(a, row, 0, width)
+                store(out, row, 0, mantissa_part(x))
+                store(out, row + 1, 0, exponent_part(x))
+
+        return run
+
+    _compare(operation, dtype, lanes)
+    x = np.array([3.0, 2.0**-0.5, 1.0, 1e-30], dtype)
+    mantissa, exponent = lanes_numpy.mantissa_part(x), lanes_numpy.exponent_part(x)
+    np.testing.assert_array_equal(mantissa * np.exp2(exponent), x)
+    assert mantissa.min() >= np.sqrt(0.5) * (1 - np.finfo(dtype).eps)
+    assert mantissa.max() < np.sqrt(2)
 
 
 def test_shift_to_exponent(dtype, lanes):
@@ -151,18 +169,114 @@ def test_blocks(dtype, lanes):
     three, two, one = (0,) * 3, (0,) * 2, (0,)
 
     def operation(module):
-        load, splat_down, splat_along = module.load, module.splat_down, module.splat_along
-        load_block, store_block, prefetch = module.load_block, module.store_block, module.prefetch
-        add_outer, block_of, repeat_row = module.add_outer, module.block_of, module.repeat_row
+        load, splat_down, block_of = module.load, module.splat_down, module.block_of
+        load_block, store_block = module.load_block, module.store_block
+        add_outer, repeat_down = module.add_outer, module.repeat_down
+        repeat_along = module.repeat_along
 
         def run(a, b, out, width):
-            prefetch(a, 1000, 1000)
             row = load_block(b, 0, 0, width, one, two)
-            block = add_outer(repeat_row(row, three), splat_down(a, 2, 1, row, three), row)
-            block = add_outer(block, splat_along(b, 3, 0, row, three), row)
+            column = splat_down(a, 2, 1, load(b, 0, 0, width), three)
+            block = add_outer(repeat_down(row, three), column, row)
             block = block + block_of(load(b, 4, 1, width), three, two)
+            block = block + repeat_along(column, two)
             store_block(out, 1, 0, block + load_block(a, 2, 0, width, three, two))
 
         return run
 
     _compare(operation, dtype, lanes, exact=False)
+
+
+def test_prefetching_never_faults(dtype, lanes):
+    def operation(module):
+        prefetch, prefetch_along = module.prefetch, module.prefetch_along
+        prefetch_numbered = module.prefetch_numbered
+        numbers, two = np.array([10**9, -(10**9)]), (0,) * 2
+
+        def run(a, b, out, width):
+            prefetch(a, 1000, 10**9)
+            prefetch_along(a, 10**9, 5, width, two)
+            prefetch_numbered(a, numbers, 0, 3, two)
+
+        return run
+
+    _compare(operation, dtype, lanes)
+
+
+def test_partial_loads_convert_and_fill_up_with_zeros(dtype, lanes):
+    """The last row of the array ends where the readable elements do."""
+    three, two = (0,) * 3, (0,) * 2
+    numbers = np.array([9, 5, 0, 5])
+
+    def operation(module):
+        load, load_numbered, load_along = module.load, module.load_numbered, module.load_along
+        store_block, store = module.store_block, module.store
+        load_as = module.load_as
+
+        def run(a, b, out, width):
+            like = load(out, 0, 0, width)
+            n_columns = a.shape[1]
+            last = n_columns - 2
+            store_block(out, 0, 0, load_numbered(a, numbers, 1, last, 2, like, three))
+            store_block(out, 3, 0, load_along(a, 5, len(width) - 1, len(width) + 1, like, two))
+            store_block(out, 4, 0, load_along(a, 5, 0, -3, like, two))
+            store(out, 5, 0, load_as(a, 0, 1, like))
+
+        return run
+
+    _compare(operation, dtype, lanes)
+    for other in (np.float32, np.float64):
+        a = _matrix(other, lanes)
+        expected, found = np.ones((2, 6, 2 * lanes), dtype)
+        width = (0,) * lanes
+        operation(lanes_numpy)(a, a, expected, width)
+        numba.njit(**jit._FLAGS)(operation(lanes_llvm))(a, a, found, width)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("other", [np.float32, np.float64])
+def test_stores_convert(dtype, lanes, other):
+    a, out = _matrix(dtype, lanes), np.zeros((2, lanes), other)
+    load, store = lanes_llvm.load, lanes_llvm.store
+
+    def run(array, array_out, width):
+        store(array_out, 1, 0, load(array, 0, 0, width))
+
+    numba.njit(**jit._FLAGS)(run)(a, out, (0,) * lanes)
+    np.testing.assert_array_equal(out[1], a[0, :lanes].astype(other))
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 4])
+def test_sums_of_each_vector_of_a_block(dtype, lanes, n_rows):
+    rows, three = (0,) * n_rows, (0,) * 3
+
+    def operation(module):
+        load_block, store_block = module.load_block, module.store_block
+        repeat_along, sum_each = module.repeat_along, module.sum_each
+
+        def run(a, b, out, width):
+            block = repeat_along(load_block(b, 1, 0, width, rows, (0,)), three)
+            block = block * block + block
+            store_block(out, 2, 1, sum_each(block))
+
+        return run
+
+    _compare(operation, dtype, lanes, exact=False)
+
+
+def test_transposition(dtype, lanes):
+    a = np.random.default_rng(0).standard_normal((lanes, lanes)).astype(dtype)
+
+    def operation(module):
+        load_block, store_block = module.load_block, module.store_block
+        transpose = module.transpose
+
+        def run(a, out, width):
+            store_block(out, 0, 0, transpose(load_block(a, 0, 0, width, width, (0,))))
+
+        return run
+
+    for run in (numba.njit(**jit._FLAGS)(operation(lanes_llvm)), operation(lanes_numpy)):
+        out = np.zeros_like(a)
+        run(a, out, (0,) * lanes)
+        np.testing.assert_array_equal(out, a.T)

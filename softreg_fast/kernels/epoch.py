@@ -1,8 +1,16 @@
-"""Whole epochs of mini-batch gradient descent in one compiled call, and predictions.
+"""Whole epochs of mini-batch gradient descent in one compiled call, on any number of threads.
 
-A run can be left after any tile of rows and taken up again by the next call: everything that it
-needs to go on is in `RUN_STATE` and the arrays beside it. Where it was left changes no bit of
-the result.
+A batch is cut into *chunks* of rows, a chunk into *tiles*. Each chunk has a gradient of its own,
+summed over its tiles in order; the chunks' gradients are summed in order too. The cuts depend on
+the shapes alone, so the result has the same bits for any number of threads. As many chunks as there
+are gradients make a *round*; threads share its chunks, wait for each other, and share the summing.
+
+A run can be left after any round and taken up again by the next call: everything that it needs to
+go on is in `RUN_STATE` and the arrays beside it. Where it was left changes no bit of the result.
+
+The accuracy after an epoch is counted while the next epoch trains on the same tiles: with a full
+batch from the very same logits, else by a second forward pass over features that are in the cache
+already. Only the last epoch is scored by a pass of its own.
 """
 
 import math
@@ -10,84 +18,67 @@ import math
 import numpy as np
 from numba import types
 
-from .dense import backward, forward
 from .jit import (
     Specialisation,
     array_type,
+    blocks_type,
     entry_point,
+    feature_tiles_type,
     features_type,
     kernel,
-    numba_type,
-    width_type,
 )
-from .lanes import load, multiply_add, splat, store, sum_lanes
-from .link import (
-    count_correct_rows,
-    exponential_rows,
-    loss_and_gradient_rows,
-    shift_rows,
-    sigmoid_rows,
-    sum_row,
+from .lanes import load, load_as, multiply_add, splat, store, sum_lanes
+from .link import count_correct, loss_and_slopes
+from .products import backward, forward
+from .rows import (
+    key_of_epoch,
+    number_rows,
+    take_targets,
+    transpose_rows,
 )
+from .team import wait_for_team
 
-TRAINING, SCORING = 0, 1
-RUNNING, STOPPED_EARLY, DIVERGED = 0, 1, 2
+TRAINING, SCORING_REST, SCORING_ALL = 0, 1, 2
+RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = 0, 1, 2, 3
+
+# Which of `models` is which.
+WORKING, TRAINED, SCORED = 0, 1, 2
+
+RUN_SETTINGS = np.dtype(
+    [
+        ("seed", np.uint64),  # of the shuffled order
+        ("batch_size", np.int64),
+        ("n_epochs", np.int64),
+        ("patience", np.int64),  # epochs without a lower loss before the stop; 0: no stop
+        ("n_classes", np.int64),  # columns of the model
+        ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
+        ("learning_rate", np.float64),
+        ("use_sigmoid", np.bool_),
+        ("notebook_gradient", np.bool_),
+        ("score", np.bool_),  # whether to count correctly classified rows
+        ("shuffle", np.bool_),
+    ],
+    align=True,
+)
 
 RUN_STATE = np.dtype(
     [
-        ("epoch", np.int64),  # epochs finished
-        ("phase", np.int64),  # TRAINING or SCORING
+        ("n_trained", np.int64),  # epochs
+        ("n_scored", np.int64),  # epochs
+        ("phase", np.int64),  # TRAINING, SCORING_REST or SCORING_ALL
         ("row", np.int64),  # rows done in this phase
         ("n_correct", np.int64),  # of the rows scored
         ("best_epoch", np.int64),  # the first with the lowest loss
-        ("outcome", np.int64),  # RUNNING, STOPPED_EARLY or DIVERGED
+        ("ending", np.int64),  # how the training ended; FINISHED or the like, RUNNING before
+        ("outcome", np.int64),  # the same once everything is scored
         ("best_loss", np.float64),
-        ("epoch_loss", np.float64),  # sum of the mean losses of the batches; then their mean
+        ("epoch_loss", np.float64),  # sum of the mean losses of the batches
         ("batch_loss", np.float64),  # sum over the rows of the batch
         ("epoch_loss_remainder", np.float64),  # what rounding has cut off from the sums
         ("batch_loss_remainder", np.float64),
-    ]
+    ],
+    align=True,
 )
-
-
-@kernel
-def _train_tile(
-    features,
-    targets,
-    start,
-    n_rows,
-    n_classes,
-    sigmoid,
-    notebook_gradient,
-    width,
-    parameters,
-    gradient,
-    workspace,
-):
-    logits = workspace[0]
-    values = workspace[1]
-    forward(features, start, n_rows, parameters, width, logits)
-    if sigmoid:
-        sigmoid_rows(0, n_rows, width, logits, values)
-    else:
-        shift_rows(0, n_rows, n_classes, width, logits, values)
-    exponential_rows(0, n_rows, n_classes, width, values, logits)
-    loss = loss_and_gradient_rows(
-        targets, start, n_rows, sigmoid, notebook_gradient, width, values, logits
-    )
-    backward(features, start, n_rows, logits, width, gradient)
-    return loss
-
-
-@kernel
-def _step(scale, width, gradient, parameters):
-    """Add `scale` times the gradient to the parameters and set the gradient to zero."""
-    for row in range(parameters.shape[0]):
-        for column in range(0, parameters.shape[1], len(width)):
-            slope = load(gradient, row, column, width)
-            old = load(parameters, row, column, width)
-            store(parameters, row, column, multiply_add(splat(scale, slope), slope, old))
-            store(gradient, row, column, splat(0.0, slope))
 
 
 @kernel
@@ -121,34 +112,342 @@ def _copy(width, parameters, copy_out):
 
 
 @kernel
-def _score_tile(features, targets, start, n_rows, n_classes, sigmoid, width, parameters, workspace):
-    forward(features, start, n_rows, parameters, width, workspace[0])
-    return count_correct_rows(targets, start, n_rows, n_classes, sigmoid, width, workspace[0])
+def take_tile(
+    features, targets, start, n_rows, shuffled, key, blocks, tile, feature_tiles, thread, numbers
+):
+    """Find out a tile's rows and what is read of them beside wide features.
+
+    Parameters
+    ----------
+    features : (n_samples, n_features)
+    targets : (n_samples,) int32
+    start, n_rows : int
+        The tile's positions in the order of the rows.
+    shuffled : bool
+    key : uint64
+    blocks : tuple of tuples
+    tile : (2 * padded_classes + 2, tile_rows)
+        The last two rows become targets and weights.
+    feature_tiles : (n_threads, >= n_features, tile_rows) or None
+        The thread's becomes the rows transposed.
+    thread : int
+    numbers : (2, >= 2 * tile_rows + 2) int64
+        The second row is 0, 1, 2 ...
+
+    Returns
+    -------
+    int
+        The rows of the tile up to whole vectors.
+    """
+    lanes = len(blocks[0])
+    tile_rows = tile.shape[1]
+    n_padded = -(-n_rows // lanes) * lanes
+    number_rows(start, n_rows, n_padded, features.shape[0], shuffled, key, tile_rows, numbers[0])
+    n_values = tile.shape[0] - 2
+    take_targets(targets, n_rows, n_padded, numbers[0], tile[n_values], tile[n_values + 1])
+    transpose_rows(
+        features,
+        n_rows,
+        n_padded,
+        shuffled,
+        numbers[0],
+        blocks[0],
+        feature_tiles,
+        thread,
+        tile_rows,
+    )
+    return n_padded
+
+
+@kernel
+def _score_tile(
+    features,
+    n_padded,
+    n_classes,
+    use_sigmoid,
+    blocks,
+    parameters,
+    tile,
+    feature_tiles,
+    thread,
+    numbers,
+):
+    n_rows = parameters.shape[0]
+    logits = tile[:n_rows]
+    forward(
+        features,
+        feature_tiles,
+        thread,
+        numbers,
+        n_padded,
+        parameters,
+        blocks,
+        logits,
+    )
+    return count_correct(
+        tile[2 * n_rows : 2 * n_rows + 1],
+        tile[2 * n_rows + 1 :],
+        n_padded,
+        n_classes,
+        use_sigmoid,
+        blocks[0],
+        logits,
+        tile[n_rows : 2 * n_rows],
+    )
+
+
+@kernel
+def _train_chunk(
+    features,
+    targets,
+    start,
+    stop,
+    key,
+    count_now,
+    count_before,
+    settings,
+    blocks,
+    models,
+    tile,
+    feature_tiles,
+    thread,
+    numbers,
+    gradient_out,
+):
+    """Loss and correctly classified rows of a chunk; its gradient."""
+    parameters = models[WORKING]
+    n_rows = parameters.shape[0]
+    n_classes = settings["n_classes"]
+    use_sigmoid = settings["use_sigmoid"]
+    logits = tile[:n_rows]
+    loss = 0.0
+    n_correct = 0.0
+    for tile_start in range(start, stop, tile.shape[1]):
+        tile_stop = min(tile_start + tile.shape[1], stop)
+        n_padded = take_tile(
+            features,
+            targets,
+            tile_start,
+            tile_stop - tile_start,
+            settings["shuffle"],
+            key,
+            blocks,
+            tile,
+            feature_tiles,
+            thread,
+            numbers,
+        )
+        if count_before:
+            n_correct += _score_tile(
+                features,
+                n_padded,
+                n_classes,
+                use_sigmoid,
+                blocks,
+                models[TRAINED],
+                tile,
+                feature_tiles,
+                thread,
+                numbers,
+            )
+        forward(features, feature_tiles, thread, numbers, n_padded, parameters, blocks, logits)
+        tile_loss, n_correct_now = loss_and_slopes(
+            tile[2 * n_rows : 2 * n_rows + 1],
+            tile[2 * n_rows + 1 :],
+            n_padded,
+            n_classes,
+            use_sigmoid,
+            settings["notebook_gradient"],
+            count_now,
+            blocks[0],
+            logits,
+            tile[n_rows : 2 * n_rows],
+        )
+        loss += tile_loss
+        n_correct += n_correct_now
+        backward(
+            features,
+            feature_tiles,
+            thread,
+            numbers,
+            n_padded,
+            logits,
+            tile_start == start,
+            blocks,
+            gradient_out,
+        )
+    return loss, n_correct
+
+
+@kernel
+def _score_rows(
+    features,
+    targets,
+    start,
+    stop,
+    key,
+    settings,
+    blocks,
+    parameters,
+    tile,
+    feature_tiles,
+    thread,
+    numbers,
+):
+    n_correct = 0.0
+    for tile_start in range(start, stop, tile.shape[1]):
+        tile_stop = min(tile_start + tile.shape[1], stop)
+        n_padded = take_tile(
+            features,
+            targets,
+            tile_start,
+            tile_stop - tile_start,
+            settings["shuffle"],
+            key,
+            blocks,
+            tile,
+            feature_tiles,
+            thread,
+            numbers,
+        )
+        n_correct += _score_tile(
+            features,
+            n_padded,
+            settings["n_classes"],
+            settings["use_sigmoid"],
+            blocks,
+            parameters,
+            tile,
+            feature_tiles,
+            thread,
+            numbers,
+        )
+    return n_correct
+
+
+@kernel
+def _fold(gradients, n_chunks, is_first, is_last, scale, thread, n_threads, blocks, models, totals):
+    """A thread's share of summing the chunks' gradients and, at the end of a batch, of the step.
+
+    Sums are in float64.
+    """
+    width = blocks[0]
+    n_rows, n_columns = totals.shape
+    n_vectors = n_rows * n_columns // len(width)
+    per_row = n_columns // len(width)
+    like = load(totals, 0, 0, width)
+    for vector in range(n_vectors * thread // n_threads, n_vectors * (thread + 1) // n_threads):
+        row = vector // per_row
+        column = (vector - row * per_row) * len(width)
+        total = load_as(gradients[0], row, column, like)
+        for chunk in range(1, n_chunks):
+            total = total + load_as(gradients[chunk], row, column, like)
+        if not is_first:
+            total = total + load(totals, row, column, width)
+        if is_last:
+            before = load_as(models[WORKING], row, column, like)
+            step = multiply_add(splat(scale, like), total, before)
+            store(models[WORKING], row, column, step)
+        else:
+            store(totals, row, column, total)
+
+
+@kernel
+def _finish_batch(n_samples_in_batch, state):
+    state["epoch_loss"], state["epoch_loss_remainder"] = _add(
+        state["epoch_loss"],
+        state["epoch_loss_remainder"],
+        state["batch_loss"] / n_samples_in_batch,
+    )
+    state["batch_loss"] = 0.0
+    state["batch_loss_remainder"] = 0.0
+
+
+@kernel
+def _record_score(n_samples, width, models, state, accuracies_out):
+    accuracies_out[state["n_scored"] % len(accuracies_out)] = state["n_correct"] / n_samples
+    state["n_scored"] += 1
+    state["n_correct"] = 0
+    _copy(width, models[TRAINED], models[SCORED])
+
+
+@kernel
+def _finish_training(n_batches, settings, width, models, state, losses_out):
+    """End an epoch whose last batch is done and whose predecessor is scored."""
+    epoch = state["n_trained"]
+    loss = state["epoch_loss"] / n_batches
+    state["epoch_loss"] = 0.0
+    state["epoch_loss_remainder"] = 0.0
+    state["row"] = 0
+    _copy(width, models[WORKING], models[TRAINED])
+    losses_out[epoch % len(losses_out)] = loss
+    if epoch == 0 or loss < state["best_loss"]:
+        state["best_loss"] = loss
+        state["best_epoch"] = epoch
+    state["n_trained"] = epoch + 1
+    if epoch + 1 == settings["n_epochs"]:
+        state["ending"] = FINISHED
+    if 0 < settings["patience"] < epoch + 1 - state["best_epoch"]:
+        state["ending"] = STOPPED_EARLY
+    if settings["score"]:
+        state["phase"] = TRAINING if state["ending"] == RUNNING else SCORING_ALL
+    else:
+        state["n_scored"] = epoch + 1
+        state["phase"] = TRAINING
+        state["outcome"] = state["ending"]
+        _copy(width, models[TRAINED], models[SCORED])
+
+
+@kernel
+def _advance(n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out):
+    """What follows when all rows of a phase are done."""
+    is_behind = state["n_scored"] < state["n_trained"]
+    if state["phase"] == TRAINING:
+        if not (math.isfinite(state["epoch_loss"]) and _are_finite(width, models[WORKING])):
+            state["ending"] = DIVERGED
+            state["n_correct"] = 0
+            state["row"] = 0
+            state["phase"] = SCORING_ALL
+            if not is_behind:
+                state["outcome"] = DIVERGED
+            return
+        if is_behind and state["row"] < n_samples:
+            state["phase"] = SCORING_REST
+            return
+        if is_behind:
+            _record_score(n_samples, width, models, state, accuracies_out)
+        _finish_training(n_batches, settings, width, models, state, losses_out)
+    elif state["phase"] == SCORING_REST:
+        _record_score(n_samples, width, models, state, accuracies_out)
+        _finish_training(n_batches, settings, width, models, state, losses_out)
+    else:
+        _record_score(n_samples, width, models, state, accuracies_out)
+        state["outcome"] = state["ending"]
 
 
 def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
-    parameters = array_type(specialisation.dtype, 2)
+    model = array_type(specialisation.dtype, 3)
     curve = array_type(np.dtype(np.float64), 1)
+    count = np.dtype(np.int64)
     return (
         features_type(specialisation),
         array_type(np.dtype(np.int32), 1, readonly=True),
-        types.int64,
-        types.boolean,
-        types.boolean,
-        numba_type(specialisation.dtype),
+        array_type(RUN_SETTINGS, 1, readonly=True),
+        blocks_type(specialisation),
         types.int64,
         types.int64,
         types.int64,
-        types.int64,
-        types.boolean,
-        width_type(specialisation),
-        parameters,
-        parameters,
-        parameters,
+        model,
+        model,
+        array_type(np.dtype(np.float64), 2),
         array_type(specialisation.dtype, 3),
+        feature_tiles_type(specialisation),
+        array_type(count, 3),
+        array_type(np.dtype(np.float64), 2),
         array_type(RUN_STATE, 1),
         curve,
         curve,
+        array_type(count, 1),
     )
 
 
@@ -156,252 +455,171 @@ def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
 def run_epochs(
     features,
     targets,
-    n_classes,
-    sigmoid,
-    notebook_gradient,
-    learning_rate,
-    batch_size,
-    last_epoch,
-    patience,
+    all_settings,
+    blocks,
     row_budget,
-    score_elsewhere,
-    width,
-    parameters,
-    finished_parameters_out,
-    gradient,
-    workspace,
+    thread,
+    n_threads,
+    models,
+    gradients,
+    totals,
+    tiles,
+    feature_tiles,
+    numbers,
+    chunk_results,
     states,
     losses_out,
     accuracies_out,
+    team,
 ):
-    """Train until `last_epoch`, an early stop, a divergence, or the budget is spent.
+    """Train until the last epoch, an early stop, a divergence, or the budget is spent.
+
+    Called at once by all threads of a team, each with its number.
 
     Parameters
     ----------
     features : (n_samples, n_features)
-        Of any strides.
+        Of any strides; rows of neighbouring numbers where there are no `feature_tiles`.
     targets : (n_samples,) int32
         From 0 to ``n_classes - 1``.
-    n_classes : int
-    sigmoid, notebook_gradient : bool
-        See `loss_and_gradient_rows`.
-    learning_rate : float
-    batch_size : int
-        Batches are taken in the order of the rows; what remains after the last whole batch is
-        scored but not trained on.
-    last_epoch : int
-        Epochs to have finished at the end.
-    patience : int
-        Stop when the lowest loss is more than so many epochs back; never if zero or less.
+    all_settings : (1,) RUN_SETTINGS
+        Batches are taken in the order of the rows, or in a new shuffled order in each epoch; what
+        remains after the last whole batch is scored but not trained on.
+    blocks : tuple of tuples
+        See `products`.
     row_budget : int
-        Return after about so many rows trained or scored.
-    score_elsewhere : bool
-        Finish epochs without scoring them, and return after each. Accuracies are zero then.
-    width : tuple of `lanes`
-    parameters : (n_features + 1, padded_classes)
-        Changed in place.
-    finished_parameters_out : (n_features + 1, padded_classes)
-        The parameters as they were after the last finished epoch.
-    gradient : (n_features + 1, padded_classes)
-        Zero at first; changed in place.
-    workspace : (2, tile_rows, padded_classes)
-        Overwritten. Its second dimension decides how many rows are worked on at a time.
+        Return after about so many rows.
+    thread, n_threads : int
+        The number of this thread, from 0.
+    models : (3, padded_classes, padded_features + lanes)
+        The parameters that are worked on, those after the last epoch trained, and those after the
+        last epoch scored. Changed in place.
+    gradients : (n_chunks, padded_classes, padded_features + lanes)
+        Zero at first; the chunks' gradients.
+    totals : (padded_classes, padded_features + lanes) float64
+        The gradient of the rounds of a batch so far.
+    tiles : (n_threads, 2 * padded_classes + 2, tile_rows)
+        Zero at first.
+    feature_tiles : (n_threads, n_features, tile_rows) or None
+        None reads features where they lie.
+    numbers : (n_threads, 2, >= 2 * tile_rows + 2) int64
+        The second row of each is 0, 1, 2 ...
+    chunk_results : (n_chunks, 2) float64
+        Loss and number of correctly classified rows of each chunk.
     states : (1,) RUN_STATE
         Zero at first; changed in place.
     losses_out, accuracies_out : (n,) float64
-        One element for each epoch that finishes in this call; the call ends when they are full.
+        Those of epoch ``e`` are at ``e % n``; the call ends before it would overwrite its own.
+    team : (TEAM_SIZE,) int64
+        Zero at first. Who stores a 1 at `team.ABANDONED` makes all threads return.
 
     Returns
     -------
     int
-        What is left of the budget; below zero if the last tile went beyond it.
+        What is left of the budget; below zero if the last round went beyond it.
     """
     n_samples = features.shape[0]
-    n_batches = n_samples // batch_size
-    n_trained = n_batches * batch_size
-    tile_rows = workspace.shape[1]
-    scale = -learning_rate / batch_size
+    settings = all_settings[0]
     state = states[0]
-    last_epoch = min(last_epoch, state["epoch"] + len(losses_out))
-    n_written = 0
-    while row_budget > 0 and state["epoch"] < last_epoch and state["outcome"] == RUNNING:
+    width = blocks[0]
+    batch_size = settings["batch_size"]
+    chunk_rows = settings["chunk_rows"]
+    score = settings["score"]
+    n_batches = n_samples // batch_size
+    n_batch_rows = n_batches * batch_size
+    n_chunks = gradients.shape[0]
+    scale = -settings["learning_rate"] / batch_size
+    last_trained = state["n_trained"] + len(losses_out) - 1
+    tile = tiles[thread]
+    thread_numbers = numbers[thread]
+    is_together = True
+    while (
+        is_together
+        and row_budget > 0
+        and state["outcome"] == RUNNING
+        and state["n_trained"] < last_trained
+    ):
+        phase = state["phase"]
         start = state["row"]
-        if state["phase"] == TRAINING:
-            batch_stop = (start // batch_size + 1) * batch_size
-            stop = min(start + tile_rows, batch_stop)
-            tile_loss = _train_tile(
-                features,
-                targets,
-                start,
-                stop - start,
-                n_classes,
-                sigmoid,
-                notebook_gradient,
-                width,
-                parameters,
-                gradient,
-                workspace,
-            )
-            state["batch_loss"], state["batch_loss_remainder"] = _add(
-                state["batch_loss"], state["batch_loss_remainder"], tile_loss
-            )
-            state["row"] = stop
-            if stop == batch_stop:
-                _step(scale, width, gradient, parameters)
-                state["epoch_loss"], state["epoch_loss_remainder"] = _add(
-                    state["epoch_loss"],
-                    state["epoch_loss_remainder"],
-                    state["batch_loss"] / batch_size,
+        key = key_of_epoch(settings["seed"], state["n_trained"])
+        is_training = phase == TRAINING
+        phase_stop = n_samples
+        is_behind = score and state["n_scored"] < state["n_trained"]
+        batch = start // batch_size
+        if is_training:
+            phase_stop = (batch + 1) * batch_size
+        stop = min(start + n_chunks * chunk_rows, phase_stop)
+        n_filled = -(-(stop - start) // chunk_rows)
+        for chunk in range(n_filled * thread // n_threads, n_filled * (thread + 1) // n_threads):
+            chunk_start = start + chunk * chunk_rows
+            chunk_stop = min(chunk_start + chunk_rows, stop)
+            if is_training:
+                loss, n_correct = _train_chunk(
+                    features,
+                    targets,
+                    chunk_start,
+                    chunk_stop,
+                    key,
+                    is_behind and batch == 0,
+                    is_behind and batch > 0,
+                    settings,
+                    blocks,
+                    models,
+                    tile,
+                    feature_tiles,
+                    thread,
+                    thread_numbers,
+                    gradients[chunk],
                 )
-                state["batch_loss"] = 0.0
-                state["batch_loss_remainder"] = 0.0
-            if stop == n_trained:
-                state["epoch_loss"] /= n_batches
-                state["epoch_loss_remainder"] = 0.0
-                state["phase"] = SCORING
-                state["row"] = n_samples if score_elsewhere else 0
-                if not (math.isfinite(state["epoch_loss"]) and _are_finite(width, parameters)):
-                    state["outcome"] = DIVERGED
-            row_budget -= stop - start
-            continue
-        stop = min(start + tile_rows, n_samples)
-        if start < stop:
-            state["n_correct"] += _score_tile(
-                features,
-                targets,
-                start,
-                stop - start,
-                n_classes,
-                sigmoid,
-                width,
-                parameters,
-                workspace,
+                chunk_results[chunk, 0] = loss
+            else:
+                n_correct = _score_rows(
+                    features,
+                    targets,
+                    chunk_start,
+                    chunk_stop,
+                    key,
+                    settings,
+                    blocks,
+                    models[TRAINED],
+                    tile,
+                    feature_tiles,
+                    thread,
+                    thread_numbers,
+                )
+            chunk_results[chunk, 1] = n_correct
+        is_together = wait_for_team(team, n_threads)
+        if is_training and is_together:
+            _fold(
+                gradients,
+                n_filled,
+                start == batch * batch_size,
+                stop == phase_stop,
+                scale,
+                thread,
+                n_threads,
+                blocks,
+                models,
+                totals,
             )
+        if thread == 0 and is_together:
+            for chunk in range(n_filled):
+                state["n_correct"] += np.int64(chunk_results[chunk, 1])
+                if is_training:
+                    state["batch_loss"], state["batch_loss_remainder"] = _add(
+                        state["batch_loss"],
+                        state["batch_loss_remainder"],
+                        chunk_results[chunk, 0],
+                    )
             state["row"] = stop
-            row_budget -= stop - start
-        if stop == n_samples:
-            losses_out[n_written] = state["epoch_loss"]
-            accuracies_out[n_written] = state["n_correct"] / n_samples
-            n_written += 1
-            _copy(width, parameters, finished_parameters_out)
-            if state["epoch"] == 0 or state["epoch_loss"] < state["best_loss"]:
-                state["best_loss"] = state["epoch_loss"]
-                state["best_epoch"] = state["epoch"]
-            state["epoch"] += 1
-            if 0 < patience < state["epoch"] - state["best_epoch"]:
-                state["outcome"] = STOPPED_EARLY
-            state["phase"] = TRAINING
-            state["row"] = 0
-            state["n_correct"] = 0
-            state["epoch_loss"] = 0.0
-            if score_elsewhere:
-                break
+            if is_training and stop == phase_stop:
+                _finish_batch(batch_size, state)
+        is_together = is_together and wait_for_team(team, n_threads)
+        if stop == (n_batch_rows if is_training else n_samples):
+            if thread == 0 and is_together:
+                _advance(
+                    n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out
+                )
+            is_together = is_together and wait_for_team(team, n_threads)
+        row_budget -= stop - start
     return row_budget
-
-
-def _count_correct_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
-    return (
-        features_type(specialisation),
-        array_type(np.dtype(np.int32), 1, readonly=True),
-        types.int64,
-        types.int64,
-        types.int64,
-        types.boolean,
-        width_type(specialisation),
-        array_type(specialisation.dtype, 2),
-        array_type(specialisation.dtype, 3),
-    )
-
-
-@entry_point(_count_correct_types)
-def count_correct(features, targets, start, stop, n_classes, sigmoid, width, parameters, workspace):
-    """How many of the rows from `start` to `stop` the parameters classify correctly.
-
-    The parameters are as in `run_epochs`.
-    """
-    n_correct = 0
-    for tile_start in range(start, stop, workspace.shape[1]):
-        n_rows = min(workspace.shape[1], stop - tile_start)
-        n_correct += _score_tile(
-            features,
-            targets,
-            tile_start,
-            n_rows,
-            n_classes,
-            sigmoid,
-            width,
-            parameters,
-            workspace,
-        )
-    return n_correct
-
-
-def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
-    matrix = array_type(specialisation.dtype, 2)
-    return (
-        features_type(specialisation),
-        types.int64,
-        types.int64,
-        types.boolean,
-        types.boolean,
-        width_type(specialisation),
-        matrix,
-        array_type(specialisation.dtype, 3),
-        matrix,
-        matrix,
-        matrix,
-    )
-
-
-@entry_point(_predict_types)
-def predict(
-    features,
-    start,
-    stop,
-    sigmoid,
-    keep_steps,
-    width,
-    parameters,
-    workspace,
-    probabilities_out,
-    values_out,
-    logits_out,
-):
-    """Probabilities of the rows from `start` to `stop`, and the steps towards them if wanted.
-
-    Parameters
-    ----------
-    features : (n_samples, n_features)
-    start, stop : int
-    sigmoid : bool
-        Whether the link is the sigmoid.
-    keep_steps : bool
-        Whether to write `values_out` and `logits_out`.
-    width : tuple of `lanes`
-    parameters : (n_features + 1, padded_classes)
-    workspace : (2, tile_rows, padded_classes)
-        Overwritten.
-    probabilities_out : (n_samples, n_classes)
-    values_out, logits_out : (n_samples, n_classes), or any shape without `keep_steps`
-        Values of the link, and logits.
-    """
-    n_classes = probabilities_out.shape[1]
-    logits = workspace[0]
-    for tile_start in range(start, stop, workspace.shape[1]):
-        n_rows = min(workspace.shape[1], stop - tile_start)
-        forward(features, tile_start, n_rows, parameters, width, logits)
-        values = logits
-        if sigmoid:
-            values = workspace[1]
-            sigmoid_rows(0, n_rows, width, logits, values)
-        if keep_steps:
-            for row in range(n_rows):
-                for column in range(n_classes):
-                    values_out[tile_start + row, column] = values[row, column]
-                    logits_out[tile_start + row, column] = logits[row, column]
-        shift_rows(0, n_rows, n_classes, width, values, logits)
-        exponential_rows(0, n_rows, n_classes, width, logits, logits)
-        for row in range(n_rows):
-            total = sum_row(row, width, logits)
-            for column in range(n_classes):
-                probabilities_out[tile_start + row, column] = logits[row, column] / total

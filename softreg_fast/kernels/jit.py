@@ -5,6 +5,7 @@ compiled on first use, once for each `Specialisation`, for signatures that are w
 never for what a caller happens to pass, and kept on disk (`disk_cache.py`).
 """
 
+import inspect
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,19 +16,48 @@ import numba
 import numpy as np
 from numba import config, types
 from numba.core.registry import cpu_target
+from numba.extending import overload
 
 from .disk_cache import DiskCache
+from .inlining import PART_OPTIONS
 
-_FLAGS = {"error_model": "numpy", "nogil": True}
+_FLAGS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a function for use inside other kernels."""
     if config.DISABLE_JIT:
         return function
-    compile_within = numba.njit(**_FLAGS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    compiled: Callable[..., Any] = compile_within(function)
+    compiled: Callable[..., Any] = numba.njit(**_FLAGS | PART_OPTIONS)(function)
     return compiled
+
+
+def by_presence(
+    argument: str, if_none: Callable[..., Any], otherwise: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A kernel that is one of two, by whether one of its arguments is None.
+
+    Only that one is compiled, whereas an `if` would have both of its branches compiled.
+
+    Parameters
+    ----------
+    argument : str
+    if_none, otherwise : callable
+        Functions with the same arguments.
+    """
+    place = list(inspect.signature(if_none).parameters).index(argument)
+
+    def chosen(*arguments: Any) -> Any:
+        return (if_none if arguments[place] is None else otherwise)(*arguments)
+
+    if config.DISABLE_JIT:
+        return chosen
+
+    @overload(chosen, strict=False, jit_options=_FLAGS | PART_OPTIONS)
+    def choose(*arguments: types.Type) -> Callable[..., Any]:
+        return if_none if isinstance(arguments[place], types.NoneType) else otherwise
+
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -42,48 +72,98 @@ class Specialisation:
         What parameters and all arithmetic are in, float32 or float64.
     lanes : int
         Numbers in one SIMD vector of `dtype`.
+    side : int
+        Vectors of rows or features that products take side by side, a power of two.
+    classes : int
+        Classes that products take at a time; a model's are padded to a multiple.
+    rows_ahead : int
+        Rows of the next tile that are fetched into the cache with every `side` rows of this one.
+    vectors_ahead : int
+        The same for vectors, in the pass backward.
+    transposes : bool
+        Whether tiles of rows are transposed before they are worked on.
     """
 
     features_dtype: np.dtype
     dtype: np.dtype
     lanes: int
+    side: int
+    classes: int
+    rows_ahead: int
+    vectors_ahead: int
+    transposes: bool
 
     @property
-    def width(self) -> tuple[int, ...]:
-        """The number of lanes as kernels take it: the length of a tuple."""
-        return (0,) * self.lanes
+    def blocks(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers as kernels take them: the lengths of tuples."""
+        lengths = self.lanes, self.side, self.classes, self.rows_ahead, self.vectors_ahead
+        return tuple((0,) * length for length in lengths)
+
+
+def _cpu_features() -> list[str]:
+    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
+    return features.split(",")
 
 
 @cache
 def vector_bits() -> int:
     """Width in bits of the widest SIMD vectors that kernels are compiled to."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    features = _cpu_features()
     if "+avx512f" in features:
         return 512
     return 256 if "+avx" in features or "+avx2" in features else 128
 
 
+@cache
+def vector_registers() -> int:
+    """How many SIMD registers there are."""
+    target = cpu_target.target_context.codegen().magic_tuple()[0]
+    has_many = "+avx512vl" in _cpu_features() or target.startswith(("aarch64", "arm64"))
+    return 32 if has_many else 16
+
+
+# Rows of fewer vectors are transposed: their sums across lanes would cost too much.
+_WIDE_VECTORS = 3
+# Longer rows are better fetched in the pass backward, in which memory has less to do; measured.
+_LONG_ROW_BYTES = 2048
+# How long products take for a class, by how many classes are taken at a time; measured.
+_TIME_PER_CLASS = {1: 1.0, 2: 1.0, 3: 1.1, 4: 1.05, 5: 1.0, 6: 1.0, 7: 1.03}
+_MOST_CLASSES_IN_FEW_REGISTERS = 2
+
+
 def choose_specialisation(
-    features_dtype: np.dtype, dtype: np.dtype, n_classes: int
+    features_dtype: np.dtype, dtype: np.dtype, n_features: int, n_columns: int, *, contiguous: bool
 ) -> Specialisation:
-    """The narrowest vectors that hold all classes, or else the widest there are.
+    """The shape of the products that suits a model.
 
     Parameters
     ----------
     features_dtype, dtype : numpy.dtype
         float32 or float64.
-    n_classes : int
-        Number of classes.
+    n_features, n_columns : int
+        Of the model.
+    contiguous : bool
+        Whether the numbers of a row are neighbours in memory.
 
     Returns
     -------
     Specialisation
     """
-    lanes = 4
-    widest = max(vector_bits() // (8 * dtype.itemsize), lanes)
-    while lanes < widest and lanes < n_classes:
-        lanes *= 2
-    return Specialisation(features_dtype, dtype, lanes)
+    lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
+    has_many_registers = vector_registers() > 16
+    classes = min(
+        _TIME_PER_CLASS if has_many_registers else range(1, _MOST_CLASSES_IN_FEW_REGISTERS + 1),
+        key=lambda each: -(-n_columns // each) * each * _TIME_PER_CLASS[each] + (each < 3),
+    )
+    side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
+    transposes = not contiguous or n_features < _WIDE_VECTORS * lanes
+    # The next tile is to have been fetched by the end of this one.
+    ahead = 0 if transposes else -(-side // -(-n_columns // classes))
+    fetches_backward = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
+    rows_ahead, vectors_ahead = (0, ahead) if fetches_backward else (ahead, 0)
+    return Specialisation(
+        features_dtype, dtype, lanes, side, classes, rows_ahead, vectors_ahead, transposes
+    )
 
 
 def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,7 +182,7 @@ class EntryPoint:
     Parameters
     ----------
     function : callable
-        Takes arrays and scalars, the scalar `width` among them, returns a scalar or None.
+        Takes arrays and scalars, the tuple `blocks` among them, returns a scalar or None.
     argument_types : callable
         Gives the Numba types of the arguments for a `Specialisation`.
     """
@@ -170,6 +250,11 @@ def array_type(dtype: np.dtype, n_dimensions: int, *, readonly: bool = False) ->
     return types.Array(numba_type(dtype), n_dimensions, "C", readonly=readonly)
 
 
-def width_type(specialisation: Specialisation) -> types.Type:
-    """The type of `Specialisation.width`."""
-    return types.UniTuple(types.intp, specialisation.lanes)
+def blocks_type(specialisation: Specialisation) -> types.Type:
+    """The type of `Specialisation.blocks`."""
+    return types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks])
+
+
+def feature_tiles_type(specialisation: Specialisation) -> types.Type:
+    """The type of the transposed tiles of all threads: none where nothing is transposed."""
+    return array_type(specialisation.dtype, 3) if specialisation.transposes else types.none

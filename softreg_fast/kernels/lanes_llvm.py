@@ -16,9 +16,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
+from .inlining import PART_OPTIONS
+
 _INT8 = ir.IntType(8)
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
+
+
+def _element(dtype):
+    return ir.DoubleType() if dtype == types.float64 else ir.FloatType()
 
 
 class Vector(types.Type):
@@ -31,8 +37,7 @@ class Vector(types.Type):
 
     @property
     def llvm_type(self):
-        element = ir.DoubleType() if self.dtype == types.float64 else ir.FloatType()
-        return ir.VectorType(element, self.lanes)
+        return ir.VectorType(_element(self.dtype), self.lanes)
 
     @property
     def suffix(self):
@@ -122,13 +127,38 @@ def load(typingctx, array, row, column, width):
     return vector(array, row, column, width), codegen
 
 
+def _converted(builder, value, source, target):
+    """Numbers of one precision in the other; `source` and `target` are their Numba types."""
+    llvm_type = ir.VectorType(_element(target), value.type.count)
+    if source.bitwidth < target.bitwidth:
+        return builder.fpext(value, llvm_type)
+    return builder.fptrunc(value, llvm_type) if source.bitwidth > target.bitwidth else value
+
+
 @intrinsic
-def store(typingctx, array, row, column, value):
+def load_as(typingctx, array, row, column, like):
+    stored = Vector(array.dtype, like.lanes)
+
     def codegen(context, builder, signature, arguments):
         address = _address(
             context, builder, signature.args[0], arguments[0], arguments[1:3], signature.args[1:3]
         )
-        _store_vector(builder, address, value, arguments[3])
+        value = _load_vector(builder, address, stored)
+        return _converted(builder, value, stored.dtype, like.dtype)
+
+    return like(array, row, column, like), codegen
+
+
+@intrinsic
+def store(typingctx, array, row, column, value):
+    stored = Vector(array.dtype, value.lanes)
+
+    def codegen(context, builder, signature, arguments):
+        address = _address(
+            context, builder, signature.args[0], arguments[0], arguments[1:3], signature.args[1:3]
+        )
+        converted = _converted(builder, arguments[3], value.dtype, stored.dtype)
+        _store_vector(builder, address, stored, converted)
         return context.get_dummy_value()
 
     return types.void(array, row, column, value), codegen
@@ -171,7 +201,7 @@ def _arithmetic(instruction, python_operator):
 
         return a(a, b), codegen
 
-    @overload(python_operator)
+    @overload(python_operator, jit_options=PART_OPTIONS)
     def operator_overload(a, b):
         if isinstance(a, Vector | Block) and a == b:
             return lambda a, b: operation(a, b)
@@ -202,41 +232,20 @@ def maximum(typingctx, a, b):
     return a(a, b), codegen
 
 
-@intrinsic
-def select_less(typingctx, a, b, if_less, otherwise):
-    def codegen(context, builder, signature, arguments):
-        condition = builder.fcmp_ordered("<", arguments[0], arguments[1])
-        return builder.select(condition, arguments[2], arguments[3])
+def _selection(sign):
+    @intrinsic
+    def operation(typingctx, a, b, if_so, otherwise):
+        def codegen(context, builder, signature, arguments):
+            condition = builder.fcmp_ordered(sign, arguments[0], arguments[1])
+            return builder.select(condition, arguments[2], arguments[3])
 
-    return a(a, b, if_less, otherwise), codegen
+        return a(a, b, if_so, otherwise), codegen
 
-
-def _compare_lane_numbers(context, builder, sign, number, number_type, lanes):
-    number = context.cast(builder, number, number_type, types.intp)
-    lane_numbers = ir.Constant(ir.VectorType(_INT64, lanes), list(range(lanes)))
-    return builder.icmp_signed(sign, lane_numbers, _broadcast(builder, number, lanes))
+    return operation
 
 
-@intrinsic
-def select_lane(typingctx, lane, there, elsewhere):
-    def codegen(context, builder, signature, arguments):
-        condition = _compare_lane_numbers(
-            context, builder, "==", arguments[0], signature.args[0], there.lanes
-        )
-        return builder.select(condition, arguments[1], arguments[2])
-
-    return there(lane, there, elsewhere), codegen
-
-
-@intrinsic
-def select_first(typingctx, number, first, rest):
-    def codegen(context, builder, signature, arguments):
-        condition = _compare_lane_numbers(
-            context, builder, "<", arguments[0], signature.args[0], first.lanes
-        )
-        return builder.select(condition, arguments[1], arguments[2])
-
-    return first(number, first, rest), codegen
+select_less = _selection("<")
+select_equal = _selection("==")
 
 
 @intrinsic
@@ -249,6 +258,44 @@ def shift_to_exponent(typingctx, vector):
         shifted = builder.shl(pattern, ir.Constant(integers, [mantissa_bits] * vector.lanes))
         one = ir.Constant(integers, [bias << mantissa_bits] * vector.lanes)
         return builder.bitcast(builder.add(shifted, one), vector.llvm_type)
+
+    return vector(vector), codegen
+
+
+def _integers(vector):
+    bits, mantissa_bits = (64, 52) if vector.dtype == types.float64 else (32, 23)
+    integers = ir.VectorType(ir.IntType(bits), vector.lanes)
+    return integers, mantissa_bits, lambda number: ir.Constant(integers, [number] * vector.lanes)
+
+
+def _above_root(builder, vector, value):
+    """The bits of positive numbers, less those of the square root of a half; and the latter."""
+    integers, _, constant = _integers(vector)
+    root = constant(0x3FE6A09E667F3BCD if vector.dtype == types.float64 else 0x3F3504F3)
+    return builder.sub(builder.bitcast(value, integers), root), root
+
+
+@intrinsic
+def exponent_part(typingctx, vector):
+    def codegen(context, builder, signature, arguments):
+        _, mantissa_bits, constant = _integers(vector)
+        above, _ = _above_root(builder, vector, arguments[0])
+        exponents = builder.ashr(above, constant(mantissa_bits))
+        # The integer in the lowest bits of 1.5 * 2^mantissa_bits; no CPU lacks this conversion.
+        shift = ir.Constant(vector.llvm_type, [1.5 * 2.0**mantissa_bits] * vector.lanes)
+        shifted = builder.add(exponents, builder.bitcast(shift, exponents.type))
+        return builder.fsub(builder.bitcast(shifted, vector.llvm_type), shift)
+
+    return vector(vector), codegen
+
+
+@intrinsic
+def mantissa_part(typingctx, vector):
+    def codegen(context, builder, signature, arguments):
+        _, mantissa_bits, constant = _integers(vector)
+        above, root = _above_root(builder, vector, arguments[0])
+        fraction = builder.and_(above, constant((1 << mantissa_bits) - 1))
+        return builder.bitcast(builder.add(fraction, root), vector.llvm_type)
 
     return vector(vector), codegen
 
@@ -268,13 +315,15 @@ def sum_lanes(typingctx, vector):
     return vector.dtype(vector), codegen
 
 
-@intrinsic
-def max_lanes(typingctx, vector):
-    def codegen(context, builder, signature, arguments):
-        name = f"llvm.vector.reduce.fmax.{vector.suffix}"
-        return _call(builder, name, vector.llvm_type.element, [arguments[0]])
-
-    return vector.dtype(vector), codegen
+def _prefetch(builder, address):
+    pointer = builder.bitcast(address, ir.PointerType(_INT8))
+    for_reading, into_second_level, as_data = (ir.Constant(_INT32, flag) for flag in (0, 2, 1))
+    _call(
+        builder,
+        "llvm.prefetch.p0",
+        ir.VoidType(),
+        [pointer, for_reading, into_second_level, as_data],
+    )
 
 
 @intrinsic
@@ -283,17 +332,53 @@ def prefetch(typingctx, array, row, column):
         address = _address(
             context, builder, signature.args[0], arguments[0], arguments[1:], signature.args[1:]
         )
-        pointer = builder.bitcast(address, ir.PointerType(_INT8))
-        for_reading, into_second_level, as_data = (ir.Constant(_INT32, flag) for flag in (0, 2, 1))
-        _call(
-            builder,
-            "llvm.prefetch.p0",
-            ir.VoidType(),
-            [pointer, for_reading, into_second_level, as_data],
-        )
+        _prefetch(builder, address)
         return context.get_dummy_value()
 
     return types.void(array, row, column), codegen
+
+
+def _number(context, builder, numbers_type, numbers, first, offset):
+    """Element ``first + offset`` of an array of row numbers."""
+    view = context.make_array(numbers_type)(context, builder, numbers)
+    position = builder.add(first, ir.Constant(_INT64, offset))
+    address = cgutils.get_item_pointer(
+        context, builder, numbers_type, view, [position], wraparound=False
+    )
+    return builder.load(address)
+
+
+@intrinsic
+def prefetch_numbered(typingctx, array, numbers, first, column, rows):
+    def codegen(context, builder, signature, arguments):
+        array_type, numbers_type = signature.args[:2]
+        first_value = context.cast(builder, arguments[2], first, types.intp)
+        for offset in range(rows.count):
+            number = _number(context, builder, numbers_type, arguments[1], first_value, offset)
+            position = [number, arguments[3]]
+            address = _address(
+                context, builder, array_type, arguments[0], position, [types.intp, column]
+            )
+            _prefetch(builder, address)
+        return context.get_dummy_value()
+
+    return types.void(array, numbers, first, column, rows), codegen
+
+
+@intrinsic
+def prefetch_along(typingctx, array, row, column, width, vectors):
+    def codegen(context, builder, signature, arguments):
+        first_column = context.cast(builder, arguments[2], column, types.intp)
+        for place in range(vectors.count):
+            offset = ir.Constant(_INT64, place * width.count)
+            position = [arguments[1], builder.add(first_column, offset)]
+            address = _address(
+                context, builder, signature.args[0], arguments[0], position, [row, types.intp]
+            )
+            _prefetch(builder, address)
+        return context.get_dummy_value()
+
+    return types.void(array, row, column, width, vectors), codegen
 
 
 @intrinsic
@@ -307,13 +392,24 @@ def block_of(typingctx, vector, rows, columns):
 
 
 @intrinsic
-def repeat_row(typingctx, row, rows):
-    block = Block(row.vector, rows.count, row.columns)
+def repeat_down(typingctx, vectors, rows):
+    block = Block(vectors.vector, rows.count, vectors.rows * vectors.columns)
 
     def codegen(context, builder, signature, arguments):
-        return _pack(builder, block, _unpack(builder, row, arguments[0]) * block.rows)
+        return _pack(builder, block, _unpack(builder, vectors, arguments[0]) * block.rows)
 
-    return block(row, rows), codegen
+    return block(vectors, rows), codegen
+
+
+@intrinsic
+def repeat_along(typingctx, vectors, columns):
+    block = Block(vectors.vector, vectors.rows * vectors.columns, columns.count)
+
+    def codegen(context, builder, signature, arguments):
+        unpacked = _unpack(builder, vectors, arguments[0])
+        return _pack(builder, block, [vector for vector in unpacked for _ in range(block.columns)])
+
+    return block(vectors, columns), codegen
 
 
 @intrinsic
@@ -332,35 +428,25 @@ def add_outer(typingctx, block, scalars, row):
     return block(block, scalars, row), codegen
 
 
-def _splat_scalars(axis):
-    @intrinsic
-    def operation(typingctx, array, row, column, like, rows):
-        block = Block(like.vector, rows.count, 1)
+@intrinsic
+def splat_down(typingctx, array, row, column, like, rows):
+    block = Block(like, rows.count, 1)
 
-        def codegen(context, builder, signature, arguments):
-            array_type = signature.args[0]
-            splats = []
-            for offset in range(block.rows):
-                indices = [
-                    context.cast(builder, index, index_type, types.intp)
-                    for index, index_type in zip(arguments[1:3], signature.args[1:3], strict=True)
-                ]
-                indices[axis] = builder.add(indices[axis], ir.Constant(_INT64, offset))
-                address = _address(
-                    context, builder, array_type, arguments[0], indices, [types.intp] * 2
-                )
-                scalar = context.unpack_value(builder, array_type.dtype, address)
-                element = context.cast(builder, scalar, array_type.dtype, block.vector.dtype)
-                splats.append(_broadcast(builder, element, block.vector.lanes))
-            return _pack(builder, block, splats)
+    def codegen(context, builder, signature, arguments):
+        array_type = signature.args[0]
+        first_row = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        splats = []
+        for offset in range(block.rows):
+            position = [builder.add(first_row, ir.Constant(_INT64, offset)), arguments[2]]
+            address = _address(
+                context, builder, array_type, arguments[0], position, [types.intp, column]
+            )
+            scalar = context.unpack_value(builder, array_type.dtype, address)
+            element = context.cast(builder, scalar, array_type.dtype, like.dtype)
+            splats.append(_broadcast(builder, element, like.lanes))
+        return _pack(builder, block, splats)
 
-        return block(array, row, column, like, rows), codegen
-
-    return operation
-
-
-splat_down = _splat_scalars(axis=0)
-splat_along = _splat_scalars(axis=1)
+    return block(array, row, column, like, rows), codegen
 
 
 def _block_addresses(context, builder, signature, arguments, block):
@@ -398,3 +484,161 @@ def store_block(typingctx, array, row, column, block):
         return context.get_dummy_value()
 
     return types.void(array, row, column, block), codegen
+
+
+def _load_first(context, builder, address, dtype, count, like):
+    """A vector of the `count` numbers from an address on, zeros behind them."""
+    stored = Vector(dtype, like.lanes)
+    lane_numbers = ir.Constant(ir.VectorType(_INT64, like.lanes), list(range(like.lanes)))
+    mask = builder.icmp_signed("<", lane_numbers, _broadcast(builder, count, like.lanes))
+    pointer = builder.bitcast(address, ir.PointerType(stored.llvm_type))
+    value = _call(
+        builder,
+        f"llvm.masked.load.{stored.suffix}.p0",
+        stored.llvm_type,
+        [
+            pointer,
+            ir.Constant(_INT32, dtype.bitwidth // 8),
+            mask,
+            ir.Constant(stored.llvm_type, [0.0] * like.lanes),
+        ],
+    )
+    return _converted(builder, value, dtype, like.dtype)
+
+
+@intrinsic
+def load_numbered(typingctx, array, numbers, first, column, count, like, rows):
+    block = Block(like, rows.count, 1)
+
+    def codegen(context, builder, signature, arguments):
+        array_type, numbers_type = signature.args[:2]
+        array_value, numbers_value, first_value, column_value, count_value = arguments[:5]
+        first_value = context.cast(builder, first_value, first, types.intp)
+        count_value = context.cast(builder, count_value, count, types.intp)
+        vectors = []
+        for offset in range(block.rows):
+            number = _number(context, builder, numbers_type, numbers_value, first_value, offset)
+            address = _address(
+                context,
+                builder,
+                array_type,
+                array_value,
+                [number, column_value],
+                [types.intp, column],
+            )
+            vectors.append(
+                _load_first(context, builder, address, array_type.dtype, count_value, like)
+            )
+        return _pack(builder, block, vectors)
+
+    return block(array, numbers, first, column, count, like, rows), codegen
+
+
+@intrinsic
+def load_along(typingctx, array, row, column, count, like, columns):
+    block = Block(like, 1, columns.count)
+
+    def codegen(context, builder, signature, arguments):
+        array_type = signature.args[0]
+        first_column = context.cast(builder, arguments[2], column, types.intp)
+        count_value = context.cast(builder, arguments[3], count, types.intp)
+        vectors = []
+        for place in range(block.columns):
+            offset = ir.Constant(_INT64, place * like.lanes)
+            position = [arguments[1], builder.add(first_column, offset)]
+            address = _address(
+                context, builder, array_type, arguments[0], position, [row, types.intp]
+            )
+            remaining = builder.sub(count_value, offset)
+            vectors.append(
+                _load_first(context, builder, address, array_type.dtype, remaining, like)
+            )
+        return _pack(builder, block, vectors)
+
+    return block(array, row, column, count, like, columns), codegen
+
+
+def _halves(builder, a, b, group):
+    """The halves of groups of `group` neighbouring lanes, as two vectors to be added.
+
+    In the sum, the groups' first halves belong to `a` and their second halves to `b`. One of the
+    two vectors has every lane in its place, which takes a cheaper instruction than a shuffle.
+    """
+    lanes = a.type.count
+    half = group // 2
+    in_place, moved = [], []
+    for lane in range(lanes):
+        is_first = lane % group < half
+        in_place.append(lane if is_first else lanes + lane)
+        moved.append(lane + half if is_first else lanes + lane - half)
+    return [
+        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, lanes), mask))
+        for mask in (in_place, moved)
+    ]
+
+
+def _shuffled_half(builder, vector, group, side):
+    half = group // 2
+    starts = range(side * half, vector.type.count, group)
+    mask = [start + lane for start in starts for lane in range(half)]
+    return builder.shuffle_vector(
+        vector, vector, ir.Constant(ir.VectorType(_INT32, len(mask)), mask)
+    )
+
+
+def _sums(builder, vectors):
+    """The sum over the lanes of each of some vectors, as one vector with a lane for each.
+
+    Their number is a power of two, and at most the number of their lanes.
+    """
+    group = vectors[0].type.count
+    while len(vectors) > 1:
+        middle = len(vectors) // 2
+        vectors = [
+            builder.fadd(*_halves(builder, a, b, group))
+            for a, b in zip(vectors[:middle], vectors[middle:], strict=True)
+        ]
+        group //= 2
+    total = vectors[0]
+    while group > 1:
+        sides = [_shuffled_half(builder, total, group, side) for side in (0, 1)]
+        total = builder.fadd(*sides)
+        group //= 2
+    return total
+
+
+@intrinsic
+def sum_each(typingctx, block):
+    sums = Block(Vector(block.vector.dtype, block.rows), block.columns, 1)
+
+    def codegen(context, builder, signature, arguments):
+        vectors = _unpack(builder, block, arguments[0])
+        columns = [vectors[column :: block.columns] for column in range(block.columns)]
+        return _pack(builder, sums, [_sums(builder, column) for column in columns])
+
+    return sums(block), codegen
+
+
+@intrinsic
+def transpose(typingctx, block):
+    def codegen(context, builder, signature, arguments):
+        vectors = _unpack(builder, block, arguments[0])
+        lanes = len(vectors)
+        half = lanes // 2
+        while half:
+            masks = [
+                [lane + (lanes - half if lane & half else 0) for lane in range(lanes)],
+                [lane + (lanes if lane & half else half) for lane in range(lanes)],
+            ]
+            for first in range(lanes):
+                if first & half:
+                    continue
+                a, b = vectors[first], vectors[first + half]
+                vectors[first], vectors[first + half] = (
+                    builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, lanes), mask))
+                    for mask in masks
+                )
+            half //= 2
+        return _pack(builder, block, vectors)
+
+    return block(block), codegen

@@ -33,16 +33,12 @@ def maximum(a, b):
     return np.where(b > a, b, a)
 
 
+def select_equal(a, b, if_equal, otherwise):
+    return np.where(a == b, if_equal, otherwise)
+
+
 def select_less(a, b, if_less, otherwise):
     return np.where(a < b, if_less, otherwise)
-
-
-def select_lane(lane, there, elsewhere):
-    return np.where(np.arange(len(there)) == lane, there, elsewhere)
-
-
-def select_first(number, first, rest):
-    return np.where(np.arange(len(first)) < number, first, rest)
 
 
 def shift_to_exponent(vector):
@@ -55,34 +51,20 @@ def sum_lanes(vector):
     return vector.sum()
 
 
-def max_lanes(vector):
-    return np.fmax.reduce(vector)
-
-
 def prefetch(array, row, column):
+    pass
+
+
+def prefetch_numbered(array, numbers, first, column, rows):
+    pass
+
+
+def prefetch_along(array, row, column, width, vectors):
     pass
 
 
 def block_of(vector, rows, columns):
     return np.tile(vector, (len(rows), len(columns), 1))
-
-
-def repeat_row(row, rows):
-    return np.repeat(row, len(rows), axis=0)
-
-
-def add_outer(block, scalars, row):
-    return block + scalars * row
-
-
-def splat_down(array, row, column, like, rows):
-    scalars = array[row : row + len(rows), column].astype(like.dtype)
-    return np.repeat(scalars[:, None, None], like.shape[2], axis=2)
-
-
-def splat_along(array, row, column, like, rows):
-    scalars = array[row, column : column + len(rows)].astype(like.dtype)
-    return np.repeat(scalars[:, None, None], like.shape[2], axis=2)
 
 
 def load_block(array, row, column, width, rows, columns):
@@ -93,3 +75,72 @@ def load_block(array, row, column, width, rows, columns):
 def store_block(array, row, column, block):
     rows, columns, lanes = block.shape
     array[row : row + rows, column : column + columns * lanes] = block.reshape(rows, -1)
+
+
+def load_as(array, row, column, like):
+    return array[row, column : column + len(like)].astype(like.dtype)
+
+
+def _load_first(array, row, column, count, like):
+    vector = np.zeros_like(like)
+    available = max(0, min(count, len(like)))
+    vector[:available] = array[row, column : column + available]
+    return vector
+
+
+def load_numbered(array, numbers, first, column, count, like, rows):
+    chosen = numbers[first : first + len(rows)]
+    return np.stack([[_load_first(array, row, column, count, like)] for row in chosen])
+
+
+def load_along(array, row, column, count, like, columns):
+    offsets = range(0, len(columns) * len(like), len(like))
+    vectors = [_load_first(array, row, column + offset, count - offset, like) for offset in offsets]
+    return np.stack([vectors])
+
+
+def splat_down(array, row, column, like, rows):
+    scalars = array[row : row + len(rows), column].astype(like.dtype)
+    return np.repeat(scalars[:, None, None], len(like), axis=2)
+
+
+def _as_list(block):
+    return block.reshape(-1, block.shape[2])
+
+
+def repeat_down(vectors, rows):
+    return np.stack([_as_list(vectors)] * len(rows))
+
+
+def repeat_along(vectors, columns):
+    return np.stack([_as_list(vectors)] * len(columns), axis=1)
+
+
+def add_outer(block, down, along):
+    return block + _as_list(down)[:, None] * _as_list(along)[None]
+
+
+def sum_each(block):
+    return block.sum(axis=2).T[:, None].copy()
+
+
+def _above_root(vector):
+    integers, root = (
+        (np.int64, 0x3FE6A09E667F3BCD) if vector.dtype == np.float64 else (np.int32, 0x3F3504F3)
+    )
+    mantissa_bits = np.finfo(vector.dtype).nmant
+    return vector.view(integers) - integers(root), integers(root), mantissa_bits
+
+
+def exponent_part(vector):
+    above, _, mantissa_bits = _above_root(vector)
+    return (above >> mantissa_bits).astype(vector.dtype)
+
+
+def mantissa_part(vector):
+    above, root, mantissa_bits = _above_root(vector)
+    return ((above & ((1 << mantissa_bits) - 1)) + root).view(vector.dtype)
+
+
+def transpose(block):
+    return block[:, 0].T[:, None].copy()

@@ -1,22 +1,23 @@
-"""From logits to loss and gradient, and to the predicted class, on a tile of rows.
+"""From logits to loss and slopes, and to the predicted class, on a tile of rows.
 
-A tile is `(rows, padded_classes)`. With the sigmoid link its values are ``sigmoid(logits)``, with
-the identity link the logits themselves; probabilities are the softmax of the values.
+The lanes are rows: logits, values and slopes are ``(padded_classes, tile_rows)``. With the sigmoid
+link the values are ``sigmoid(logits)``, with the identity link the logits themselves; probabilities
+are the softmax of the values. A model of one column has two classes; its logit is that of the
+second, the first having the logit zero.
+
+`targets` and `weights` are rows too: the class of each row of the tile, and 1, or 0 for what fills
+up the last vector.
 """
-
-import math
 
 import numpy as np
 
-from .exponential import exponential
+from .exponential import exponential, logarithm
 from .jit import kernel
 from .lanes import (
     load,
-    max_lanes,
     maximum,
     minimum,
-    select_first,
-    select_lane,
+    select_equal,
     select_less,
     splat,
     store,
@@ -31,165 +32,287 @@ _CUT_SINGLE, _MARGIN_SINGLE = 5.0, 1e-3
 
 
 @kernel
-def sigmoid_rows(first, stop, width, logits, values_out):
-    """Sigmoid of the logits of rows `first` to `stop`; overflows nowhere."""
-    for row in range(first, stop):
-        for column in range(0, logits.shape[1], len(width)):
-            z = load(logits, row, column, width)
-            zero = splat(0.0, z)
-            one = splat(1.0, z)
-            decayed = exponential(minimum(z, zero - z))
-            upper = one / (one + decayed)
-            store(values_out, row, column, select_less(z, zero, decayed * upper, upper))
+def sigmoid(z):
+    """Sigmoid of every lane; overflows nowhere."""
+    zero = splat(0.0, z)
+    one = splat(1.0, z)
+    decayed = exponential(minimum(z, zero - z))
+    upper = one / (one + decayed)
+    return select_less(z, zero, decayed * upper, upper)
 
 
 @kernel
-def shift_rows(first, stop, n_classes, width, values, shifted_out):
-    """Values less the largest of their row."""
-    for row in range(first, stop):
-        lowest = splat(-np.inf, load(values, row, 0, width))
-        largest = lowest
-        for column in range(0, values.shape[1], len(width)):
-            v = load(values, row, column, width)
-            largest = maximum(largest, select_first(n_classes - column, v, lowest))
-        shift = splat(max_lanes(largest), lowest)
-        for column in range(0, values.shape[1], len(width)):
-            store(shifted_out, row, column, load(values, row, column, width) - shift)
+def _largest(row, n_classes, width, values):
+    largest = load(values, 0, row, width)
+    for label in range(1, n_classes):
+        largest = maximum(largest, load(values, label, row, width))
+    return largest
 
 
 @kernel
-def exponential_rows(first, stop, n_classes, width, values, exponentials_out):
-    """Exponentials of the values, exact zeros in the padding."""
-    for row in range(first, stop):
-        for column in range(0, values.shape[1], len(width)):
-            v = load(values, row, column, width)
-            masked = select_first(n_classes - column, exponential(v), splat(0.0, v))
-            store(exponentials_out, row, column, masked)
+def exponentials_of_sigmoids(n_rows, n_classes, width, logits, values_out):
+    """Sigmoids, and in place of the logits their exponentials."""
+    for label in range(n_classes):
+        for row in range(0, n_rows, len(width)):
+            value = sigmoid(load(logits, label, row, width))
+            store(values_out, label, row, value)
+            store(logits, label, row, exponential(value))
 
 
 @kernel
-def sum_row(row, width, exponentials):
-    """Sum of a row."""
-    total = load(exponentials, row, 0, width)
-    for column in range(len(width), exponentials.shape[1], len(width)):
-        total = total + load(exponentials, row, column, width)
-    return sum_lanes(total)
+def exponentials_of_logits(n_rows, n_classes, width, logits, values_out):
+    """Logits less the largest of each row, and in place of them their exponentials."""
+    for row in range(0, n_rows, len(width)):
+        largest = _largest(row, n_classes, width, logits)
+        for label in range(n_classes):
+            store(values_out, label, row, load(logits, label, row, width) - largest)
+    for label in range(n_classes):
+        for row in range(0, n_rows, len(width)):
+            store(logits, label, row, exponential(load(values_out, label, row, width)))
 
 
 @kernel
-def loss_and_gradient_rows(
-    targets, start, n_rows, sigmoid, notebook_gradient, width, values, exponentials
+def sum_over_classes(row, n_classes, width, exponentials):
+    """Sum of each row."""
+    total = load(exponentials, 0, row, width)
+    for label in range(1, n_classes):
+        total = total + load(exponentials, label, row, width)
+    return total
+
+
+@kernel
+def _of_targets(targets, row, n_classes, width, values):
+    """The value of each row's target."""
+    wanted = load(targets, 0, row, width)
+    found = load(values, 0, row, width)
+    for label in range(1, n_classes):
+        found = select_equal(wanted, splat(label, wanted), load(values, label, row, width), found)
+    return found
+
+
+@kernel
+def _slopes(
+    targets, weights, row, n_classes, use_sigmoid, notebook_gradient, width, values, exponentials,
+    total,
+):  # fmt: skip
+    """Write the derivatives of each row's loss by its logits in place of the exponentials."""
+    wanted = load(targets, 0, row, width)
+    weight = load(weights, 0, row, width)
+    zero = splat(0.0, weight)
+    one = splat(1.0, weight)
+    scale = one / total
+    own = one
+    if notebook_gradient:
+        own = one / _of_targets(targets, row, n_classes, width, exponentials)
+    for label in range(n_classes):
+        above = load(exponentials, label, row, width)
+        slope = above * scale - select_equal(wanted, splat(label, wanted), one, zero)
+        if notebook_gradient:
+            slope = slope * (above * own)
+        if use_sigmoid:
+            value = load(values, label, row, width)
+            slope = slope * (value * (one - value))
+        store(exponentials, label, row, slope * weight)
+
+
+@kernel
+def _are_most_probable(targets, row, n_classes, width, values):
+    """1 for the rows whose target is the first of the most probable classes, else 0.
+
+    By the probabilities as NumPy would round them: subtracting, taking exponentials and dividing
+    may make equal what differs in the last places. A comparison with NaN is false.
+    """
+    wanted = load(targets, 0, row, width)
+    zero = splat(0.0, wanted)
+    one = splat(1.0, wanted)
+    largest = _largest(row, n_classes, width, values)
+    total = zero
+    own = zero
+    before = zero - one
+    after = before
+    for label in range(n_classes):
+        above = exponential(load(values, label, row, width) - largest)
+        total = total + above
+        this = splat(label, wanted)
+        before = select_less(this, wanted, maximum(before, above), before)
+        own = select_equal(this, wanted, above, own)
+        after = select_less(wanted, this, maximum(after, above), after)
+    own = own / total
+    unbeaten = select_less(own, after / total, zero, select_equal(own, own, one, zero))
+    return select_less(before / total, own, unbeaten, zero)
+
+
+@kernel
+def _are_correct(targets, row, n_classes, lowest, highest, margin, width, values):
+    """1 for the rows whose target is ahead of all other classes, and 0 for those where it is not.
+
+    Values are cut to `lowest` and `highest` first. Where the lead is within the margin, either way,
+    the result is -1.
+    """
+    wanted = load(targets, 0, row, width)
+    zero = splat(0.0, wanted)
+    one = splat(1.0, wanted)
+    own = splat(-np.inf, wanted)
+    other = own
+    for label in range(n_classes):
+        value = load(values, label, row, width)
+        is_own = select_equal(splat(label, wanted), wanted, one, zero)
+        own = select_equal(is_own, one, value, own)
+        other = select_equal(is_own, one, other, maximum(other, value))
+    limit = splat(margin, wanted)
+    ahead = minimum(own, splat(highest, own)) - maximum(other, splat(lowest, own))
+    behind = minimum(other, splat(highest, own)) - maximum(own, splat(lowest, own))
+    unclear = select_less(limit, behind, zero, zero - one)
+    infinity = splat(np.inf, wanted)
+    return select_less(limit, ahead, select_less(ahead, infinity, one, unclear), unclear)
+
+
+@kernel
+def _count_correct(
+    targets, weights, n_rows, n_classes, use_sigmoid, are_logits, width, values, scratch
 ):
-    """Summed loss of a tile and, in place of the exponentials, its derivatives.
+    """The weighted number of rows whose target is the first of the most probable classes."""
+    if not use_sigmoid:
+        lowest, highest = -np.inf, np.inf
+    elif not are_logits:
+        lowest, highest = 0.0, 1.0
+    elif values.itemsize == 8:
+        lowest, highest = -_CUT_DOUBLE, _CUT_DOUBLE
+    else:
+        lowest, highest = -_CUT_SINGLE, _CUT_SINGLE
+    margin = _MARGIN_DOUBLE if values.itemsize == 8 else _MARGIN_SINGLE
+    zero = splat(0.0, load(values, 0, 0, width))
+    correct = zero
+    unclear = zero
+    for row in range(0, n_rows, len(width)):
+        found = _are_correct(targets, row, n_classes, lowest, highest, margin, width, values)
+        correct = correct + maximum(found, zero) * load(weights, 0, row, width)
+        unclear = minimum(unclear, found)
+    if sum_lanes(unclear) == 0.0:
+        return np.float64(sum_lanes(correct))
+    correct = zero
+    for row in range(0, n_rows, len(width)):
+        found = _are_correct(targets, row, n_classes, lowest, highest, margin, width, values)
+        if sum_lanes(minimum(found, zero)) < 0.0:
+            if use_sigmoid and are_logits:
+                for label in range(n_classes):
+                    store(scratch, label, row, sigmoid(load(values, label, row, width)))
+                found = _are_most_probable(targets, row, n_classes, width, scratch)
+            else:
+                found = _are_most_probable(targets, row, n_classes, width, values)
+        correct = correct + found * load(weights, 0, row, width)
+    return np.float64(sum_lanes(correct))
+
+
+@kernel
+def _is_correct_of_two(wanted, z):
+    """1 where the logit has the right sign, else 0; a logit of zero predicts the first class."""
+    zero = splat(0.0, z)
+    one = splat(1.0, z)
+    return select_less(zero, z, wanted, select_equal(z, z, one - wanted, zero))
+
+
+@kernel
+def _loss_and_slopes_of_two(targets, weights, row, width, logits):
+    """Loss, slopes and correctness for a model of one column."""
+    wanted = load(targets, 0, row, width)
+    weight = load(weights, 0, row, width)
+    z = load(logits, 0, row, width)
+    zero = splat(0.0, z)
+    one = splat(1.0, z)
+    decayed = exponential(minimum(z, zero - z))
+    upper = one / (one + decayed)
+    probability = select_less(z, zero, decayed * upper, upper)
+    loss = logarithm(one + decayed) + (maximum(z, zero) - wanted * z)
+    correct = select_less(zero, z, wanted, select_equal(z, z, one - wanted, zero))
+    store(logits, 0, row, (probability - wanted) * weight)
+    return loss * weight, correct * weight
+
+
+@kernel
+def loss_and_slopes(
+    targets, weights, n_rows, n_classes, use_sigmoid, notebook_gradient, count, width, logits,
+    values,
+):  # fmt: skip
+    """Summed loss of a tile and, in place of the logits, its derivatives.
 
     Parameters
     ----------
-    targets : (n_samples,) int32
-    start, n_rows : int
-        The rows of the tile; row 0 of `values` is row `start` of `targets`.
-    sigmoid : bool
+    targets, weights : (1, tile_rows)
+    n_rows : int
+        A multiple of the lanes.
+    n_classes : int
+        1 for a model of one column.
+    use_sigmoid : bool
         Whether the link is the sigmoid.
     notebook_gradient : bool
         Whether to multiply by ``p[j]`` where the derivative has ``p[target]``.
+    count : bool
+        Whether to count correctly classified rows; zero otherwise.
     width : tuple of `lanes`
-    values, exponentials : (>= n_rows, padded_classes)
-        `exponentials` are ``exp(values)``; the derivatives of each row's loss with respect to its
-        logits take their place.
+    logits : (padded_classes, tile_rows)
+        Overwritten with the derivatives of each row's loss with respect to its logits.
+    values : (padded_classes, tile_rows)
+        Overwritten.
+
+    Returns
+    -------
+    loss : float
+        Weighted sum of ``log(sum(exp(values))) - values[target]``.
+    n_correct : float
+        Weighted number of the rows whose target is the first of the most probable classes.
+    """
+    loss = splat(0.0, load(logits, 0, 0, width))
+    if n_classes == 1:
+        n_correct = loss
+        for row in range(0, n_rows, len(width)):
+            loss_here, correct_here = _loss_and_slopes_of_two(targets, weights, row, width, logits)
+            loss = loss + loss_here
+            n_correct = n_correct + correct_here
+        n_counted = np.float64(sum_lanes(n_correct)) if count else 0.0
+        return np.float64(sum_lanes(loss)), n_counted
+    if use_sigmoid:
+        exponentials_of_sigmoids(n_rows, n_classes, width, logits, values)
+    else:
+        exponentials_of_logits(n_rows, n_classes, width, logits, values)
+    n_correct_rows = np.float64(0.0)
+    if count:
+        n_correct_rows = _count_correct(
+            targets, weights, n_rows, n_classes, use_sigmoid, False, width, values, values
+        )
+    for row in range(0, n_rows, len(width)):
+        total = sum_over_classes(row, n_classes, width, logits)
+        own = _of_targets(targets, row, n_classes, width, values)
+        loss = loss + (logarithm(total) - own) * load(weights, 0, row, width)
+        _slopes(
+            targets, weights, row, n_classes, use_sigmoid, notebook_gradient, width, values, logits,
+            total,
+        )  # fmt: skip
+    return np.float64(sum_lanes(loss)), n_correct_rows
+
+
+@kernel
+def count_correct(targets, weights, n_rows, n_classes, use_sigmoid, width, logits, values):
+    """How many rows of a tile have their target as the first most probable class.
+
+    Exponentials are taken only where the sigmoid saturates or classes lie close together.
+
+    Parameters
+    ----------
+    targets, weights, n_rows, n_classes, use_sigmoid, width, logits, values
+        As in `loss_and_slopes`; the logits stay.
 
     Returns
     -------
     float
-        Sum of ``log(sum(exponentials)) - values[target]``.
+        The weighted number.
     """
-    loss = np.float64(0.0)
-    product = np.float64(1.0)
-    for row in range(n_rows):
-        target = targets[start + row]
-        total = sum_row(row, width, exponentials)
-        loss -= values[row, target]
-        # One logarithm for eight rows: a sum of at most 65,536 numbers of at most e each, to the
-        # eighth power, is below 1e42.
-        product *= total
-        if row % 8 == 7:
-            loss += math.log(product)
-            product = np.float64(1.0)
-        scale = 1.0 / total
-        notebook_scale = 1.0 / exponentials[row, target] if notebook_gradient else 1.0
-        for column in range(0, values.shape[1], len(width)):
-            e = load(exponentials, row, column, width)
-            zero = splat(0.0, e)
-            one = splat(1.0, e)
-            slope = e * splat(scale, e) - select_lane(target - column, one, zero)
-            if notebook_gradient:
-                slope = slope * (e * splat(notebook_scale, e))
-            if sigmoid:
-                s = load(values, row, column, width)
-                slope = slope * (s * (one - s))
-            store(exponentials, row, column, slope)
-    return loss + math.log(product)
-
-
-@kernel
-def _is_predicted_despite_rounding(row, target, n_classes, sigmoid, width, logits):
-    """Whether `target` is the first of the most probable classes, by the probabilities.
-
-    Only where the sigmoid saturates are they worth computing: classes whose logits differ may
-    have the same probability there. Overwrites the row.
-    """
-    if sigmoid:
-        sigmoid_rows(row, row + 1, width, logits, logits)
-    shift_rows(row, row + 1, n_classes, width, logits, logits)
-    exponential_rows(row, row + 1, n_classes, width, logits, logits)
-    total = sum_row(row, width, logits)
-    highest = logits[row, target] / total
-    for other in range(n_classes):
-        probability = logits[row, other] / total
-        if not probability <= highest or (other < target and probability == highest):
-            return False
-    return True
-
-
-@kernel
-def count_correct_rows(targets, start, n_rows, n_classes, sigmoid, width, logits):
-    """How many rows of a tile have their target as the first most probable class.
-
-    Parameters
-    ----------
-    targets : (n_samples,) int32
-    start, n_rows : int
-        The rows of the tile; row 0 of `logits` is row `start` of `targets`.
-    n_classes : int
-    sigmoid : bool
-        Whether the link is the sigmoid.
-    width : tuple of `lanes`
-    logits : (>= n_rows, padded_classes)
-        Overwritten where they have to be looked at more closely.
-
-    Returns
-    -------
-    int
-    """
-    if logits.itemsize == 8:
-        cut, margin = _CUT_DOUBLE, _MARGIN_DOUBLE
-    else:
-        cut, margin = _CUT_SINGLE, _MARGIN_SINGLE
-    if not sigmoid:
-        cut = np.inf
-    n_correct = 0
-    for row in range(n_rows):
-        target = targets[start + row]
-        lowest = splat(-np.inf, load(logits, row, 0, width))
-        best_other = lowest
-        for column in range(0, logits.shape[1], len(width)):
-            z = select_first(n_classes - column, load(logits, row, column, width), lowest)
-            best_other = maximum(best_other, select_lane(target - column, lowest, z))
-        other = max_lanes(best_other)
-        own = logits[row, target]
-        lead = min(own, cut) - max(other, -cut)
-        if margin < lead < np.inf:
-            n_correct += 1
-        elif not min(other, cut) - max(own, -cut) > margin:
-            n_correct += _is_predicted_despite_rounding(
-                row, target, n_classes, sigmoid, width, logits
-            )
-    return n_correct
+    if n_classes > 1:
+        return _count_correct(
+            targets, weights, n_rows, n_classes, use_sigmoid, True, width, logits, values
+        )
+    correct = splat(0.0, load(logits, 0, 0, width))
+    for row in range(0, n_rows, len(width)):
+        found = _is_correct_of_two(load(targets, 0, row, width), load(logits, 0, row, width))
+        correct = correct + found * load(weights, 0, row, width)
+    return np.float64(sum_lanes(correct))

@@ -1,19 +1,26 @@
-"""Mini-batch gradient descent in the order of the rows."""
+"""Mini-batch gradient descent."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..definitions import FloatArray, Gradient, check_gradient
 from ..kernels import epoch as kernels
-from ..kernels.jit import choose_specialisation
-from ..layout import make_workspace, pack_parameters, unpack_parameters
+from ..kernels.team import ABANDONED, TEAM_SIZE
+from ..layout import (
+    aligned_zeros,
+    choose_cuts,
+    make_workspace,
+    pack_parameters,
+    specialise,
+    unpack_parameters,
+)
 from ..monitor import EpochLog
 from ..problem import Problem
-from ..threads import Pending, RowWorkers, count_threads, row_workers
+from ..threads import Team, count_threads_for_steps, team_of
 
 # Long enough that returning to Python costs next to nothing, short enough that lines appear and
 # interrupts are answered as if at once.
@@ -37,6 +44,11 @@ class DescentSettings:
         Stop when the lowest loss is more than so many epochs back; never if zero or less.
     gradient : {"exact", "notebook"}
         The notebook's goes with the sigmoid link alone.
+    score : bool
+        Whether to measure the accuracy after each epoch; it is NaN otherwise.
+    shuffle_seed : int or None
+        From 0 to 2**64 - 1: take the rows in another order in each epoch, the one that
+        `reference.shuffled_rows` gives. None takes them as they lie.
     """
 
     learning_rate: float
@@ -44,6 +56,8 @@ class DescentSettings:
     n_epochs: int
     patience: int
     gradient: Gradient
+    score: bool = True
+    shuffle_seed: int | None = None
 
 
 class GradientDescent:
@@ -53,12 +67,13 @@ class GradientDescent:
     ----------
     problem : Problem
     settings : DescentSettings
-    weights : ndarray of shape (n_features, n_classes)
-    bias : ndarray of shape (n_classes,)
+    weights : ndarray of shape (n_features, n_columns)
+        As many columns as classes; or one for two classes with the identity link, whose logit is
+        that of the second class, the first having the logit zero.
+    bias : ndarray of shape (n_columns,)
         The start.
     n_threads : int or None
-        See `count_threads`. With more than one, the accuracy of an epoch is measured while the
-        next is trained. The result has the same bits for any number.
+        See `count_threads_for_steps`. The result has the same bits for any number.
 
     Raises
     ------
@@ -77,19 +92,48 @@ class GradientDescent:
         check_gradient(settings.gradient, problem.link)
         self._problem = problem
         self._settings = settings
-        self._specialisation = choose_specialisation(
-            problem.features.dtype, problem.dtype, problem.n_classes
+        n_samples, n_features = problem.features.shape
+        self._specialisation = specialise(problem.features, problem.dtype, weights.shape[1])
+        parameters = pack_parameters(weights, bias, self._specialisation)
+        cuts = choose_cuts(settings.batch_size, n_features, parameters, self._specialisation)
+        self._models = aligned_zeros((3, *parameters.shape), problem.dtype)
+        self._models[:] = parameters
+        self._gradients = aligned_zeros((cuts.n_chunks, *parameters.shape), problem.dtype)
+        self._totals = aligned_zeros(parameters.shape, np.float64)
+        self._chunk_results = np.zeros((cuts.n_chunks, 2))
+        self._n_threads = count_threads_for_steps(
+            n_threads,
+            n_samples * settings.n_epochs * parameters.size,
+            settings.batch_size * parameters.size,
+            cuts.n_chunks,
         )
-        self._parameters = pack_parameters(weights, bias, self._specialisation)
-        self._finished_parameters = self._parameters.copy()
-        self._gradient = np.zeros_like(self._parameters)
-        self._workspace = make_workspace(self._parameters)
+        self._workspace = make_workspace(
+            self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
+        )
         self._states = np.zeros(1, kernels.RUN_STATE)
-        self._losses = np.empty(_EPOCHS_PER_CALL)
-        self._accuracies = np.empty(_EPOCHS_PER_CALL)
-        self._n_threads = count_threads(n_threads, len(problem.features) * self._parameters.size)
-        self._solution = self._finished_parameters
+        self._kernel_settings = self._make_kernel_settings(weights.shape[1], cuts.chunk_rows)
+        n_kept = min(_EPOCHS_PER_CALL, settings.n_epochs + 1)
+        self._losses = np.full(max(n_kept, 2), np.nan)
+        self._accuracies = np.full(max(n_kept, 2), np.nan)
+        self._team = np.zeros(TEAM_SIZE, np.int64)
         self._n_recorded = 0
+
+    def _make_kernel_settings(self, n_columns: int, chunk_rows: int) -> Any:
+        settings = self._settings
+        record = np.zeros(1, kernels.RUN_SETTINGS)
+        record["seed"] = settings.shuffle_seed or 0
+        record["shuffle"] = settings.shuffle_seed is not None
+        record["batch_size"] = settings.batch_size
+        record["n_epochs"] = settings.n_epochs
+        # Numbers beyond this mean never, as it does.
+        record["patience"] = min(max(settings.patience, 0), 2**62)
+        record["n_classes"] = n_columns
+        record["chunk_rows"] = chunk_rows
+        record["learning_rate"] = settings.learning_rate
+        record["use_sigmoid"] = self._problem.link == "sigmoid"
+        record["notebook_gradient"] = settings.gradient == "notebook"
+        record["score"] = settings.score
+        return record
 
     @property
     def n_finished_epochs(self) -> int:
@@ -104,7 +148,13 @@ class GradientDescent:
     @property
     def solution(self) -> tuple[FloatArray, FloatArray]:
         """Weights and bias after the last finished epoch; the start if there is none."""
-        return unpack_parameters(self._solution, self._problem.n_classes)
+        n_features = self._problem.features.shape[1]
+        return unpack_parameters(
+            self._models[kernels.SCORED],
+            n_features,
+            int(self._kernel_settings[0]["n_classes"]),
+            self._specialisation,
+        )
 
     def run(self, log: EpochLog) -> None:
         """Descend to the last epoch or to an early stop.
@@ -120,12 +170,8 @@ class GradientDescent:
             The loss or a parameter became infinite or NaN.
         """
         run_epochs = kernels.run_epochs.specialise(self._specialisation)
-        if self._n_threads == 1:
-            for _ in self._calls(run_epochs, log):
-                pass
-        else:
-            with row_workers(self._n_threads - 1) as workers:
-                self._run_with(workers, run_epochs, log)
+        with team_of(self._n_threads, self._abandon) as team:
+            self._run_with(team, run_epochs, log)
         if self.has_diverged:
             raise FloatingPointError(
                 f"the loss or a parameter became infinite or NaN in epoch {self._n_recorded}: "
@@ -133,99 +179,50 @@ class GradientDescent:
                 f"in {self._problem.dtype.name}; the last finite parameters are kept"
             )
 
-    def _run_with(self, workers: RowWorkers, run_epochs: Any, log: EpochLog) -> None:
-        """Have the accuracy of each epoch measured while the next is trained."""
-        pending: _PendingScore | None = None
-        for n_trained in self._calls(run_epochs, None):
-            is_new = n_trained > self._n_recorded + (pending is not None)
-            if pending is not None and (is_new or pending.n_correct.is_done()):
-                self._record_score(pending, log)
-                pending = None
-            if is_new:
-                pending = self._start_score(workers, self._losses[:1].copy())
-        if pending is not None:
-            self._record_score(pending, log)
+    def _abandon(self) -> None:
+        """Make the threads that run the kernel return."""
+        self._team[ABANDONED] = 1
 
-    def _calls(self, run_epochs: Any, log: EpochLog | None) -> Iterator[int]:
-        """Call the kernel until it has finished; gives the epochs trained after each call.
-
-        With a log, the kernel scores epochs itself and they are recorded.
-        """
+    def _run_with(self, team: Team, run_epochs: Any, log: EpochLog) -> None:
         state = self._states[0]
-        row_budget = max(1, _FIRST_CALL_PRODUCTS // self._parameters.size)
-        while state["epoch"] < self._settings.n_epochs and state["outcome"] == kernels.RUNNING:
+        row_budget = max(1, _FIRST_CALL_PRODUCTS // self._models[0].size)
+        while state["outcome"] == kernels.RUNNING:
             started = time.perf_counter()
             try:
-                unspent = self._call(run_epochs, row_budget, score_elsewhere=log is None)
+                unspent = team.call(partial(self._call, run_epochs, row_budget))
             finally:
                 # An interrupt is raised as soon as the kernel has returned.
-                if log is not None:
-                    n_new = int(state["epoch"]) - self._n_recorded
-                    self._n_recorded += n_new
-                    log.record(self._losses[:n_new], self._accuracies[:n_new])
+                self._record(log)
             elapsed = time.perf_counter() - started
             growth = _SECONDS_PER_CALL * (row_budget - unspent) / (elapsed * row_budget)
             row_budget = max(1, int(row_budget * min(growth, _LARGEST_GROWTH)))
-            yield int(state["epoch"])
 
-    def _call(self, run_epochs: Any, row_budget: int, *, score_elsewhere: bool) -> int:
-        problem, settings = self._problem, self._settings
+    def _record(self, log: EpochLog) -> None:
+        """Tell the log of epochs that have been finished since the last time."""
+        n_finished = int(self._states[0]["n_scored"])
+        places = np.arange(self._n_recorded, n_finished) % len(self._losses)
+        self._n_recorded = n_finished
+        log.record(self._losses[places], self._accuracies[places])
+
+    def _call(self, run_epochs: Any, row_budget: int, thread: int, n_threads: int) -> int:
         unspent: int = run_epochs(
-            problem.features,
-            problem.targets,
-            problem.n_classes,
-            problem.link == "sigmoid",
-            settings.gradient == "notebook",
-            settings.learning_rate,
-            settings.batch_size,
-            settings.n_epochs,
-            settings.patience,
+            self._problem.features,
+            self._problem.targets,
+            self._kernel_settings,
+            self._specialisation.blocks,
             row_budget,
-            score_elsewhere,
-            self._specialisation.width,
-            self._parameters,
-            self._finished_parameters,
-            self._gradient,
-            self._workspace,
+            thread,
+            n_threads,
+            self._models,
+            self._gradients,
+            self._totals,
+            self._workspace.tiles,
+            self._workspace.feature_tiles,
+            self._workspace.numbers,
+            self._chunk_results,
             self._states,
             self._losses,
             self._accuracies,
+            self._team,
         )
         return unspent
-
-    def _start_score(self, workers: RowWorkers, losses: FloatArray) -> "_PendingScore":
-        parameters = self._finished_parameters.copy()
-        count_correct = kernels.count_correct.specialise(self._specialisation)
-
-        def count_rows(start: int, stop: int) -> int:
-            n_correct: int = count_correct(
-                self._problem.features,
-                self._problem.targets,
-                start,
-                stop,
-                self._problem.n_classes,
-                self._problem.link == "sigmoid",
-                self._specialisation.width,
-                parameters,
-                np.empty_like(self._workspace),
-            )
-            return n_correct
-
-        n_rows = len(self._problem.features)
-        block_rows = workers.rows_per_block(n_rows, parameters.size)
-        return _PendingScore(losses, parameters, workers.start(count_rows, n_rows, block_rows))
-
-    def _record_score(self, pending: "_PendingScore", log: EpochLog) -> None:
-        n_correct = sum(pending.n_correct.results())
-        self._solution = pending.parameters
-        self._n_recorded += 1
-        log.record(pending.losses, np.array([n_correct / len(self._problem.features)]))
-
-
-@dataclass(frozen=True)
-class _PendingScore:
-    """An epoch that is trained and whose accuracy is being measured."""
-
-    losses: FloatArray
-    parameters: FloatArray
-    n_correct: Pending[int]

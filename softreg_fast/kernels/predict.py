@@ -1,0 +1,140 @@
+"""Probabilities of rows, and the steps towards them, in one compiled call."""
+
+import numpy as np
+from numba import types
+
+from .epoch import take_tile
+from .jit import (
+    Specialisation,
+    array_type,
+    blocks_type,
+    entry_point,
+    feature_tiles_type,
+    features_type,
+    kernel,
+)
+from .lanes import load, splat, store
+from .link import exponentials_of_logits, exponentials_of_sigmoids, sigmoid, sum_over_classes
+from .products import forward
+
+
+@kernel
+def _store_rows(first, n_rows, columns, rows_out):
+    """Write a tile, in which rows are columns, to an array of rows."""
+    for row in range(n_rows):
+        for label in range(rows_out.shape[1]):
+            rows_out[first + row, label] = columns[label, row]
+
+
+@kernel
+def _probabilities(n_rows, n_classes, use_sigmoid, width, logits, values):
+    """Probabilities in place of the logits."""
+    if use_sigmoid:
+        exponentials_of_sigmoids(n_rows, n_classes, width, logits, values)
+    else:
+        exponentials_of_logits(n_rows, n_classes, width, logits, values)
+    for row in range(0, n_rows, len(width)):
+        total = sum_over_classes(row, n_classes, width, logits)
+        for label in range(n_classes):
+            store(logits, label, row, load(logits, label, row, width) / total)
+
+
+@kernel
+def _probabilities_of_two(n_rows, width, logits):
+    """Probabilities of both classes in place of the logits of a model of one column."""
+    for row in range(0, n_rows, len(width)):
+        z = load(logits, 0, row, width)
+        store(logits, 0, row, sigmoid(splat(0.0, z) - z))
+        store(logits, 1, row, sigmoid(z))
+
+
+def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
+    matrix = array_type(specialisation.dtype, 2)
+    return (
+        features_type(specialisation),
+        array_type(np.dtype(np.int32), 1, readonly=True),
+        types.int64,
+        types.int64,
+        types.boolean,
+        blocks_type(specialisation),
+        matrix,
+        array_type(specialisation.dtype, 3),
+        feature_tiles_type(specialisation),
+        array_type(np.dtype(np.int64), 3),
+        matrix,
+        matrix,
+        matrix,
+    )
+
+
+@entry_point(_predict_types)
+def predict(
+    features,
+    no_targets,
+    start,
+    stop,
+    use_sigmoid,
+    blocks,
+    parameters,
+    tiles,
+    feature_tiles,
+    numbers,
+    probabilities_out,
+    values_out,
+    logits_out,
+):
+    """Probabilities of the rows from `start` to `stop`, or the steps towards them, or both.
+
+    Parameters
+    ----------
+    features : (n_samples, n_features)
+    no_targets : (0,) int32
+    start, stop : int
+    use_sigmoid : bool
+        Whether the link is the sigmoid.
+    blocks : tuple of tuples
+    parameters : (padded_classes, padded_features + lanes)
+    tiles : (1, 2 * padded_classes + 2, tile_rows)
+        Overwritten.
+    feature_tiles : (1, n_features, tile_rows) or None
+    numbers : (1, 2, >= 2 * tile_rows + 2) int64
+    probabilities_out : (n_samples, n_classes), or (0, n_classes)
+        `n_classes` is 2 for a model of one column.
+    values_out, logits_out : (n_samples, n_columns), or without rows
+        Values of the link, which are given only with probabilities, and logits.
+    """
+    width = blocks[0]
+    tile = tiles[0]
+    padded_classes = parameters.shape[0]
+    n_classes = probabilities_out.shape[1]
+    logits = tile[:padded_classes]
+    values = tile[padded_classes : 2 * padded_classes]
+    for tile_start in range(start, stop, tile.shape[1]):
+        n_rows = min(tile.shape[1], stop - tile_start)
+        n_padded = take_tile(
+            features,
+            no_targets,
+            tile_start,
+            n_rows,
+            False,
+            np.uint64(0),
+            blocks,
+            tile,
+            feature_tiles,
+            0,
+            numbers[0],
+        )
+        forward(features, feature_tiles, 0, numbers[0], n_padded, parameters, blocks, logits)
+        if len(logits_out) > 0:
+            _store_rows(tile_start, n_rows, logits, logits_out)
+        if len(probabilities_out) == 0:
+            continue
+        if len(values_out) > 0 and not use_sigmoid:
+            _store_rows(tile_start, n_rows, logits, values_out)
+        if padded_classes == 1:
+            _probabilities_of_two(n_padded, width, tile)
+        else:
+            _probabilities(n_padded, n_classes, use_sigmoid, width, logits, values)
+        if len(values_out) > 0 and use_sigmoid:
+            _store_rows(tile_start, n_rows, values, values_out)
+        _store_rows(tile_start, n_rows, tile, probabilities_out)
