@@ -19,6 +19,7 @@ _FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
 _SHORT_TILE_BYTES = 1 << 15
 # Fewer products than this in a batch are no work for two threads: it isn't cut.
 _PRODUCTS_WORTH_CUTTING = 150_000
+_PRODUCTS_PER_CLASS = 100
 _CHUNK_ROWS = 128
 _MOST_CHUNKS = 64
 _GRADIENTS_BYTES = 1 << 21
@@ -81,6 +82,11 @@ def unpack_parameters(
     return weights, parameters[:n_columns, -specialisation.lanes].copy()
 
 
+def estimate_work(n_rows: int, parameters: FloatArray) -> int:
+    """About how many multiplications rows cost, exponentials and the like converted; measured."""
+    return n_rows * (parameters.size + _PRODUCTS_PER_CLASS * (len(parameters) + 1))
+
+
 @dataclass(frozen=True)
 class Cuts:
     """Where rows are cut, which decides in which order sums are taken.
@@ -116,7 +122,7 @@ def choose_cuts(
     most_rows = min(
         _SHORT_TILE_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes
     )
-    if batch_size * parameters.size < _PRODUCTS_WORTH_CUTTING:
+    if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
         tile_rows = _share(batch_size, most_rows, lanes)
         return Cuts(tile_rows, _round_up(batch_size, tile_rows), 1)
     most_chunks = min(_MOST_CHUNKS, max(_GRADIENTS_BYTES // parameters.nbytes, 4))

@@ -4,7 +4,7 @@ import numpy as np
 
 from .definitions import FloatArray, Link
 from .kernels.predict import predict as predict_kernel
-from .layout import choose_cuts, make_workspace, pack_parameters, specialise
+from .layout import choose_cuts, estimate_work, make_workspace, pack_parameters, specialise
 from .threads import count_threads_for_pass, row_workers
 
 _NO_TARGETS = np.zeros(0, np.int32)
@@ -95,7 +95,7 @@ def _run(
             logits_out,
         )
 
-    n_used = count_threads_for_pass(n_threads, n_samples * parameters.size)
+    n_used = count_threads_for_pass(n_threads, estimate_work(n_samples, parameters))
     if n_used == 1:
         predict_rows(0, n_samples)
         return

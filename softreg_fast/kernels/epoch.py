@@ -113,7 +113,18 @@ def _copy(width, parameters, copy_out):
 
 @kernel
 def take_tile(
-    features, targets, start, n_rows, shuffled, key, blocks, tile, feature_tiles, thread, numbers
+    features,
+    targets,
+    start,
+    n_rows,
+    ahead,
+    shuffled,
+    key,
+    blocks,
+    tile,
+    feature_tiles,
+    thread,
+    numbers,
 ):
     """Find out a tile's rows and what is read of them beside wide features.
 
@@ -123,6 +134,8 @@ def take_tile(
     targets : (n_samples,) int32
     start, n_rows : int
         The tile's positions in the order of the rows.
+    ahead : int
+        Where the next tile will begin.
     shuffled : bool
     key : uint64
     blocks : tuple of tuples
@@ -142,7 +155,9 @@ def take_tile(
     lanes = len(blocks[0])
     tile_rows = tile.shape[1]
     n_padded = -(-n_rows // lanes) * lanes
-    number_rows(start, n_rows, n_padded, features.shape[0], shuffled, key, tile_rows, numbers[0])
+    number_rows(
+        start, n_rows, n_padded, ahead, features.shape[0], shuffled, key, tile_rows, numbers[0]
+    )
     n_values = tile.shape[0] - 2
     take_targets(targets, n_rows, n_padded, numbers[0], tile[n_values], tile[n_values + 1])
     transpose_rows(
@@ -160,51 +175,16 @@ def take_tile(
 
 
 @kernel
-def _score_tile(
-    features,
-    n_padded,
-    n_classes,
-    use_sigmoid,
-    blocks,
-    parameters,
-    tile,
-    feature_tiles,
-    thread,
-    numbers,
-):
-    n_rows = parameters.shape[0]
-    logits = tile[:n_rows]
-    forward(
-        features,
-        feature_tiles,
-        thread,
-        numbers,
-        n_padded,
-        parameters,
-        blocks,
-        logits,
-    )
-    return count_correct(
-        tile[2 * n_rows : 2 * n_rows + 1],
-        tile[2 * n_rows + 1 :],
-        n_padded,
-        n_classes,
-        use_sigmoid,
-        blocks[0],
-        logits,
-        tile[n_rows : 2 * n_rows],
-    )
-
-
-@kernel
-def _train_chunk(
+def _work_on_chunk(
     features,
     targets,
     start,
     stop,
+    ahead,
     key,
+    first_model,
+    last_model,
     count_now,
-    count_before,
     settings,
     blocks,
     models,
@@ -214,12 +194,28 @@ def _train_chunk(
     numbers,
     gradient_out,
 ):
-    """Loss and correctly classified rows of a chunk; its gradient."""
-    parameters = models[WORKING]
-    n_rows = parameters.shape[0]
+    """Score the rows of a chunk with the model TRAINED, or train on them, or both.
+
+    Parameters
+    ----------
+    ahead : int
+        Where this thread's next chunk will begin.
+    first_model, last_model : int
+        TRAINED and WORKING, or one of them twice.
+    count_now : bool
+        Whether to count correctly classified rows while training.
+
+    Returns
+    -------
+    loss, n_correct : float
+    """
+    n_rows = models.shape[1]
     n_classes = settings["n_classes"]
     use_sigmoid = settings["use_sigmoid"]
     logits = tile[:n_rows]
+    values = tile[n_rows : 2 * n_rows]
+    tile_targets = tile[2 * n_rows : 2 * n_rows + 1]
+    tile_weights = tile[2 * n_rows + 1 :]
     loss = 0.0
     n_correct = 0.0
     for tile_start in range(start, stop, tile.shape[1]):
@@ -229,6 +225,7 @@ def _train_chunk(
             targets,
             tile_start,
             tile_stop - tile_start,
+            tile_stop if tile_stop < stop else ahead,
             settings["shuffle"],
             key,
             blocks,
@@ -237,92 +234,49 @@ def _train_chunk(
             thread,
             numbers,
         )
-        if count_before:
-            n_correct += _score_tile(
-                features,
+        for model in range(first_model, last_model - 1, -1):
+            forward(
+                features, feature_tiles, thread, numbers, n_padded, models[model], blocks, logits
+            )
+            if model == TRAINED:
+                n_correct += count_correct(
+                    tile_targets,
+                    tile_weights,
+                    n_padded,
+                    n_classes,
+                    use_sigmoid,
+                    model == TRAINED,
+                    blocks[0],
+                    logits,
+                    values,
+                )
+                continue
+            tile_loss, n_correct_now = loss_and_slopes(
+                tile_targets,
+                tile_weights,
                 n_padded,
                 n_classes,
                 use_sigmoid,
-                blocks,
-                models[TRAINED],
-                tile,
+                settings["notebook_gradient"],
+                count_now,
+                blocks[0],
+                logits,
+                values,
+            )
+            loss += tile_loss
+            n_correct += n_correct_now
+            backward(
+                features,
                 feature_tiles,
                 thread,
                 numbers,
+                n_padded,
+                logits,
+                tile_start == start,
+                blocks,
+                gradient_out,
             )
-        forward(features, feature_tiles, thread, numbers, n_padded, parameters, blocks, logits)
-        tile_loss, n_correct_now = loss_and_slopes(
-            tile[2 * n_rows : 2 * n_rows + 1],
-            tile[2 * n_rows + 1 :],
-            n_padded,
-            n_classes,
-            use_sigmoid,
-            settings["notebook_gradient"],
-            count_now,
-            blocks[0],
-            logits,
-            tile[n_rows : 2 * n_rows],
-        )
-        loss += tile_loss
-        n_correct += n_correct_now
-        backward(
-            features,
-            feature_tiles,
-            thread,
-            numbers,
-            n_padded,
-            logits,
-            tile_start == start,
-            blocks,
-            gradient_out,
-        )
     return loss, n_correct
-
-
-@kernel
-def _score_rows(
-    features,
-    targets,
-    start,
-    stop,
-    key,
-    settings,
-    blocks,
-    parameters,
-    tile,
-    feature_tiles,
-    thread,
-    numbers,
-):
-    n_correct = 0.0
-    for tile_start in range(start, stop, tile.shape[1]):
-        tile_stop = min(tile_start + tile.shape[1], stop)
-        n_padded = take_tile(
-            features,
-            targets,
-            tile_start,
-            tile_stop - tile_start,
-            settings["shuffle"],
-            key,
-            blocks,
-            tile,
-            feature_tiles,
-            thread,
-            numbers,
-        )
-        n_correct += _score_tile(
-            features,
-            n_padded,
-            settings["n_classes"],
-            settings["use_sigmoid"],
-            blocks,
-            parameters,
-            tile,
-            feature_tiles,
-            thread,
-            numbers,
-        )
-    return n_correct
 
 
 @kernel
@@ -550,43 +504,36 @@ def run_epochs(
             phase_stop = (batch + 1) * batch_size
         stop = min(start + n_chunks * chunk_rows, phase_stop)
         n_filled = -(-(stop - start) // chunk_rows)
-        for chunk in range(n_filled * thread // n_threads, n_filled * (thread + 1) // n_threads):
+        # In an epoch's first batch the two models are still the same.
+        counts_now = is_training and is_behind and batch == 0
+        first_model = TRAINED if not is_training or (is_behind and batch > 0) else WORKING
+        last_model = WORKING if is_training else TRAINED
+        first_chunk = n_filled * thread // n_threads
+        last_chunk = n_filled * (thread + 1) // n_threads - 1
+        next_round = (stop if stop < n_batch_rows else 0) + first_chunk * chunk_rows
+        for chunk in range(first_chunk, last_chunk + 1):
             chunk_start = start + chunk * chunk_rows
             chunk_stop = min(chunk_start + chunk_rows, stop)
-            if is_training:
-                loss, n_correct = _train_chunk(
-                    features,
-                    targets,
-                    chunk_start,
-                    chunk_stop,
-                    key,
-                    is_behind and batch == 0,
-                    is_behind and batch > 0,
-                    settings,
-                    blocks,
-                    models,
-                    tile,
-                    feature_tiles,
-                    thread,
-                    thread_numbers,
-                    gradients[chunk],
-                )
-                chunk_results[chunk, 0] = loss
-            else:
-                n_correct = _score_rows(
-                    features,
-                    targets,
-                    chunk_start,
-                    chunk_stop,
-                    key,
-                    settings,
-                    blocks,
-                    models[TRAINED],
-                    tile,
-                    feature_tiles,
-                    thread,
-                    thread_numbers,
-                )
+            loss, n_correct = _work_on_chunk(
+                features,
+                targets,
+                chunk_start,
+                chunk_stop,
+                chunk_stop if chunk < last_chunk else next_round,
+                key,
+                first_model,
+                last_model,
+                counts_now,
+                settings,
+                blocks,
+                models,
+                tile,
+                feature_tiles,
+                thread,
+                thread_numbers,
+                gradients[chunk],
+            )
+            chunk_results[chunk, 0] = loss
             chunk_results[chunk, 1] = n_correct
         is_together = wait_for_team(team, n_threads)
         if is_training and is_together:

@@ -168,10 +168,43 @@ def _are_correct(targets, row, n_classes, lowest, highest, margin, width, values
 
 
 @kernel
-def _count_correct(
+def _is_correct_of_two(wanted, z):
+    """1 where the logit has the right sign, else 0; a logit of zero predicts the first class."""
+    zero = splat(0.0, z)
+    one = splat(1.0, z)
+    return select_less(zero, z, wanted, select_equal(z, z, one - wanted, zero))
+
+
+@kernel
+def count_correct(
     targets, weights, n_rows, n_classes, use_sigmoid, are_logits, width, values, scratch
 ):
-    """The weighted number of rows whose target is the first of the most probable classes."""
+    """How many rows of a tile have their target as the first most probable class.
+
+    Exponentials are taken only where the sigmoid saturates or classes lie close together.
+
+    Parameters
+    ----------
+    targets, weights, n_rows, n_classes, use_sigmoid, width
+        As in `loss_and_slopes`.
+    are_logits : bool
+        Whether `values` are logits.
+    values : (padded_classes, tile_rows)
+    scratch : (padded_classes, tile_rows)
+        Overwritten where rows are looked at more closely.
+
+    Returns
+    -------
+    float
+        The weighted number.
+    """
+    zero = splat(0.0, load(values, 0, 0, width))
+    correct = zero
+    if n_classes == 1:
+        for row in range(0, n_rows, len(width)):
+            found = _is_correct_of_two(load(targets, 0, row, width), load(values, 0, row, width))
+            correct = correct + found * load(weights, 0, row, width)
+        return np.float64(sum_lanes(correct))
     if not use_sigmoid:
         lowest, highest = -np.inf, np.inf
     elif not are_logits:
@@ -181,8 +214,6 @@ def _count_correct(
     else:
         lowest, highest = -_CUT_SINGLE, _CUT_SINGLE
     margin = _MARGIN_DOUBLE if values.itemsize == 8 else _MARGIN_SINGLE
-    zero = splat(0.0, load(values, 0, 0, width))
-    correct = zero
     unclear = zero
     for row in range(0, n_rows, len(width)):
         found = _are_correct(targets, row, n_classes, lowest, highest, margin, width, values)
@@ -202,14 +233,6 @@ def _count_correct(
                 found = _are_most_probable(targets, row, n_classes, width, values)
         correct = correct + found * load(weights, 0, row, width)
     return np.float64(sum_lanes(correct))
-
-
-@kernel
-def _is_correct_of_two(wanted, z):
-    """1 where the logit has the right sign, else 0; a logit of zero predicts the first class."""
-    zero = splat(0.0, z)
-    one = splat(1.0, z)
-    return select_less(zero, z, wanted, select_equal(z, z, one - wanted, zero))
 
 
 @kernel
@@ -275,10 +298,12 @@ def loss_and_slopes(
         exponentials_of_sigmoids(n_rows, n_classes, width, logits, values)
     else:
         exponentials_of_logits(n_rows, n_classes, width, logits, values)
+    # Read at run time: a constant would have another version of the function compiled.
+    are_logits = n_classes < 1
     n_correct_rows = np.float64(0.0)
     if count:
-        n_correct_rows = _count_correct(
-            targets, weights, n_rows, n_classes, use_sigmoid, False, width, values, values
+        n_correct_rows = count_correct(
+            targets, weights, n_rows, n_classes, use_sigmoid, are_logits, width, values, values
         )
     for row in range(0, n_rows, len(width)):
         total = sum_over_classes(row, n_classes, width, logits)
@@ -289,30 +314,3 @@ def loss_and_slopes(
             total,
         )  # fmt: skip
     return np.float64(sum_lanes(loss)), n_correct_rows
-
-
-@kernel
-def count_correct(targets, weights, n_rows, n_classes, use_sigmoid, width, logits, values):
-    """How many rows of a tile have their target as the first most probable class.
-
-    Exponentials are taken only where the sigmoid saturates or classes lie close together.
-
-    Parameters
-    ----------
-    targets, weights, n_rows, n_classes, use_sigmoid, width, logits, values
-        As in `loss_and_slopes`; the logits stay.
-
-    Returns
-    -------
-    float
-        The weighted number.
-    """
-    if n_classes > 1:
-        return _count_correct(
-            targets, weights, n_rows, n_classes, use_sigmoid, True, width, logits, values
-        )
-    correct = splat(0.0, load(logits, 0, 0, width))
-    for row in range(0, n_rows, len(width)):
-        found = _is_correct_of_two(load(targets, 0, row, width), load(logits, 0, row, width))
-        correct = correct + found * load(weights, 0, row, width)
-    return np.float64(sum_lanes(correct))

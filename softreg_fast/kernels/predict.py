@@ -116,6 +116,7 @@ def predict(
             no_targets,
             tile_start,
             n_rows,
+            tile_start + n_rows,
             False,
             np.uint64(0),
             blocks,

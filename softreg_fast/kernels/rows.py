@@ -85,7 +85,7 @@ def shuffle_positions(start, stop, n_samples, key, numbers_out):
 
 @kernel
 def _number_positions(start, stop, n_samples, shuffled, key, numbers_out):
-    stop = min(stop, n_samples)
+    stop = max(min(stop, n_samples), start)
     if shuffled:
         shuffle_positions(start, stop, n_samples, key, numbers_out)
     else:
@@ -95,7 +95,7 @@ def _number_positions(start, stop, n_samples, shuffled, key, numbers_out):
 
 
 @kernel
-def number_rows(start, n_rows, n_padded, n_samples, shuffled, key, tile_rows, numbers):
+def number_rows(start, n_rows, n_padded, ahead, n_samples, shuffled, key, tile_rows, numbers):
     """Row numbers of a tile, and of the next.
 
     Parameters
@@ -104,6 +104,8 @@ def number_rows(start, n_rows, n_padded, n_samples, shuffled, key, tile_rows, nu
         Positions of the tile's rows in the order.
     n_padded : int
         How many numbers to give; those behind the last row repeat the first.
+    ahead : int
+        Position of the first row of the tile that will be taken next.
     n_samples : int
     shuffled : bool
     key : uint64
@@ -114,12 +116,11 @@ def number_rows(start, n_rows, n_padded, n_samples, shuffled, key, tile_rows, nu
         the latter and their key, by which the next call finds out whether they are its own.
     """
     signature = np.int64(key >> np.uint64(1)) if shuffled else np.int64(0)
-    ahead = start + n_rows
     if shuffled and numbers[2 * tile_rows] == start and numbers[2 * tile_rows + 1] == signature:
         for place in range(n_rows):
             numbers[place] = numbers[tile_rows + place]
     else:
-        _number_positions(start, ahead, n_samples, shuffled, key, numbers)
+        _number_positions(start, start + n_rows, n_samples, shuffled, key, numbers)
     for place in range(n_rows, n_padded):
         numbers[place] = numbers[0]
     n_ahead = _number_positions(

@@ -13,6 +13,7 @@ from ..kernels.team import ABANDONED, TEAM_SIZE
 from ..layout import (
     aligned_zeros,
     choose_cuts,
+    estimate_work,
     make_workspace,
     pack_parameters,
     specialise,
@@ -103,8 +104,8 @@ class GradientDescent:
         self._chunk_results = np.zeros((cuts.n_chunks, 2))
         self._n_threads = count_threads_for_steps(
             n_threads,
-            n_samples * settings.n_epochs * parameters.size,
-            settings.batch_size * parameters.size,
+            settings.n_epochs * estimate_work(n_samples, parameters),
+            estimate_work(settings.batch_size, parameters),
             cuts.n_chunks,
         )
         self._workspace = make_workspace(
