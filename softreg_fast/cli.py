@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from . import __version__
 from .demo import Demonstration, demonstrate
+from .kernels.disk_cache import writable_folder
 from .table import Table, iris_table, read_table
+from .warming import warm_up
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +39,21 @@ def _parser() -> argparse.ArgumentParser:
         help="stop when the lowest loss is more than so many epochs back; 0: never (default: 10)",
     )
     demo.add_argument("--quiet", action="store_true", help="no line for each epoch")
-    demo.set_defaults(parser=demo)
+    demo.set_defaults(parser=demo, run=_run_demo)
+    warming = commands.add_parser(
+        "warm-up",
+        help="compile everything now and keep it on disk",
+        description="Compile everything that models of some dtypes need and keep it on disk, so "
+        "that no later process has to. Takes a minute or two for each dtype.",
+    )
+    warming.add_argument(
+        "--dtypes",
+        nargs="+",
+        choices=["float64", "float32"],
+        default=["float64"],
+        help="default: float64",
+    )
+    warming.set_defaults(parser=warming, run=_run_warm_up)
     return parser
 
 
@@ -45,6 +61,32 @@ def _load(options: argparse.Namespace) -> Table:
     if (options.data is None) != (options.target is None):
         raise ValueError("--data FILE.csv and --target COLUMN go together")
     return iris_table() if options.data is None else read_table(options.data, options.target)
+
+
+def _run_demo(options: argparse.Namespace) -> None:
+    try:
+        table = _load(options)
+    except OSError as error:
+        options.parser.error(str(error))
+    all_rows = len(table.features)
+    demonstrate(
+        Demonstration(
+            table=table,
+            seed=options.seed,
+            learning_rate=options.lr,
+            n_epochs=options.epochs,
+            batch_size=all_rows if options.batch_size is None else options.batch_size,
+            early_stopping=options.early_stopping,
+            verbose=not options.quiet,
+        )
+    )
+
+
+def _run_warm_up(options: argparse.Namespace) -> None:
+    seconds = warm_up(options.dtypes, verbose=True)
+    folder = writable_folder()
+    where = "nowhere, since no folder can be written" if folder is None else str(folder)
+    print(f"{' and '.join(options.dtypes)} ready after {seconds:.1f} s; kept in: {where}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,21 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        table = _load(options)
-    except (OSError, ValueError) as error:
-        options.parser.error(str(error))
-    all_rows = len(table.features)
-    demonstration = Demonstration(
-        table=table,
-        seed=options.seed,
-        learning_rate=options.lr,
-        n_epochs=options.epochs,
-        batch_size=all_rows if options.batch_size is None else options.batch_size,
-        early_stopping=options.early_stopping,
-        verbose=not options.quiet,
-    )
-    try:
-        demonstrate(demonstration)
+        options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has seen enough. Python would complain when it flushes at exit.

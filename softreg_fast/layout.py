@@ -69,9 +69,20 @@ def pack_parameters(
     lanes = specialisation.lanes
     shape = _round_up(n_columns, specialisation.classes), _round_up(n_features, lanes) + lanes
     parameters = aligned_zeros(shape, specialisation.dtype)
-    parameters[:n_columns, :n_features] = weights.T
-    parameters[:n_columns, -lanes] = bias
+    fill_parameters(weights, bias, specialisation, parameters)
     return parameters
+
+
+def fill_parameters(
+    weights: FloatArray,
+    bias: FloatArray,
+    specialisation: Specialisation,
+    parameters_out: FloatArray,
+) -> None:
+    """Write weights and bias to what `pack_parameters` has given for a model of their shape."""
+    n_features, n_columns = weights.shape
+    parameters_out[:n_columns, :n_features] = weights.T
+    parameters_out[:n_columns, -specialisation.lanes] = bias
 
 
 def unpack_parameters(

@@ -1,13 +1,83 @@
 """Predictions for rows, on as many threads as pay."""
 
+import threading
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from .definitions import FloatArray, Link
+from .kernels.jit import Specialisation
 from .kernels.predict import predict as predict_kernel
-from .layout import choose_cuts, estimate_work, make_workspace, pack_parameters, specialise
+from .layout import (
+    Cuts,
+    Workspace,
+    choose_cuts,
+    estimate_work,
+    fill_parameters,
+    make_workspace,
+    pack_parameters,
+    specialise,
+)
 from .threads import count_threads_for_pass, row_workers
 
 _NO_TARGETS = np.zeros(0, np.int32)
+_KEPT_BYTES = 1 << 16
+_KEPT_ROWS = 64
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """What a prediction needs beside its input, for models and features of the same kind."""
+
+    key: tuple[Any, ...]
+    specialisation: Specialisation
+    compiled: Any
+    parameters: FloatArray
+    cuts: Cuts
+    workspace: Workspace
+
+
+class _LastPreparation(threading.local):
+    """The last one of each thread: predicting a single row takes less time than preparing to."""
+
+    preparation: _Preparation | None = None
+
+
+_LAST = _LastPreparation()
+
+
+def _prepare(features: FloatArray, weights: FloatArray, bias: FloatArray) -> _Preparation:
+    n_rows = len(features)
+    key = (
+        features.dtype,
+        features.strides[1],
+        weights.dtype,
+        weights.shape,
+        min(n_rows, _KEPT_ROWS + 1),
+    )
+    # Taken, so that a signal handler that predicts meanwhile makes its own.
+    last, _LAST.preparation = _LAST.preparation, None
+    if last is not None and last.key == key:
+        fill_parameters(weights, bias, last.specialisation, last.parameters)
+        return last
+    specialisation = specialise(features, weights.dtype, weights.shape[1])
+    parameters = pack_parameters(weights, bias, specialisation)
+    n_features = features.shape[1]
+    cuts = choose_cuts(n_rows, n_features, parameters, specialisation)
+    return _Preparation(
+        key,
+        specialisation,
+        predict_kernel.specialise(specialisation),
+        parameters,
+        cuts,
+        make_workspace(1, cuts.tile_rows, n_features, parameters, specialisation),
+    )
+
+
+def _keep(preparation: _Preparation, n_rows: int) -> None:
+    if n_rows <= _KEPT_ROWS and preparation.parameters.nbytes <= _KEPT_BYTES:
+        _LAST.preparation = preparation
 
 
 def predict(
@@ -18,7 +88,7 @@ def predict(
     *,
     keep_steps: bool,
     n_threads: int | None,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray, bool]:
     """Probabilities and, if wanted, the steps towards them.
 
     Parameters
@@ -39,25 +109,29 @@ def predict(
     -------
     probabilities : ndarray of shape (n_samples, n_classes)
     values, logits : ndarrays of shape (n_samples, n_columns)
+    all_finite : bool
+        Whether all logits are finite. Then so are all features and parameters.
     """
     n_samples, n_columns = len(features), weights.shape[1]
     probabilities = np.empty((n_samples, max(n_columns, 2)), weights.dtype)
     steps_shape = (n_samples if keep_steps else 0, n_columns)
     values, logits = np.empty(steps_shape, weights.dtype), np.empty(steps_shape, weights.dtype)
-    _run(features, weights, bias, link, n_threads, probabilities, values, logits)
-    return probabilities, values, logits
+    all_finite = _run(features, weights, bias, link, n_threads, probabilities, values, logits)
+    return probabilities, values, logits, all_finite
 
 
 def decide(
     features: FloatArray, weights: FloatArray, bias: FloatArray, *, n_threads: int | None
-) -> FloatArray:
-    """Logits alone, shape (n_samples, n_columns); the parameters are as in `predict`."""
+) -> tuple[FloatArray, bool]:
+    """Logits alone, shape (n_samples, n_columns), and whether all are finite; see `predict`."""
     n_columns = weights.shape[1]
     logits = np.empty((len(features), n_columns), weights.dtype)
     no_probabilities = np.empty((0, max(n_columns, 2)), weights.dtype)
     no_values = np.empty((0, n_columns), weights.dtype)
-    _run(features, weights, bias, "identity", n_threads, no_probabilities, no_values, logits)
-    return logits
+    all_finite = _run(
+        features, weights, bias, "identity", n_threads, no_probabilities, no_values, logits
+    )
+    return logits, all_finite
 
 
 def _run(
@@ -69,24 +143,28 @@ def _run(
     probabilities_out: FloatArray,
     values_out: FloatArray,
     logits_out: FloatArray,
-) -> None:
+) -> bool:
     """Fill those of the arrays that have rows."""
     n_samples, n_features = features.shape
-    specialisation = specialise(features, weights.dtype, weights.shape[1])
-    parameters = pack_parameters(weights, bias, specialisation)
-    compiled = predict_kernel.specialise(specialisation)
-    cuts = choose_cuts(n_samples, n_features, parameters, specialisation)
+    prepared = _prepare(features, weights, bias)
 
-    def predict_rows(start: int, stop: int) -> None:
-        workspace = make_workspace(1, cuts.tile_rows, n_features, parameters, specialisation)
-        compiled(
+    def predict_rows(start: int, stop: int, workspace: Workspace | None = None) -> bool:
+        if workspace is None:
+            workspace = make_workspace(
+                1,
+                prepared.cuts.tile_rows,
+                n_features,
+                prepared.parameters,
+                prepared.specialisation,
+            )
+        all_finite: bool = prepared.compiled(
             features,
             _NO_TARGETS,
             start,
             stop,
             link == "sigmoid",
-            specialisation.blocks,
-            parameters,
+            prepared.specialisation.blocks,
+            prepared.parameters,
             workspace.tiles,
             workspace.feature_tiles,
             workspace.numbers,
@@ -94,12 +172,15 @@ def _run(
             values_out,
             logits_out,
         )
+        return all_finite
 
-    n_used = count_threads_for_pass(n_threads, estimate_work(n_samples, parameters))
+    work = estimate_work(n_samples, prepared.parameters)
+    n_used = count_threads_for_pass(n_threads, work)
     if n_used == 1:
-        predict_rows(0, n_samples)
-        return
+        all_finite = predict_rows(0, n_samples, prepared.workspace)
+        _keep(prepared, n_samples)
+        return all_finite
     with row_workers(n_used) as workers:
-        block_rows = workers.rows_per_block(n_samples, parameters.size)
-        block_rows += -block_rows % cuts.tile_rows
-        workers.run(predict_rows, n_samples, block_rows)
+        block_rows = workers.rows_per_block(n_samples, prepared.parameters.size)
+        block_rows += -block_rows % prepared.cuts.tile_rows
+        return all(workers.run(predict_rows, n_samples, block_rows))

@@ -53,7 +53,7 @@ def check_dtype(name: str, dtype: Any) -> np.dtype:
         Neither float32 nor float64.
     """
     if dtype is None:
-        return np.dtype(np.float64)
+        return _DTYPES[0]
     try:
         dtype_name = np.dtype(dtype).name
     except TypeError:
@@ -82,9 +82,7 @@ def _has_finite_sum(block: FloatArray) -> bool:
         return bool(np.isfinite(block.sum()))
 
 
-def _refuse_unbounded(
-    name: str, array: FloatArray, dtype: np.dtype, original: npt.NDArray[Any]
-) -> None:
+def _refuse_unbounded(name: str, array: FloatArray, dtype: np.dtype, original: Any) -> None:
     """Raise ValueError where an element isn't finite in `dtype`, naming the original number.
 
     Without a copy of the array.
@@ -102,10 +100,36 @@ def _refuse_unbounded(
             continue
         line, place = np.argwhere(~(np.abs(block) <= limit))[0]
         row, column = (place, start + line) if lies_by_columns else (start + line, place)
+        found = np.asarray(original)[row, column]
         raise ValueError(
-            f"{name}[{row}, {column}] is {original[row, column]}: "
+            f"{name}[{row}, {column}] is {found}: "
             f"every element must be a finite {dtype.name} number"
         )
+
+
+def shape_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
+    """Features as kernels take them, but not known to be finite; see `check_features`."""
+    if type(value) is np.ndarray and value.dtype in _DTYPES and value.ndim == 2 and value.size:
+        array: FloatArray = value
+        if array.flags.aligned:
+            return array
+    array = _as_array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}: it must hold real numbers, integer or floating"
+        )
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}: it must be two-dimensional, (n_samples, n_features)"
+        )
+    if array.size == 0:
+        raise ValueError(
+            f"{name} has shape {array.shape}: it must have at least one row and one column"
+        )
+    if array.dtype in _DTYPES and array.flags.aligned:
+        return array
+    with np.errstate(all="ignore"):  # what becomes infinite is found later
+        return array.astype(dtype)
 
 
 def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
@@ -132,25 +156,8 @@ def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
     ValueError
         Not 2-D, empty, NaN or infinite.
     """
-    array = _as_array(name, value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}: it must hold real numbers, integer or floating"
-        )
-    if array.ndim != 2:
-        raise ValueError(
-            f"{name} has shape {array.shape}: it must be two-dimensional, (n_samples, n_features)"
-        )
-    if array.size == 0:
-        raise ValueError(
-            f"{name} has shape {array.shape}: it must have at least one row and one column"
-        )
-    original = array
-    fits_kernels = array.dtype in _DTYPES and array.flags.aligned
-    if not fits_kernels:
-        with np.errstate(all="ignore"):  # the check below finds what became infinite
-            array = array.astype(dtype)
-    _refuse_unbounded(name, array, dtype, original)
+    array = shape_features(name, value, dtype)
+    _refuse_unbounded(name, array, dtype, value)
     return array
 
 

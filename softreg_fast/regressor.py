@@ -8,7 +8,7 @@ import numpy as np
 from .definitions import FloatArray, Gradient
 from .monitor import EpochLog
 from .prediction import predict
-from .problem import check_dtype, check_features, make_problem
+from .problem import check_dtype, check_features, make_problem, shape_features
 from .solvers.sgd import DescentSettings, GradientDescent
 from .threads import check_n_threads
 from .validation import check_choice, check_flag, check_integer, check_positive_number
@@ -227,16 +227,18 @@ class SoftmaxRegressor:
                 )
         return self
 
-    def _checked_coefficients(self, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
-        """`coeffs` and `biases`, which users may have set, in a dtype."""
-        coeffs = check_features("coeffs", self.coeffs, dtype)
-        biases = check_features("biases", np.atleast_2d(self.biases), dtype)
-        if coeffs.shape[1] < 2 or biases.shape != (1, coeffs.shape[1]):
+    def _coefficients(self, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
+        """`coeffs` and `biases`, which users may have set, in a dtype; not known to be finite."""
+        coeffs, biases = self.coeffs, self.biases
+        if type(coeffs) is not np.ndarray or type(biases) is not np.ndarray:
+            biases = shape_features("biases", np.atleast_2d(biases), dtype)[0]
+        coeffs = shape_features("coeffs", coeffs, dtype)
+        if coeffs.shape[1] < 2 or biases.shape != (coeffs.shape[1],):
             raise ValueError(
                 f"coeffs has shape {coeffs.shape} and biases {np.shape(self.biases)}: they must be "
                 "(n_features, n_classes) and (n_classes,), with at least 2 classes"
             )
-        return coeffs.astype(dtype, copy=False), biases[0].astype(dtype, copy=False)
+        return coeffs.astype(dtype, copy=False), biases.astype(dtype, copy=False)
 
     def predict(
         self, x: Any, steps: bool = False
@@ -270,14 +272,18 @@ class SoftmaxRegressor:
             raise NotFittedError(f"{self!r} is not fitted: call fit before predict")
         keep_steps = check_flag("steps", steps)
         dtype = check_dtype("dtype", self.dtype)
-        features = check_features("x", x, dtype)
-        coeffs, biases = self._checked_coefficients(dtype)
+        features = shape_features("x", x, dtype)
+        coeffs, biases = self._coefficients(dtype)
         if features.shape[1] != len(coeffs):
             raise ValueError(
                 f"x has {features.shape[1]} columns: the model was fitted with {len(coeffs)}"
             )
         n_threads = check_n_threads("n_threads", self.n_threads)
-        preds, logits, coeff_out = predict(
+        preds, logits, coeff_out, all_finite = predict(
             features, coeffs, biases, "sigmoid", keep_steps=keep_steps, n_threads=n_threads
         )
+        if not all_finite:  # because of these, or because products overflow
+            check_features("x", x, dtype)
+            check_features("coeffs", self.coeffs, dtype)
+            check_features("biases", np.atleast_2d(self.biases), dtype)
         return (preds, logits, coeff_out) if keep_steps else preds

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import softreg_fast
-from softreg_fast import reference
+from softreg_fast import cli, reference
 from softreg_fast.kernels import disk_cache, jit
 from softreg_fast.kernels import predict as predict_module
 from softreg_fast.kernels.epoch import run_epochs
@@ -319,3 +319,106 @@ def test_number_of_registers_follows_the_features(monkeypatch, triple, features,
     context = type("Context", (), {"codegen": lambda self: codegen})()
     monkeypatch.setattr(jit, "cpu_target", type("Target", (), {"target_context": context}))
     assert jit.vector_registers.__wrapped__() == expected
+
+
+@pytest.mark.parametrize(
+    ("cpu", "features", "bits"),
+    [("haswell", "+avx,+avx2,+fma", 256), ("ivybridge", "+avx", 256), ("generic", "", 128)],
+)
+def test_kernels_are_right_for_other_cpus(cpu, features, bits):
+    """Narrower vectors, and no fused multiplication and addition."""
+    if jit.vector_bits() < bits:
+        pytest.skip("not this CPU")
+    environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    code = (
+        "import sys, pytest\n"
+        "from softreg_fast.kernels import jit\n"
+        f"assert jit.vector_bits() == {bits}\n"
+        "assert jit.vector_registers() == 16\n"
+        "sys.exit(pytest.main(sys.argv[1:]))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", "-W", "error",
+         "-k", "lanes or golden or all_dtypes or exponential or logarithm or one_column",
+         "test_lanes.py", "test_golden.py", "test_kernels.py"],
+        cwd=Path(__file__).parent, env=environment, capture_output=True, text=True, check=False,
+        timeout=600,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout
+
+
+def test_no_library_call_without_fused_multiplication_and_addition():
+    code = (
+        "import numba\n"
+        "from softreg_fast.kernels import jit, lanes\n"
+        "load, store, multiply_add = lanes.load, lanes.store, lanes.multiply_add\n"
+        "@numba.njit(**jit._FLAGS)\n"
+        "def run(a, width):\n"
+        "    x = load(a, 0, 0, width)\n"
+        "    store(a, 0, 0, multiply_add(x, x, x))\n"
+        "run.compile((numba.float64[:, ::1], numba.types.UniTuple(numba.intp, 8)))\n"
+        "(assembly,) = run.inspect_asm().values()\n"
+        "assert 'mulpd' in assembly\n"
+        "assert '$fma' not in assembly\n"
+        "assert 'vfm' not in assembly\n"
+    )
+    environment = os.environ | {"NUMBA_CPU_NAME": "ivybridge", "NUMBA_CPU_FEATURES": "+avx"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
+
+
+def test_everything_that_may_be_needed_is_known_beforehand():
+    for dtype in (DOUBLE, np.dtype(np.float32)):
+        known = jit.all_specialisations(dtype)
+        assert len(known) == len(set(known)) < 30
+        for n_features in (1, 7, 24, 54, 200, 784, 5000):
+            for n_columns in (1, 2, 3, 4, 6, 9, 10, 26, 100, 1000):
+                for contiguous in (True, False):
+                    assert known.count(
+                        jit.choose_specialisation(
+                            dtype, dtype, n_features, n_columns, contiguous=contiguous
+                        )
+                    )
+
+
+def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
+    entry = jit.EntryPoint(predict._function, predict_module._predict_types)
+    monkeypatch.setattr("softreg_fast.warming._ENTRY_POINTS", (entry,))
+    monkeypatch.setattr("softreg_fast.warming.all_specialisations", lambda _: [SPECIALISATION])
+
+    assert softreg_fast.warm_up(["float64", np.float64]) > 0
+    assert list(entry._compiled) == [SPECIALISATION]
+    assert capsys.readouterr() == ("", "")
+    assert cli.main(["warm-up"]) == 0
+    output = capsys.readouterr()
+    assert "1/1" in output.err
+    assert "float64 ready after" in output.out
+    with pytest.raises(ValueError, match="dtypes='int8'"):
+        softreg_fast.warm_up(["int8"])
+
+
+def test_kernels_can_be_translated_for_neon():
+    """The LLVM code of a product, made for 128-bit vectors, gives fused vector instructions."""
+    code = (
+        "import llvmlite.binding as llvm, numba, re\n"
+        "from softreg_fast.kernels import jit, lanes, products\n"
+        "sizes = (4, 4, 5, 0, 0)\n"
+        "blocks = tuple((0,) * size for size in sizes)\n"
+        "forward = products.forward\n"
+        "@numba.njit(**jit._FLAGS)\n"
+        "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
+        "    forward(features, None, 0, numbers, n_rows, parameters, blocks, logits)\n"
+        "matrix = numba.float32[:, ::1]\n"
+        "types = [numba.types.UniTuple(numba.intp, size) for size in sizes]\n"
+        "run.compile((matrix, numba.int64[:, ::1], numba.int64, matrix,\n"
+        "             numba.types.Tuple(types), matrix))\n"
+        "(text,) = run.inspect_llvm().values()\n"
+        "text = re.sub('target (triple|datalayout) = .*', '', text)\n"
+        "text = re.sub('\"target-(cpu|features)\"=\"[^\"]*\"', '', text)\n"
+        "llvm.initialize_all_targets()\n"
+        "llvm.initialize_all_asmprinters()\n"
+        "machine = llvm.Target.from_triple('aarch64-unknown-linux-gnu').create_target_machine()\n"
+        "assembly = machine.emit_assembly(llvm.parse_assembly(text))\n"
+        "assert re.search(r'fmla\\s+v\\d+\\.4s', assembly), assembly\n"
+    )
+    environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)

@@ -9,7 +9,7 @@ import inspect
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numba
@@ -93,7 +93,7 @@ class Specialisation:
     vectors_ahead: int
     transposes: bool
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
         """The numbers as kernels take them: the lengths of tuples."""
         lengths = self.lanes, self.side, self.classes, self.rows_ahead, self.vectors_ahead
@@ -124,8 +124,10 @@ def vector_registers() -> int:
 
 # Rows of fewer vectors are transposed: their sums across lanes would cost too much.
 _WIDE_VECTORS = 3
-# Longer rows are better fetched in the pass backward, in which memory has less to do; measured.
+# How much of the next tile is fetched with each step forward (rows) and backward (vectors); of long
+# rows rather backward, where memory has less to do. Measured.
 _LONG_ROW_BYTES = 2048
+_AHEAD_OF_SHORT_ROWS, _AHEAD_OF_LONG_ROWS = (2, 2), (1, 2)
 # How long products take for a class, by how many classes are taken at a time; measured.
 _TIME_PER_CLASS = {1: 1.0, 2: 1.0, 3: 1.1, 4: 1.05, 5: 1.0, 6: 1.0, 7: 1.03}
 _MOST_CLASSES_IN_FEW_REGISTERS = 2
@@ -157,13 +159,24 @@ def choose_specialisation(
     )
     side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
     transposes = not contiguous or n_features < _WIDE_VECTORS * lanes
-    # The next tile is to have been fetched by the end of this one.
-    ahead = 0 if transposes else -(-side // -(-n_columns // classes))
-    fetches_backward = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
-    rows_ahead, vectors_ahead = (0, ahead) if fetches_backward else (ahead, 0)
+    is_long = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
+    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else _AHEAD_OF_SHORT_ROWS
+    if transposes:
+        rows_ahead = vectors_ahead = 0
     return Specialisation(
         features_dtype, dtype, lanes, side, classes, rows_ahead, vectors_ahead, transposes
     )
+
+
+def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
+    """Every one that features and models of a dtype may need on this CPU."""
+    narrow, short, long = 1, _LONG_ROW_BYTES // dtype.itemsize - 1, _LONG_ROW_BYTES
+    found = {
+        choose_specialisation(dtype, dtype, n_features, n_columns, contiguous=True): None
+        for n_features in (narrow, short, long)
+        for n_columns in _TIME_PER_CLASS
+    }
+    return list(found)
 
 
 def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from .jit import (
     features_type,
     kernel,
 )
-from .lanes import load, splat, store
+from .lanes import load, multiply_add, splat, store, sum_lanes
 from .link import exponentials_of_logits, exponentials_of_sigmoids, sigmoid, sum_over_classes
 from .products import forward
 
@@ -24,6 +24,16 @@ def _store_rows(first, n_rows, columns, rows_out):
     for row in range(n_rows):
         for label in range(rows_out.shape[1]):
             rows_out[first + row, label] = columns[label, row]
+
+
+@kernel
+def _are_finite(n_rows, n_columns, width, logits):
+    zero = splat(0.0, load(logits, 0, 0, width))
+    total = zero
+    for label in range(n_columns):
+        for row in range(0, n_rows, len(width)):
+            total = multiply_add(load(logits, label, row, width), zero, total)
+    return sum_lanes(total) == 0.0
 
 
 @kernel
@@ -100,9 +110,15 @@ def predict(
     numbers : (1, 2, >= 2 * tile_rows + 2) int64
     probabilities_out : (n_samples, n_classes), or (0, n_classes)
         `n_classes` is 2 for a model of one column.
-    values_out, logits_out : (n_samples, n_columns), or without rows
+    values_out, logits_out : (n_samples, n_columns), or (0, n_columns)
         Values of the link, which are given only with probabilities, and logits.
+
+    Returns
+    -------
+    bool
+        Whether all logits are finite. Then so are all features and parameters.
     """
+    all_finite = True
     width = blocks[0]
     tile = tiles[0]
     padded_classes = parameters.shape[0]
@@ -126,6 +142,8 @@ def predict(
             numbers[0],
         )
         forward(features, feature_tiles, 0, numbers[0], n_padded, parameters, blocks, logits)
+        if not _are_finite(n_padded, logits_out.shape[1], width, logits):
+            all_finite = False
         if len(logits_out) > 0:
             _store_rows(tile_start, n_rows, logits, logits_out)
         if len(probabilities_out) == 0:
@@ -139,3 +157,4 @@ def predict(
         if len(values_out) > 0 and use_sigmoid:
             _store_rows(tile_start, n_rows, values, values_out)
         _store_rows(tile_start, n_rows, tile, probabilities_out)
+    return all_finite

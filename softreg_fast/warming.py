@@ -1,0 +1,62 @@
+"""Compiling ahead of the first use."""
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .kernels.epoch import run_epochs
+from .kernels.jit import EntryPoint, Specialisation, all_specialisations
+from .kernels.predict import predict
+from .problem import check_dtype
+
+_ENTRY_POINTS: tuple[EntryPoint, ...] = (run_epochs, predict)
+
+
+def _describe(specialisation: Specialisation) -> str:
+    rows = "narrow rows" if specialisation.transposes else "wide rows"
+    columns = "class" if specialisation.classes == 1 else "classes"
+    return f"{specialisation.dtype.name}, {rows}, {specialisation.classes} {columns} at a time"
+
+
+def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> float:
+    """Compile everything, or load it, so that no later call has to.
+
+    What is compiled is kept on disk; a later process loads it in a fraction of a second.
+
+    Parameters
+    ----------
+    dtypes : iterable of {"float64", "float32"} or numpy.dtype, default=("float64",)
+        For features and models of these dtypes. Features of one dtype with a model of the other
+        are compiled at their first use.
+    verbose : bool, default=False
+        Whether to show progress on standard error.
+
+    Returns
+    -------
+    float
+        Seconds that it took.
+
+    Raises
+    ------
+    ValueError
+        A dtype is not allowed.
+    """
+    wanted = [check_dtype("dtypes", dtype) for dtype in dtypes]
+    jobs = [
+        (entry_point, specialisation)
+        for dtype in dict.fromkeys(wanted)
+        for specialisation in all_specialisations(np.dtype(dtype))
+        for entry_point in _ENTRY_POINTS
+    ]
+    started = time.perf_counter()
+    for done, (entry_point, specialisation) in enumerate(jobs, start=1):
+        if verbose:
+            sys.stderr.write(f"\r{done}/{len(jobs)}  {_describe(specialisation):<55}")
+            sys.stderr.flush()
+        entry_point.specialise(specialisation)
+    if verbose:
+        sys.stderr.write("\n")
+    return time.perf_counter() - started
