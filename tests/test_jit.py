@@ -413,7 +413,7 @@ def test_kernels_can_be_translated_for_neon():
         "             numba.types.Tuple(types), matrix))\n"
         "(text,) = run.inspect_llvm().values()\n"
         "text = re.sub('target (triple|datalayout) = .*', '', text)\n"
-        "text = re.sub('\"target-(cpu|features)\"=\"[^\"]*\"', '', text)\n"
+        'text = re.sub(\'"target-(cpu|features)"="[^"]*"\', \'\', text)\n'
         "llvm.initialize_all_targets()\n"
         "llvm.initialize_all_asmprinters()\n"
         "machine = llvm.Target.from_triple('aarch64-unknown-linux-gnu').create_target_machine()\n"

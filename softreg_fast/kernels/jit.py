@@ -127,7 +127,7 @@ _WIDE_VECTORS = 3
 # How much of the next tile is fetched with each step forward (rows) and backward (vectors); of long
 # rows rather backward, where memory has less to do. Measured.
 _LONG_ROW_BYTES = 2048
-_AHEAD_OF_SHORT_ROWS, _AHEAD_OF_LONG_ROWS = (2, 2), (1, 2)
+_AHEAD_OF_SHORT_ROWS, _AHEAD_OF_LONG_ROWS = (4, 0), (1, 2)
 # How long products take for a class, by how many classes are taken at a time; measured.
 _TIME_PER_CLASS = {1: 1.0, 2: 1.0, 3: 1.1, 4: 1.05, 5: 1.0, 6: 1.0, 7: 1.03}
 _MOST_CLASSES_IN_FEW_REGISTERS = 2

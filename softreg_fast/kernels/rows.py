@@ -149,8 +149,9 @@ def _transpose_blocks(features, n_padded, tile_rows, numbers, width, feature_til
     like = load(feature_tile_out, 0, 0, width)
     for place in range(0, n_padded, len(width)):
         for feature in range(0, n_features, len(width)):
-            for ahead in range(tile_rows + place, tile_rows + place + len(width)):
-                prefetch(features, numbers[ahead], feature)
+            ahead = tile_rows + place // 2
+            for row in range(ahead, ahead + len(width) // 2):
+                prefetch(features, numbers[row], feature)
             rows = load_numbered(
                 features, numbers, place, feature, n_features - feature, like, width
             )
