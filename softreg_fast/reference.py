@@ -32,7 +32,8 @@ import numpy.typing as npt
 from .definitions import FloatArray, Gradient, Link, check_gradient
 
 _GOLDEN = 0x9E3779B97F4A7C15
-_MIXER = 0xD1B54A32D192ED03
+_MIXERS = 0x9E3779B1, 0x85EBCA77
+_LOW = 2**32 - 1
 
 
 def _as_floats(x: npt.ArrayLike) -> FloatArray:
@@ -247,17 +248,18 @@ def shuffled_rows(n_samples: int, seed: int, epoch: int) -> npt.NDArray[np.int64
     height = -(-n_samples // breadth)
 
     def offset(number: int, key: int, size: int) -> int:
-        mixed = (number + key) * _GOLDEN % 2**64
-        mixed = (mixed ^ (mixed >> 32)) * _MIXER % 2**64
-        return (mixed >> 32) * size >> 32
+        for mixer in _MIXERS:
+            mixed = (number + key & _LOW) * mixer
+            number, key = mixed ^ mixed >> 32, 0
+        return (number & _LOW) * size >> 32
 
     def permuted(position: int) -> int:
         key = _key_of_epoch(seed, epoch)
         left, right = divmod(position, breadth)
         for _ in range(3):
             left = (left + offset(right, key, height)) % height
-            right = (right + offset(left, key + _MIXER, breadth)) % breadth
-            key += 2 * _MIXER
+            right = (right + offset(left, key + _GOLDEN, breadth)) % breadth
+            key += 2 * _GOLDEN
         number = left * breadth + right
         return number if number < n_samples else permuted(number)
 

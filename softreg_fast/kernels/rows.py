@@ -12,7 +12,8 @@ from .lanes import load, load_along, load_numbered, prefetch, store_block, trans
 
 _ROUNDS = 3
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIXER = np.uint64(0xD1B54A32D192ED03)
+_MIXERS = np.uint64(0x9E3779B1), np.uint64(0x85EBCA77)
+_LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ONE = (0,)
 
@@ -38,23 +39,28 @@ def key_of_epoch(seed, epoch):
 
 @kernel
 def _offset(number, key, size):
-    """Something below `size` that depends on the number and the key."""
-    mixed = (number + key) * _GOLDEN
-    mixed = (mixed ^ (mixed >> _HALF)) * _MIXER
-    return ((mixed >> _HALF) * size) >> _HALF
+    """Something below `size` that depends on the number and the key.
+
+    Products of 32-bit numbers: for 64-bit ones there is no fast vector instruction.
+    """
+    mixed = ((number + key) & _LOW) * _MIXERS[0]
+    mixed = ((mixed ^ (mixed >> _HALF)) & _LOW) * _MIXERS[1]
+    mixed = (mixed ^ (mixed >> _HALF)) & _LOW
+    return (mixed * (size & _LOW)) >> _HALF
 
 
 @kernel
 def _permuted(position, height, breadth, key):
-    left = position // breadth
+    # Exact for positions below 2**52, and unlike a division of integers a vector instruction.
+    left = np.uint64(np.int64(np.float64(np.int64(position)) / np.float64(np.int64(breadth))))
     right = position - left * breadth
     for _ in range(_ROUNDS):
         left += _offset(right, key, height)
         left -= height if left >= height else np.uint64(0)
-        key += _MIXER
+        key += _GOLDEN
         right += _offset(left, key, breadth)
         right -= breadth if right >= breadth else np.uint64(0)
-        key += _MIXER
+        key += _GOLDEN
     return left * breadth + right
 
 
@@ -67,7 +73,7 @@ def shuffle_positions(start, stop, n_samples, key, numbers_out):
     start, stop : int
         Positions, from 0 to `n_samples`.
     n_samples : int
-        Below 2**62.
+        Below 2**52.
     key : uint64
     numbers_out : (>= stop - start,) int64
     """
