@@ -15,6 +15,9 @@ _CACHE_LINE = 64
 _TILE_BYTES = 1 << 15
 # Where a row is short, calls and loops cost more than what they do; logits and a transposed tile
 # are to stay in the first-level cache.
+# Of features that lie column by column, as many rows at a time are read as makes some cache lines.
+_COLUMN_ROWS = 64
+_TRANSPOSED_BYTES = 1 << 20
 _FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
 _SHORT_TILE_BYTES = 1 << 15
 # Fewer products than this in a batch are no work for two threads: it isn't cut.
@@ -133,6 +136,8 @@ def choose_cuts(
     most_rows = min(
         _SHORT_TILE_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes
     )
+    if specialisation.transposes:
+        most_rows = max(most_rows, min(_COLUMN_ROWS, _TRANSPOSED_BYTES // features_bytes))
     if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
         tile_rows = _share(batch_size, most_rows, lanes)
         return Cuts(tile_rows, _round_up(batch_size, tile_rows), 1)

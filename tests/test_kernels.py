@@ -390,6 +390,17 @@ def test_extreme_logits_equal_reference(make_data, link, scale):
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-250)
 
 
+def test_predictions_tell_whether_all_was_finite():
+    features, weights, bias = np.ones((40, 2)), np.ones((2, 3)), np.zeros(3)
+    assert decide(features, weights, bias, n_threads=1)[1]
+    for place in (features, weights, bias):
+        for value in (np.nan, np.inf, -np.inf):
+            before = place.flat[-1]
+            place.flat[-1] = value
+            assert not decide(features, weights, bias, n_threads=1)[1]
+            place.flat[-1] = before
+
+
 @pytest.mark.parametrize("n_classes", [3, 10])
 def test_accuracy_takes_the_first_of_classes_that_saturation_makes_equal(n_classes):
     """Logits of 40 and 50 have the same sigmoid, so the notebook predicts the first of them."""

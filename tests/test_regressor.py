@@ -332,12 +332,48 @@ def test_predictions_while_the_interpreter_ends():
     np.testing.assert_allclose(float(result.stdout), 300_000)
 
 
+def test_overflowing_logits_are_no_error_where_all_input_is_finite():
+    model = SoftmaxRegressor(0.1)
+    model.coeffs, model.biases = np.full((1, 2), [[1e308, -1e308]]), np.zeros(2)
+    probabilities, sigmoids, logits = model.predict(np.array([[10.0], [0.0]]), True)
+    np.testing.assert_array_equal(logits, [[np.inf, -np.inf], [0, 0]])
+    np.testing.assert_array_equal(sigmoids, [[1, 0], [0.5, 0.5]])
+    assert np.isfinite(probabilities).all()
+
+
+@pytest.mark.parametrize("n_rows", [1, 500])
+@pytest.mark.parametrize("broken", ["x", "coeffs", "biases"])
+def test_not_a_number_in_a_prediction_is_refused_wherever_it_is(make_data, broken, n_rows):
+    x, y = make_data(500, 30, 3)
+    model = SoftmaxRegressor(0.1, random_state=0, verbose=False).fit(x, y, 1, 100)
+    x = x[:n_rows].copy()
+    array = x if broken == "x" else getattr(model, broken)
+    array.flat[-1] = np.nan
+    with pytest.raises(ValueError, match=rf"{broken}\[.*\] is nan"):
+        model.predict(x)
+
+
+def test_predictions_see_coefficients_that_were_changed_in_place(make_data):
+    """What is kept from one prediction to the next is not the model."""
+    x, y = make_data(60, 4, 3)
+    model = SoftmaxRegressor(0.1, random_state=0, verbose=False).fit(x, y, 1, 10)
+    other = SoftmaxRegressor(0.1, random_state=1, verbose=False).fit(x, y, 1, 10)
+    row = x[:1]
+    first = model.predict(row)
+    assert (other.predict(row) != first).any()
+    model.coeffs[0, 0] += 1
+    assert (model.predict(row) != first).any()
+    model.coeffs[0, 0] -= 1
+    np.testing.assert_allclose(model.predict(row), first, rtol=1e-12)
+
+
 def test_public_names():
     assert softreg_fast.__all__ == [
         "SoftmaxRegressor",
         "categorical_crossentropy",
         "sigmoid",
         "softmax",
+        "warm_up",
     ]
     assert re.fullmatch(r"\d+\.\d+\.\d+", softreg_fast.__version__)
 

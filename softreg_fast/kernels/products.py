@@ -22,7 +22,6 @@ from .lanes import (
     load_along,
     load_block,
     load_numbered,
-    prefetch,
     prefetch_along,
     prefetch_numbered,
     repeat_along,
@@ -33,6 +32,7 @@ from .lanes import (
     sum_each,
     sum_lanes,
 )
+from .rows import fetch_ahead
 
 _NONE, _ONE = (), (0,)
 
@@ -244,18 +244,12 @@ def _backward_narrow(
     numbers = all_numbers[1]
     n_features = feature_tile.shape[0]
     zero = splat(0.0, load(slopes, 0, 0, width))
-    # The second half of the next tile is fetched meanwhile.
-    half = slopes.shape[1] // 2
     n_steps = gradient.shape[0] // len(classes) * (-(-n_features // len(side)))
-    share = -(-half // n_steps)
-    ahead = slopes.shape[1] + half
+    step = 0
     for group in range(0, gradient.shape[0], len(classes)):
         for feature in range(0, n_features, len(side)):
-            next_ahead = min(ahead + share, 2 * slopes.shape[1])
-            for row in range(ahead, next_ahead):
-                for column in range(0, features.shape[1], len(width)):
-                    prefetch(features, all_numbers[0, row], column)
-            ahead = next_ahead
+            fetch_ahead(features, all_numbers[0], slopes.shape[1], step, n_steps, width)
+            step += 1
             products = _contract(
                 block_of(zero, side, classes),
                 feature_tile,

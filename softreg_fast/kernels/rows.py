@@ -149,6 +149,35 @@ def take_targets(targets, n_rows, n_padded, numbers, targets_out, weights_out):
 
 
 @kernel
+def fetch_ahead(features, numbers, tile_rows, step, n_steps, width):
+    """Fetch a share of the tile that will be transposed next.
+
+    Of rows whose numbers are neighbours it is the second half, since the first is fetched while
+    this tile is transposed; of columns it is everything.
+
+    Parameters
+    ----------
+    features : (n_samples, n_features)
+    numbers : (>= 2 * tile_rows,) int64
+    tile_rows : int
+    step, n_steps : int
+        Which share of how many.
+    width : tuple of `lanes`
+    """
+    n_features = features.shape[1]
+    if features.strides[1] == features.itemsize:
+        half = tile_rows // 2
+        first = tile_rows + half
+        for row in range(first + half * step // n_steps, first + half * (step + 1) // n_steps):
+            for column in range(0, n_features, len(width)):
+                prefetch(features, numbers[row], column)
+    else:
+        for column in range(n_features * step // n_steps, n_features * (step + 1) // n_steps):
+            for row in range(0, tile_rows, len(width)):
+                prefetch(features, numbers[tile_rows] + row, column)
+
+
+@kernel
 def _transpose_blocks(features, n_padded, tile_rows, numbers, width, feature_tile_out):
     """Of rows whose numbers are neighbours in memory."""
     n_features = features.shape[1]
@@ -170,7 +199,6 @@ def _copy_columns(features, n_rows, tile_rows, numbers, width, feature_tile_out)
     like = load(feature_tile_out, 0, 0, width)
     columns = features.T
     for feature in range(features.shape[1]):
-        prefetch(columns, feature, numbers[tile_rows])
         for place in range(0, n_rows, len(width)):
             numbers_here = load_along(columns, feature, numbers[place], n_rows - place, like, _ONE)
             store_block(feature_tile_out, feature, place, numbers_here)
