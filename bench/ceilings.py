@@ -31,10 +31,11 @@ def _read(array):
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def _exponentials(array, width, out):
-    for row in range(array.shape[0]):
-        for column in range(0, array.shape[1], len(width)):
-            store(out, row, column, exponential(load(array, row, column, width)))
+def _exponentials(array, width, n_times, out):
+    for _ in range(n_times):
+        for row in range(array.shape[0]):
+            for column in range(0, array.shape[1], len(width)):
+                store(out, row, column, exponential(load(array, row, column, width)))
 
 
 def _on_threads(work, n_threads):
@@ -105,8 +106,7 @@ def measure_ceilings(dtype, n_threads):
     results = np.empty_like(points)
 
     def evaluate(thread):
-        for _ in range(EVALUATIONS):
-            _exponentials(points[thread], width, results[thread])
+        _exponentials(points[thread], width, EVALUATIONS, results[thread])
 
     evaluating = _median(lambda: _on_threads(evaluate, n_threads))
     return Ceilings(
