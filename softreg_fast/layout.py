@@ -10,22 +10,24 @@ from .definitions import FloatArray
 from .kernels.jit import Specialisation, choose_specialisation
 
 _CACHE_LINE = 64
-# A tile of rows is read twice, forward and backward, and is to stay in the second-level cache
-# meanwhile, with what is fetched for the next one.
+
+# A tile of rows is read twice, forward and backward: it is to stay in the first-level cache, and so
+# are its logits. Very long rows are taken by sixteen all the same.
 _TILE_BYTES = 1 << 15
-# Where a row is short, calls and loops cost more than what they do; logits and a transposed tile
-# are to stay in the first-level cache.
-# Of features that lie column by column, as many rows at a time are read as makes some cache lines.
+_LOGITS_BYTES = 1 << 15
+_FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
+# Features that lie column by column are read in pieces of some cache lines at least.
 _COLUMN_ROWS = 64
 _TRANSPOSED_BYTES = 1 << 20
-_FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
-_SHORT_TILE_BYTES = 1 << 15
+
 # Fewer products than this in a batch are no work for two threads: it isn't cut.
 _PRODUCTS_WORTH_CUTTING = 150_000
 _PRODUCTS_PER_CLASS = 100
+# Summing the chunks' gradients costs about as much as a row of each.
 _CHUNK_ROWS = 128
 _MOST_CHUNKS = 64
 _GRADIENTS_BYTES = 1 << 21
+# Of as many tiles a gradient may be summed in float32.
 _MOST_TILES_IN_A_CHUNK = 64
 
 
@@ -133,9 +135,7 @@ def choose_cuts(
     if specialisation.transposes:
         numbers_per_row += _round_up(n_features, lanes)
     features_bytes = itemsize * n_features
-    most_rows = min(
-        _SHORT_TILE_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes
-    )
+    most_rows = min(_LOGITS_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes)
     if specialisation.transposes:
         most_rows = max(most_rows, min(_COLUMN_ROWS, _TRANSPOSED_BYTES // features_bytes))
     if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
