@@ -1,8 +1,10 @@
 """SoftmaxRegressor through its public surface."""
 
 import copy
+import ctypes
 import doctest
 import json
+import mmap
 import os
 import pickle
 import re
@@ -365,6 +367,28 @@ def test_predictions_see_coefficients_that_were_changed_in_place(make_data):
     assert (model.predict(row) != first).any()
     model.coeffs[0, 0] -= 1
     np.testing.assert_allclose(model.predict(row), first, rtol=1e-12)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("n_samples", "n_features"), [(1, 1), (33, 25), (17, 100), (40, 785)])
+def test_no_byte_behind_the_features_is_read(n_samples, n_features, dtype):
+    """A page that must not be touched follows the last number."""
+    n_bytes = n_samples * n_features * np.dtype(dtype).itemsize
+    last = -(-n_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, last + mmap.PAGESIZE)
+    bytes_of_pages = np.frombuffer(memory, np.uint8)
+    guard = ctypes.c_void_p(bytes_of_pages.ctypes.data + last)
+    assert ctypes.CDLL(None).mprotect(guard, mmap.PAGESIZE, 0) == 0
+    numbers = bytes_of_pages[last - n_bytes : last].view(dtype)
+    numbers[:] = np.random.default_rng(0).standard_normal(numbers.size)
+    y = np.arange(n_samples)[::-1] % 3 + 1
+    for x in (
+        numbers.reshape(n_samples, n_features),
+        numbers.reshape(n_features, n_samples).T,
+    ):
+        model = SoftmaxRegressor(0.1, random_state=0, verbose=False, dtype=dtype)
+        assert np.isfinite(model.fit(x, y, 2, -(-n_samples // 2)).predict(x)).all()
 
 
 def test_public_names():
