@@ -160,16 +160,19 @@ class Workspace:
 
     Attributes
     ----------
-    tiles : ndarray of shape (n_threads, 2 * padded_classes + 2, tile_rows)
+    tiles : ndarray of shape (n_threads, 2 * tile_classes + 2, tile_rows)
         Logits and values, targets and weights.
     feature_tiles : ndarray of shape (n_threads, n_features, tile_rows) or None
         Transposed rows.
+    feature_weights : ndarray of shape (n_threads, 2, n_features + 1, class_lanes) or None
+        Transposed parameters.
     numbers : ndarray of shape (n_threads, 2, >= 2 * tile_rows + 2), int64
         Row numbers; 0, 1, 2 ...
     """
 
     tiles: FloatArray
     feature_tiles: FloatArray | None
+    feature_weights: FloatArray | None
     numbers: npt.NDArray[np.int64]
 
 
@@ -181,14 +184,17 @@ def make_workspace(
     specialisation: Specialisation,
 ) -> Workspace:
     """A workspace for some threads."""
-    n_values = 2 * len(parameters) + 2
-    feature_tiles = None
+    n_values = 2 * max(len(parameters), specialisation.class_lanes) + 2
+    feature_tiles = feature_weights = None
     n_numbers = 2 * tile_rows + 2
     if specialisation.transposes:
         padded = _round_up(n_features, specialisation.lanes)
         feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
         n_numbers = max(n_numbers, padded)
+    if specialisation.class_lanes:
+        shape = n_threads, 2, n_features + 1, specialisation.class_lanes
+        feature_weights = aligned_zeros(shape, parameters.dtype)
     numbers = np.zeros((n_threads, 2, n_numbers), np.int64)
     numbers[:, 1] = np.arange(n_numbers)
     tiles = aligned_zeros((n_threads, n_values, tile_rows), parameters.dtype)
-    return Workspace(tiles, feature_tiles, numbers)
+    return Workspace(tiles, feature_tiles, feature_weights, numbers)

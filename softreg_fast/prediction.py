@@ -167,6 +167,7 @@ def _run(
             prepared.parameters,
             workspace.tiles,
             workspace.feature_tiles,
+            workspace.feature_weights,
             workspace.numbers,
             probabilities_out,
             values_out,

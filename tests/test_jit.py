@@ -80,8 +80,8 @@ def _predict(entry, features=FEATURES):
     compiled = entry.specialise(SPECIALISATION)
     compiled(
         features, np.zeros(0, np.int32), 0, 6, True, SPECIALISATION.blocks, parameters,
-        workspace.tiles, workspace.feature_tiles, workspace.numbers, probabilities, nothing,
-        nothing,
+        workspace.tiles, workspace.feature_tiles, workspace.feature_weights, workspace.numbers,
+        probabilities, nothing, nothing,
     )  # fmt: skip
     expected, *_ = reference.predict(features, np.eye(3), np.zeros(3), "sigmoid")
     np.testing.assert_allclose(probabilities, expected, rtol=1e-12)
@@ -256,7 +256,7 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
 def test_closed_entry_point_refuses_other_types():
     entry = predict.specialise(SPECIALISATION)
     with pytest.raises(TypeError, match="No matching definition"):
-        entry(*["features"] * 13)
+        entry(*["features"] * 14)
 
 
 def test_one_compilation_serves_every_layout():
@@ -301,7 +301,9 @@ def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, 
             assert chosen.side * chosen.classes < n_registers
             padded = -(-n_columns // chosen.classes) * chosen.classes
             assert padded <= max(1.1 * n_columns, n_columns + 2)
-            assert chosen.transposes == (n_features < 3 * lanes)
+            fitting = {3: 4, 7: 8}.get(n_columns, 0) if 16 <= n_features <= 128 else 0
+            assert chosen.class_lanes == (fitting if fitting <= lanes else 0)
+            assert chosen.transposes == (n_features < 3 * lanes and not chosen.class_lanes)
 
 
 def test_rows_that_are_no_neighbours_in_memory_are_transposed():
@@ -401,12 +403,12 @@ def test_kernels_can_be_translated_for_neon():
     code = (
         "import llvmlite.binding as llvm, numba, re\n"
         "from softreg_fast.kernels import jit, lanes, products\n"
-        "sizes = (4, 4, 5, 0, 0)\n"
+        "sizes = (4, 4, 2, 5, 0, 0, 0, 4)\n"
         "blocks = tuple((0,) * size for size in sizes)\n"
         "forward = products.forward\n"
         "@numba.njit(**jit._FLAGS)\n"
         "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
-        "    forward(features, None, 0, numbers, n_rows, parameters, blocks, logits)\n"
+        "    forward(features, None, None, 0, 0, numbers, n_rows, parameters, blocks, logits)\n"
         "matrix = numba.float32[:, ::1]\n"
         "types = [numba.types.UniTuple(numba.intp, size) for size in sizes]\n"
         "run.compile((matrix, numba.int64[:, ::1], numba.int64, matrix,\n"

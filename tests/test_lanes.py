@@ -235,6 +235,32 @@ def test_partial_loads_convert_and_fill_up_with_zeros(dtype, lanes):
 
 
 @pytest.mark.parametrize("other", [np.float32, np.float64])
+def test_whole_loads_and_numbered_splats_convert(dtype, lanes, other):
+    three, two = (0,) * 3, (0,) * 2
+    numbers = np.array([4, 5, 0, 5])
+    a = _matrix(other, lanes)
+
+    def operation(module):
+        load, load_numbered, load_along = module.load, module.load_numbered, module.load_along
+        splat_numbered, store_block = module.splat_numbered, module.store_block
+
+        def run(a, out, width):
+            like = load(out, 0, 0, width)
+            store_block(out, 0, 0, load_numbered(a, numbers, 1, 2, None, like, three))
+            store_block(out, 0, len(width), splat_numbered(a, numbers, 1, 3, like, three))
+            store_block(out, 3, 0, load_along(a, numbers[0], 0, None, like, two))
+
+        return run
+
+    expected, found = np.ones((2, 4, 2 * lanes), dtype)
+    width = (0,) * lanes
+    operation(lanes_numpy)(a, expected, width)
+    numba.njit(**jit._FLAGS)(operation(lanes_llvm))(a, found, width)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found[:3, :lanes], a[[5, 0, 5], 2 : 2 + lanes].astype(dtype))
+
+
+@pytest.mark.parametrize("other", [np.float32, np.float64])
 def test_stores_convert(dtype, lanes, other):
     a, out = _matrix(dtype, lanes), np.zeros((2, lanes), other)
     load, store = lanes_llvm.load, lanes_llvm.store
@@ -264,19 +290,22 @@ def test_sums_of_each_vector_of_a_block(dtype, lanes, n_rows):
     _compare(operation, dtype, lanes, exact=False)
 
 
-def test_transposition(dtype, lanes):
-    a = np.random.default_rng(0).standard_normal((lanes, lanes)).astype(dtype)
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_transposition(dtype, lanes, times):
+    """Of as many rows as lanes, and of more."""
+    a = np.random.default_rng(0).standard_normal((times * lanes, lanes)).astype(dtype)
+    rows = (0,) * len(a)
 
     def operation(module):
         load_block, store_block = module.load_block, module.store_block
         transpose = module.transpose
 
-        def run(a, out, width):
-            store_block(out, 0, 0, transpose(load_block(a, 0, 0, width, width, (0,))))
+        def run(a, out, width, rows):
+            store_block(out, 0, 0, transpose(load_block(a, 0, 0, width, rows, (0,))))
 
         return run
 
     for run in (numba.njit(**jit._FLAGS)(operation(lanes_llvm)), operation(lanes_numpy)):
-        out = np.zeros_like(a)
-        run(a, out, (0,) * lanes)
+        out = np.zeros_like(a.T, order="C")
+        run(a, out, (0,) * lanes, rows)
         np.testing.assert_array_equal(out, a.T)

@@ -24,12 +24,13 @@ from .jit import (
     blocks_type,
     entry_point,
     feature_tiles_type,
+    feature_weights_type,
     features_type,
     kernel,
 )
 from .lanes import load, load_as, multiply_add, splat, store, sum_lanes
 from .link import count_correct, loss_and_slopes
-from .products import backward, forward
+from .products import backward, forward, transpose_weights
 from .rows import (
     key_of_epoch,
     number_rows,
@@ -139,7 +140,7 @@ def take_tile(
     shuffled : bool
     key : uint64
     blocks : tuple of tuples
-    tile : (2 * padded_classes + 2, tile_rows)
+    tile : (2 * tile_classes + 2, tile_rows)
         The last two rows become targets and weights.
     feature_tiles : (n_threads, >= n_features, tile_rows) or None
         The thread's becomes the rows transposed.
@@ -190,6 +191,7 @@ def _work_on_chunk(
     models,
     tile,
     feature_tiles,
+    feature_weights,
     thread,
     numbers,
     gradient_out,
@@ -209,7 +211,7 @@ def _work_on_chunk(
     -------
     loss, n_correct : float
     """
-    n_rows = models.shape[1]
+    n_rows = (tile.shape[0] - 2) // 2
     n_classes = settings["n_classes"]
     use_sigmoid = settings["use_sigmoid"]
     logits = tile[:n_rows]
@@ -236,7 +238,16 @@ def _work_on_chunk(
         )
         for model in range(first_model, last_model - 1, -1):
             forward(
-                features, feature_tiles, thread, numbers, n_padded, models[model], blocks, logits
+                features,
+                feature_tiles,
+                feature_weights,
+                thread,
+                model,
+                numbers,
+                n_padded,
+                models[model],
+                blocks,
+                logits,
             )
             if model == TRAINED:
                 n_correct += count_correct(
@@ -396,6 +407,7 @@ def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         array_type(np.dtype(np.float64), 2),
         array_type(specialisation.dtype, 3),
         feature_tiles_type(specialisation),
+        feature_weights_type(specialisation),
         array_type(count, 3),
         array_type(np.dtype(np.float64), 2),
         array_type(RUN_STATE, 1),
@@ -419,6 +431,7 @@ def run_epochs(
     totals,
     tiles,
     feature_tiles,
+    feature_weights,
     numbers,
     chunk_results,
     states,
@@ -452,10 +465,12 @@ def run_epochs(
         Zero at first; the chunks' gradients.
     totals : (padded_classes, padded_features + lanes) float64
         The gradient of the rounds of a batch so far.
-    tiles : (n_threads, 2 * padded_classes + 2, tile_rows)
+    tiles : (n_threads, 2 * tile_classes + 2, tile_rows)
         Zero at first.
     feature_tiles : (n_threads, n_features, tile_rows) or None
         None reads features where they lie.
+    feature_weights : (n_threads, 2, n_features + 1, class_lanes) or None
+        Zero at first.
     numbers : (n_threads, 2, >= 2 * tile_rows + 2) int64
         The second row of each is 0, 1, 2 ...
     chunk_results : (n_chunks, 2) float64
@@ -487,6 +502,7 @@ def run_epochs(
     tile = tiles[thread]
     thread_numbers = numbers[thread]
     is_together = True
+    transposed_epoch = -1  # the model TRAINED that this thread has transposed
     while (
         is_together
         and row_budget > 0
@@ -508,6 +524,11 @@ def run_epochs(
         counts_now = is_training and is_behind and batch == 0
         first_model = TRAINED if not is_training or (is_behind and batch > 0) else WORKING
         last_model = WORKING if is_training else TRAINED
+        for model in range(first_model, last_model - 1, -1):
+            if model == WORKING or transposed_epoch != state["n_trained"]:
+                transpose_weights(models[model], width, feature_weights, thread, model)
+            if model == TRAINED:
+                transposed_epoch = state["n_trained"]
         first_chunk = n_filled * thread // n_threads
         last_chunk = n_filled * (thread + 1) // n_threads - 1
         next_round = (stop if stop < n_batch_rows else 0) + first_chunk * chunk_rows
@@ -529,6 +550,7 @@ def run_epochs(
                 models,
                 tile,
                 feature_tiles,
+                feature_weights,
                 thread,
                 thread_numbers,
                 gradients[chunk],

@@ -19,7 +19,7 @@ from numba.core.registry import cpu_target
 from numba.extending import overload
 
 from .disk_cache import DiskCache
-from .inlining import PART_OPTIONS
+from .inlining import ENTRY_OPTIONS, PART_OPTIONS
 
 _FLAGS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
@@ -32,30 +32,35 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-def by_presence(
-    argument: str, if_none: Callable[..., Any], otherwise: Callable[..., Any]
-) -> Callable[..., Any]:
-    """A kernel that is one of two, by whether one of its arguments is None.
+def by_presence(otherwise: Callable[..., Any], **choices: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that is one of several, by which of its arguments is not None.
 
-    Only that one is compiled, whereas an `if` would have both of its branches compiled.
+    Only that one is compiled, whereas an `if` would have all of its branches compiled.
 
     Parameters
     ----------
-    argument : str
-    if_none, otherwise : callable
-        Functions with the same arguments.
+    otherwise : callable
+        What it is if all of those arguments are None.
+    **choices : callable
+        What it is if the argument of that name, the first of them, is not None. All have the same
+        arguments as `otherwise`.
     """
-    place = list(inspect.signature(if_none).parameters).index(argument)
+    names = list(inspect.signature(otherwise).parameters)
+    by_place = {names.index(name): function for name, function in choices.items()}
+
+    def choose(is_none: Callable[[int], bool]) -> Callable[..., Any]:
+        present = (function for place, function in by_place.items() if not is_none(place))
+        return next(present, otherwise)
 
     def chosen(*arguments: Any) -> Any:
-        return (if_none if arguments[place] is None else otherwise)(*arguments)
+        return choose(lambda place: arguments[place] is None)(*arguments)
 
     if config.DISABLE_JIT:
         return chosen
 
     @overload(chosen, strict=False, jit_options=_FLAGS | PART_OPTIONS)
-    def choose(*arguments: types.Type) -> Callable[..., Any]:
-        return if_none if isinstance(arguments[place], types.NoneType) else otherwise
+    def choose_by_type(*arguments: types.Type) -> Callable[..., Any]:
+        return choose(lambda place: isinstance(arguments[place], types.NoneType))
 
     return chosen
 
@@ -82,6 +87,8 @@ class Specialisation:
         The same for vectors, in the pass backward.
     transposes : bool
         Whether tiles of rows are transposed before they are worked on.
+    class_lanes : int
+        Numbers in the vectors whose lanes are classes, forward; 0 if the lanes are others.
     """
 
     features_dtype: np.dtype
@@ -92,11 +99,21 @@ class Specialisation:
     rows_ahead: int
     vectors_ahead: int
     transposes: bool
+    class_lanes: int = 0
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
         """The numbers as kernels take them: the lengths of tuples."""
-        lengths = self.lanes, self.side, self.classes, self.rows_ahead, self.vectors_ahead
+        lengths = (
+            self.lanes,
+            self.side,
+            self.side // 2,
+            self.classes,
+            self.rows_ahead,
+            self.vectors_ahead,
+            self.class_lanes,
+            min(self.lanes, _ROWS_BY_CLASS),
+        )
         return tuple((0,) * length for length in lengths)
 
 
@@ -122,15 +139,30 @@ def vector_registers() -> int:
     return 32 if has_many else 16
 
 
+# Where the lanes are classes, as many rows at a time hide the latency of a multiplication.
+_ROWS_BY_CLASS = 8
 # Rows of fewer vectors are transposed: their sums across lanes would cost too much.
 _WIDE_VECTORS = 3
-# How much of the next tile is fetched with each step forward (rows) and backward (vectors); of long
-# rows rather backward, where memory has less to do. Measured.
+_FEWEST_FEATURES_BY_CLASS, _MOST_FEATURES_BY_CLASS = 16, 128
+# The next tile is fetched forward, as many rows as are worked on; of long rows less with each step
+# forward (rows) and more backward (vectors), where memory has less to do. Measured.
 _LONG_ROW_BYTES = 2048
-_AHEAD_OF_SHORT_ROWS, _AHEAD_OF_LONG_ROWS = (4, 0), (1, 2)
-# How long products take for a class, by how many classes are taken at a time; measured.
-_TIME_PER_CLASS = {1: 1.0, 2: 1.0, 3: 1.1, 4: 1.05, 5: 1.0, 6: 1.0, 7: 1.03}
+_AHEAD_OF_LONG_ROWS = (1, 2)
+# How long products take for a class, by how many classes are taken at a time; measured. Forward,
+# seven don't fit the registers, unless the lanes are classes.
+_TIME_PER_CLASS = {1: 1.0, 2: 1.0, 3: 1.08, 4: 1.03, 5: 1.03, 6: 1.0}
+_TIME_PER_CLASS_BACKWARD = {**_TIME_PER_CLASS, 7: 1.0}
 _MOST_CLASSES_IN_FEW_REGISTERS = 2
+
+
+def _lanes_for_classes(n_features: int, n_columns: int, lanes: int) -> int:
+    """How many lanes are for classes, forward; 0 if that doesn't pay."""
+    class_lanes = 4 if n_columns <= 4 else 8
+    suits = (
+        3 <= n_columns <= class_lanes <= lanes
+        and _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_BY_CLASS
+    )
+    return class_lanes if suits else 0
 
 
 def choose_specialisation(
@@ -152,19 +184,29 @@ def choose_specialisation(
     Specialisation
     """
     lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
+    class_lanes = _lanes_for_classes(n_features, n_columns, lanes) if contiguous else 0
     has_many_registers = vector_registers() > 16
+    times = _TIME_PER_CLASS_BACKWARD if class_lanes else _TIME_PER_CLASS
     classes = min(
-        _TIME_PER_CLASS if has_many_registers else range(1, _MOST_CLASSES_IN_FEW_REGISTERS + 1),
-        key=lambda each: -(-n_columns // each) * each * _TIME_PER_CLASS[each] + (each < 3),
+        times if has_many_registers else range(1, _MOST_CLASSES_IN_FEW_REGISTERS + 1),
+        key=lambda each: -(-n_columns // each) * each * times[each] + (each < 3),
     )
     side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
-    transposes = not contiguous or n_features < _WIDE_VECTORS * lanes
+    transposes = not class_lanes and (not contiguous or n_features < _WIDE_VECTORS * lanes)
     is_long = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
-    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else _AHEAD_OF_SHORT_ROWS
+    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else (side, 0)
     if transposes:
         rows_ahead = vectors_ahead = 0
     return Specialisation(
-        features_dtype, dtype, lanes, side, classes, rows_ahead, vectors_ahead, transposes
+        features_dtype,
+        dtype,
+        lanes,
+        side,
+        classes,
+        rows_ahead,
+        vectors_ahead,
+        transposes,
+        class_lanes,
     )
 
 
@@ -173,8 +215,8 @@ def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
     narrow, short, long = 1, _LONG_ROW_BYTES // dtype.itemsize - 1, _LONG_ROW_BYTES
     found = {
         choose_specialisation(dtype, dtype, n_features, n_columns, contiguous=True): None
-        for n_features in (narrow, short, long)
-        for n_columns in _TIME_PER_CLASS
+        for n_features in (narrow, _FEWEST_FEATURES_BY_CLASS, short, long)
+        for n_columns in (*_TIME_PER_CLASS, 7, 8)
     }
     return list(found)
 
@@ -231,7 +273,7 @@ class EntryPoint:
             return self._compiled[specialisation]
 
     def _compile(self, specialisation: Specialisation) -> Callable[..., Any]:
-        dispatcher = numba.njit(**_FLAGS)(self._function)
+        dispatcher = numba.njit(**_FLAGS | ENTRY_OPTIONS)(self._function)
         dispatcher._cache = DiskCache(self._function, _FLAGS)
         dispatcher.compile(self._argument_types(specialisation))
         # A closed dispatcher takes arrays of any layout, writable or not, for a parameter of
@@ -271,3 +313,8 @@ def blocks_type(specialisation: Specialisation) -> types.Type:
 def feature_tiles_type(specialisation: Specialisation) -> types.Type:
     """The type of the transposed tiles of all threads: none where nothing is transposed."""
     return array_type(specialisation.dtype, 3) if specialisation.transposes else types.none
+
+
+def feature_weights_type(specialisation: Specialisation) -> types.Type:
+    """The type of the transposed weights of all threads: none where the lanes aren't classes."""
+    return array_type(specialisation.dtype, 4) if specialisation.class_lanes else types.none

@@ -34,18 +34,22 @@ rows, columns)``                             rightward
 ``store_block(array, row, column, block)``   the reverse
 ``load_numbered(array, numbers, first,       block of one column: vectors from `column` in the rows
 column, count, like, rows)``                 ``numbers[first + i]``; only the first `count` elements
-                                             are read, zeros follow; in the type of `like`
+                                             are read, zeros follow (None: all are read, which is
+                                             faster); in the type of `like`
 ``load_along(array, row, column, count,      block of one row: `columns` adjacent vectors, of which
 like, columns)``                             only the first `count` elements are read
 ``splat_down(array, row, column, like,       block of one column: splats of
 rows)``                                      ``array[row + i, column]``, in the type of `like`
+``splat_numbered(array, numbers, first,      block of one column: splats of
+column, like, rows)``                        ``array[numbers[first + i], column]``, in the type of
+                                             `like`
 ``add_outer(block, down, along)``            block plus the products of every vector of the block
                                              `down` with every one of `along`
 ``sum_each(block)``                          the sum over the lanes of each vector of a block: a
                                              column of vectors, one for each column of the block,
                                              with a lane for each of its rows
 ``transpose(block)``                         rows and lanes exchanged, of a block of one column
-                                             with as many rows as lanes
+                                             with as many rows as lanes, or a multiple of them
 ===========================================  =====================================================
 """
 
@@ -81,6 +85,7 @@ select_less = _implementation.select_less
 shift_to_exponent = _implementation.shift_to_exponent
 splat = _implementation.splat
 splat_down = _implementation.splat_down
+splat_numbered = _implementation.splat_numbered
 store = _implementation.store
 store_block = _implementation.store_block
 sum_each = _implementation.sum_each

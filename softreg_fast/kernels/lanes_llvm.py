@@ -449,6 +449,33 @@ def splat_down(typingctx, array, row, column, like, rows):
     return block(array, row, column, like, rows), codegen
 
 
+@intrinsic
+def splat_numbered(typingctx, array, numbers, first, column, like, rows):
+    block = Block(like, rows.count, 1)
+
+    def codegen(context, builder, signature, arguments):
+        array_type, numbers_type = signature.args[:2]
+        array_value, numbers_value, first_value, column_value = arguments[:4]
+        first_value = context.cast(builder, first_value, first, types.intp)
+        splats = []
+        for offset in range(block.rows):
+            number = _number(context, builder, numbers_type, numbers_value, first_value, offset)
+            address = _address(
+                context,
+                builder,
+                array_type,
+                array_value,
+                [number, column_value],
+                [types.intp, column],
+            )
+            scalar = context.unpack_value(builder, array_type.dtype, address)
+            element = context.cast(builder, scalar, array_type.dtype, like.dtype)
+            splats.append(_broadcast(builder, element, like.lanes))
+        return _pack(builder, block, splats)
+
+    return block(array, numbers, first, column, like, rows), codegen
+
+
 def _block_addresses(context, builder, signature, arguments, block):
     first_row = context.cast(builder, arguments[1], signature.args[1], types.intp)
     first_column = context.cast(builder, arguments[2], signature.args[2], types.intp)
@@ -486,9 +513,16 @@ def store_block(typingctx, array, row, column, block):
     return types.void(array, row, column, block), codegen
 
 
+def _count(context, builder, count, count_type):
+    is_none = isinstance(count_type, types.NoneType)
+    return None if is_none else context.cast(builder, count, count_type, types.intp)
+
+
 def _load_first(context, builder, address, dtype, count, like):
-    """A vector of the `count` numbers from an address on, zeros behind them."""
+    """A vector of the `count` numbers from an address on, zeros behind them; of all for None."""
     stored = Vector(dtype, like.lanes)
+    if count is None:
+        return _converted(builder, _load_vector(builder, address, stored), dtype, like.dtype)
     lane_numbers = ir.Constant(ir.VectorType(_INT64, like.lanes), list(range(like.lanes)))
     mask = builder.icmp_signed("<", lane_numbers, _broadcast(builder, count, like.lanes))
     pointer = builder.bitcast(address, ir.PointerType(stored.llvm_type))
@@ -514,7 +548,7 @@ def load_numbered(typingctx, array, numbers, first, column, count, like, rows):
         array_type, numbers_type = signature.args[:2]
         array_value, numbers_value, first_value, column_value, count_value = arguments[:5]
         first_value = context.cast(builder, first_value, first, types.intp)
-        count_value = context.cast(builder, count_value, count, types.intp)
+        count_value = _count(context, builder, count_value, count)
         vectors = []
         for offset in range(block.rows):
             number = _number(context, builder, numbers_type, numbers_value, first_value, offset)
@@ -541,7 +575,7 @@ def load_along(typingctx, array, row, column, count, like, columns):
     def codegen(context, builder, signature, arguments):
         array_type = signature.args[0]
         first_column = context.cast(builder, arguments[2], column, types.intp)
-        count_value = context.cast(builder, arguments[3], count, types.intp)
+        count_value = _count(context, builder, arguments[3], count)
         vectors = []
         for place in range(block.columns):
             offset = ir.Constant(_INT64, place * like.lanes)
@@ -549,7 +583,7 @@ def load_along(typingctx, array, row, column, count, like, columns):
             address = _address(
                 context, builder, array_type, arguments[0], position, [row, types.intp]
             )
-            remaining = builder.sub(count_value, offset)
+            remaining = None if count_value is None else builder.sub(count_value, offset)
             vectors.append(
                 _load_first(context, builder, address, array_type.dtype, remaining, like)
             )
@@ -619,26 +653,43 @@ def sum_each(typingctx, block):
     return sums(block), codegen
 
 
+def _joined(builder, vectors):
+    """Some vectors, a power of two of them, behind each other in one."""
+    while len(vectors) > 1:
+        lanes = 2 * vectors[0].type.count
+        mask = ir.Constant(ir.VectorType(_INT32, lanes), list(range(lanes)))
+        vectors = [
+            builder.shuffle_vector(a, b, mask)
+            for a, b in zip(vectors[::2], vectors[1::2], strict=True)
+        ]
+    return vectors[0]
+
+
 @intrinsic
 def transpose(typingctx, block):
+    lanes = block.vector.lanes
+    transposed = Block(Vector(block.vector.dtype, block.rows), lanes, 1)
+
     def codegen(context, builder, signature, arguments):
-        vectors = _unpack(builder, block, arguments[0])
-        lanes = len(vectors)
+        rows = _unpack(builder, block, arguments[0])
+        vectors = [_joined(builder, rows[first::lanes]) for first in range(lanes)]
         half = lanes // 2
         while half:
             masks = [
-                [lane + (lanes - half if lane & half else 0) for lane in range(lanes)],
-                [lane + (lanes if lane & half else half) for lane in range(lanes)],
+                [lane + (block.rows - half if lane & half else 0) for lane in range(block.rows)],
+                [lane + (block.rows if lane & half else half) for lane in range(block.rows)],
             ]
             for first in range(lanes):
                 if first & half:
                     continue
                 a, b = vectors[first], vectors[first + half]
                 vectors[first], vectors[first + half] = (
-                    builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, lanes), mask))
+                    builder.shuffle_vector(
+                        a, b, ir.Constant(ir.VectorType(_INT32, block.rows), mask)
+                    )
                     for mask in masks
                 )
             half //= 2
-        return _pack(builder, block, vectors)
+        return _pack(builder, transposed, vectors)
 
-    return block(block), codegen
+    return transposed(block), codegen

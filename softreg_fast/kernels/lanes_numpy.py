@@ -83,7 +83,7 @@ def load_as(array, row, column, like):
 
 def _load_first(array, row, column, count, like):
     vector = np.zeros_like(like)
-    available = max(0, min(count, len(like)))
+    available = len(like) if count is None else max(0, min(count, len(like)))
     vector[:available] = array[row, column : column + available]
     return vector
 
@@ -95,12 +95,24 @@ def load_numbered(array, numbers, first, column, count, like, rows):
 
 def load_along(array, row, column, count, like, columns):
     offsets = range(0, len(columns) * len(like), len(like))
-    vectors = [_load_first(array, row, column + offset, count - offset, like) for offset in offsets]
-    return np.stack([vectors])
+    counts = [None if count is None else count - offset for offset in offsets]
+    return np.stack(
+        [
+            [
+                _load_first(array, row, column + offset, available, like)
+                for offset, available in zip(offsets, counts, strict=True)
+            ]
+        ]
+    )
 
 
 def splat_down(array, row, column, like, rows):
     scalars = array[row : row + len(rows), column].astype(like.dtype)
+    return np.repeat(scalars[:, None, None], len(like), axis=2)
+
+
+def splat_numbered(array, numbers, first, column, like, rows):
+    scalars = array[numbers[first : first + len(rows)], column].astype(like.dtype)
     return np.repeat(scalars[:, None, None], len(like), axis=2)
 
 
@@ -143,4 +155,4 @@ def mantissa_part(vector):
 
 
 def transpose(block):
-    return block[:, 0].T[:, None].copy()
+    return np.ascontiguousarray(block[:, 0].T)[:, None]

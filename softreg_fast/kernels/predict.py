@@ -10,12 +10,13 @@ from .jit import (
     blocks_type,
     entry_point,
     feature_tiles_type,
+    feature_weights_type,
     features_type,
     kernel,
 )
 from .lanes import load, multiply_add, splat, store, sum_lanes
 from .link import exponentials_of_logits, exponentials_of_sigmoids, sigmoid, sum_over_classes
-from .products import forward
+from .products import forward, transpose_weights
 
 
 @kernel
@@ -70,6 +71,7 @@ def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         matrix,
         array_type(specialisation.dtype, 3),
         feature_tiles_type(specialisation),
+        feature_weights_type(specialisation),
         array_type(np.dtype(np.int64), 3),
         matrix,
         matrix,
@@ -88,6 +90,7 @@ def predict(
     parameters,
     tiles,
     feature_tiles,
+    feature_weights,
     numbers,
     probabilities_out,
     values_out,
@@ -104,9 +107,10 @@ def predict(
         Whether the link is the sigmoid.
     blocks : tuple of tuples
     parameters : (padded_classes, padded_features + lanes)
-    tiles : (1, 2 * padded_classes + 2, tile_rows)
+    tiles : (1, 2 * tile_classes + 2, tile_rows)
         Overwritten.
     feature_tiles : (1, n_features, tile_rows) or None
+    feature_weights : (1, 2, n_features + 1, class_lanes) or None
     numbers : (1, 2, >= 2 * tile_rows + 2) int64
     probabilities_out : (n_samples, n_classes), or (0, n_classes)
         `n_classes` is 2 for a model of one column.
@@ -123,8 +127,10 @@ def predict(
     tile = tiles[0]
     padded_classes = parameters.shape[0]
     n_classes = probabilities_out.shape[1]
-    logits = tile[:padded_classes]
-    values = tile[padded_classes : 2 * padded_classes]
+    tile_classes = (tile.shape[0] - 2) // 2
+    logits = tile[:tile_classes]
+    values = tile[tile_classes : 2 * tile_classes]
+    transpose_weights(parameters, width, feature_weights, 0, 0)
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
         n_padded = take_tile(
@@ -141,7 +147,18 @@ def predict(
             0,
             numbers[0],
         )
-        forward(features, feature_tiles, 0, numbers[0], n_padded, parameters, blocks, logits)
+        forward(
+            features,
+            feature_tiles,
+            feature_weights,
+            0,
+            0,
+            numbers[0],
+            n_padded,
+            parameters,
+            blocks,
+            logits,
+        )
         if not _are_finite(n_padded, logits_out.shape[1], width, logits):
             all_finite = False
         if len(logits_out) > 0:

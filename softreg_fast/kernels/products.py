@@ -7,11 +7,14 @@ their derivatives are ``(padded_classes, tile_rows)``.
 Wide rows are read where they lie, a vector of features at a time: *contracted* with the parameters
 forward, where every product ends in one sum across lanes, and *combined* backward. Of narrow
 or scattered rows a tile is transposed first (`feature_tiles`); then the lanes are rows, and the two
-operations change places. Rows of the tile beyond the last have finite numbers and no weight.
+operations change places. For rows in between and few classes the sums across lanes would cost as
+much as the products: forward, the lanes are classes, and the parameters are transposed
+(`feature_weights`). Rows of the tile beyond the last have finite numbers and no weight.
 
-`blocks` is four tuples whose lengths are the lanes, the vectors that are contracted or combined
-side by side, the classes, and how much of the next tile is fetched meanwhile: rows forward, or
-vectors backward.
+`blocks` is eight tuples whose lengths are the lanes, the vectors that are contracted or combined
+side by side, half of them, the classes, how much of the next tile is fetched meanwhile (rows
+forward, vectors backward), and, where the lanes are classes, their number and that of the rows
+taken at a time.
 """
 
 from .jit import by_presence, kernel
@@ -28,9 +31,11 @@ from .lanes import (
     repeat_down,
     splat,
     splat_down,
+    splat_numbered,
     store_block,
     sum_each,
     sum_lanes,
+    transpose,
 )
 from .rows import fetch_ahead
 
@@ -38,57 +43,90 @@ _NONE, _ONE = (), (0,)
 
 
 @kernel
+def _contract_vector(sums, vectors, numbers, first, column, count, matrix, group, like, blocks):
+    width, side, _, classes, _, _, _, _ = blocks
+    down = load_numbered(vectors, numbers, first, column, count, like, side)
+    along = load_block(matrix, group, column, width, classes, _ONE)
+    return add_outer(sums, down, along)
+
+
+@kernel
 def _contract(sums, vectors, numbers, first, n_columns, matrix, group, blocks, ahead, rows_ahead):
     """Add, for some classes and some numbered rows, their vectors times the matrix' vectors."""
-    width, side, classes, _, _ = blocks
+    width = blocks[0]
     like = load(matrix, group, 0, width)
-    for column in range(0, n_columns, len(width)):
+    whole = n_columns - n_columns % len(width)
+    for column in range(0, whole, len(width)):
         prefetch_numbered(vectors, numbers, ahead, column, rows_ahead)
-        down = load_numbered(vectors, numbers, first, column, n_columns - column, like, side)
-        along = load_block(matrix, group, column, width, classes, _ONE)
-        sums = add_outer(sums, down, along)
+        sums = _contract_vector(
+            sums, vectors, numbers, first, column, None, matrix, group, like, blocks
+        )
+    if whole < n_columns:
+        prefetch_numbered(vectors, numbers, ahead, whole, rows_ahead)
+        sums = _contract_vector(
+            sums, vectors, numbers, first, whole, n_columns - whole, matrix, group, like, blocks
+        )
     return sum_each(sums)
 
 
 @kernel
-def _combine(
-    sums, scalars, group, vectors, numbers, n_rows, ahead, column, n_columns, blocks, columns
-):
-    """Add, for some classes, the sum of the numbered rows' vectors times the classes' scalars."""
-    width, _, classes, _, vectors_ahead = blocks
+def _combine(sums, scalars, group, vectors, numbers, n_rows, ahead, column, count, blocks, columns):
+    """Add, for some classes, the sum of the numbered rows' vectors times the classes' scalars.
+
+    `count` is how many elements of the rows there are from `column` on, None if enough.
+    """
+    width, _, _, classes, _, vectors_ahead, _, _ = blocks
     like = load(scalars, group, 0, width)
     # Each group of classes fetches other vectors.
     column_ahead = column + group // len(classes) * len(vectors_ahead) * len(width)
     for row in range(n_rows):
         prefetch_along(vectors, numbers[ahead + row], column_ahead, width, vectors_ahead)
         down = splat_down(scalars, group, row, like, classes)
-        along = load_along(vectors, numbers[row], column, n_columns - column, like, columns)
+        along = load_along(vectors, numbers[row], column, count, like, columns)
         sums = add_outer(sums, down, along)
     return sums
 
 
-def _forward_wide(
-    features, feature_tiles, thread, all_numbers, n_rows, parameters, blocks, logits_out
-):
-    """Logits of a tile of rows.
+def _leave_weights(parameters, width, feature_weights_out, thread, model):
+    pass
+
+
+def _transpose_weights(parameters, width, feature_weights_out, thread, model):
+    """Weights with a row for each feature, if there is an array for them; the last is the biases.
 
     Parameters
     ----------
-    features : (n_samples, n_features)
-        Rows of neighbouring numbers, if there is no `feature_tile`.
-    feature_tiles : (n_threads, >= n_features, tile_rows) or None
-        The rows transposed, and finite numbers below, to whole vectors.
-    thread : int
-        Whose tile to take.
-    all_numbers : (2, >= 2 * tile_rows) int64
-        Which rows of `features` are in the tile, and from `tile_rows` on in the next; 0, 1, 2 ...
-    n_rows : int
-        Rows in the tile, a multiple of the lanes.
     parameters : (padded_classes, padded_features + lanes)
-    blocks : tuple of tuples
-    logits_out : (padded_classes, tile_rows)
+    width : tuple of `lanes`
+    feature_weights_out : (n_threads, n_models, n_features + 1, class_lanes) or None
+    thread, model : int
+        Which to write.
     """
-    width, side, classes, rows_ahead, _ = blocks
+    weights_out = feature_weights_out[thread, model]
+    n_features = weights_out.shape[0] - 1
+    bias_column = parameters.shape[1] - len(width)
+    for label in range(min(parameters.shape[0], weights_out.shape[1])):
+        for feature in range(n_features):
+            weights_out[feature, label] = parameters[label, feature]
+        weights_out[n_features, label] = parameters[label, bias_column]
+
+
+transpose_weights = by_presence(_leave_weights, feature_weights_out=_transpose_weights)
+
+
+def _forward_wide(
+    features,
+    feature_tiles,
+    feature_weights,
+    thread,
+    model,
+    all_numbers,
+    n_rows,
+    parameters,
+    blocks,
+    logits_out,
+):
+    width, side, _, classes, rows_ahead, _, _, _ = blocks
     numbers = all_numbers[0]
     n_features = features.shape[1]
     bias_column = parameters.shape[1] - len(width)
@@ -117,8 +155,7 @@ def _forward_wide(
 def _forward_columns(
     feature_tile, n_features, numbers, row, columns, parameters, blocks, logits_out
 ):
-    width, _, classes, _, _ = blocks
-    tile_rows = feature_tile.shape[1]
+    width, _, _, classes, _, _, _, _ = blocks
     bias_column = parameters.shape[1] - len(width)
     for group in range(0, parameters.shape[0], len(classes)):
         like = load(logits_out, group, row, width)
@@ -132,7 +169,7 @@ def _forward_columns(
             n_features,
             0,
             row,
-            tile_rows,
+            None,
             blocks,
             columns,
         )
@@ -140,9 +177,18 @@ def _forward_columns(
 
 
 def _forward_narrow(
-    features, feature_tiles, thread, all_numbers, n_rows, parameters, blocks, logits_out
+    features,
+    feature_tiles,
+    feature_weights,
+    thread,
+    model,
+    all_numbers,
+    n_rows,
+    parameters,
+    blocks,
+    logits_out,
 ):
-    width, side, _, _, _ = blocks
+    width, side, _, _, _, _, _, _ = blocks
     feature_tile = feature_tiles[thread]
     numbers = all_numbers[1]
     n_features = features.shape[1]
@@ -158,7 +204,58 @@ def _forward_narrow(
         )
 
 
-forward = by_presence("feature_tiles", _forward_wide, _forward_narrow)
+def _forward_by_class(
+    features,
+    feature_tiles,
+    feature_weights,
+    thread,
+    model,
+    all_numbers,
+    n_rows,
+    parameters,
+    blocks,
+    logits_out,
+):
+    """Logits of a tile of rows.
+
+    Parameters
+    ----------
+    features : (n_samples, n_features)
+        Rows of neighbouring numbers, if there are no `feature_tiles`.
+    feature_tiles : (n_threads, >= n_features, tile_rows) or None
+        The rows transposed, and finite numbers below, to whole vectors.
+    feature_weights : (n_threads, n_models, n_features + 1, class_lanes) or None
+        The parameters, transposed.
+    thread, model : int
+        Which of them to take.
+    all_numbers : (2, >= 2 * tile_rows) int64
+        Which rows of `features` are in the tile, and from `tile_rows` on in the next; 0, 1, 2 ...
+    n_rows : int
+        Rows in the tile, a multiple of the lanes.
+    parameters : (padded_classes, padded_features + lanes)
+    blocks : tuple of tuples
+    logits_out : (>= padded_classes, tile_rows)
+        As many as `class_lanes`, if there are `feature_weights`.
+    """
+    width, _, _, _, _, _, class_width, side = blocks
+    weights = feature_weights[thread, model]
+    numbers = all_numbers[0]
+    n_features = features.shape[1]
+    biases = load(weights, n_features, 0, class_width)
+    for row in range(0, n_rows, len(side)):
+        for column in range(0, n_features, len(width)):
+            prefetch_numbered(features, numbers, logits_out.shape[1] + row, column, side)
+        logits = block_of(biases, side, _ONE)
+        for feature in range(n_features):
+            down = splat_numbered(features, numbers, row, feature, biases, side)
+            along = load_block(weights, feature, 0, class_width, _ONE, _ONE)
+            logits = add_outer(logits, down, along)
+        store_block(logits_out, 0, row, transpose(logits))
+
+
+forward = by_presence(
+    _forward_wide, feature_weights=_forward_by_class, feature_tiles=_forward_narrow
+)
 
 
 @kernel
@@ -170,10 +267,9 @@ def _keep(block, is_first, row, column, width, rows, columns, gradient):
 
 @kernel
 def _backward_columns(
-    features, numbers, n_rows, slopes, column, columns, is_first, blocks, gradient
+    features, numbers, n_rows, slopes, column, count, columns, is_first, blocks, gradient
 ):
-    width, _, classes, _, _ = blocks
-    n_features = features.shape[1]
+    width, _, _, classes, _, _, _, _ = blocks
     for group in range(0, gradient.shape[0], len(classes)):
         zero = splat(0.0, load(slopes, group, 0, width))
         products = _combine(
@@ -185,7 +281,7 @@ def _backward_columns(
             n_rows,
             slopes.shape[1],
             column,
-            n_features,
+            count,
             blocks,
             columns,
         )
@@ -220,18 +316,25 @@ def _backward_wide(
     gradient : (padded_classes, padded_features + lanes)
         Changed in place. The tile is summed by itself first, which keeps rounding errors small.
     """
-    width, side, _, _, _ = blocks
+    width, side, half_side, _, _, _, _, _ = blocks
     numbers = all_numbers[0]
     n_features = features.shape[1]
-    step = len(side) * len(width)
-    whole_features = n_features - n_features % step
-    for column in range(0, whole_features, step):
+    whole_features = n_features - n_features % len(width)
+    step, half_step = len(side) * len(width), len(half_side) * len(width)
+    column = whole_features - whole_features % step
+    for whole_column in range(0, column, step):
         _backward_columns(
-            features, numbers, n_rows, slopes, column, side, is_first, blocks, gradient
+            features, numbers, n_rows, slopes, whole_column, None, side, is_first, blocks, gradient
         )
-    for column in range(whole_features, n_features, len(width)):
+    if whole_features - column >= half_step:
         _backward_columns(
-            features, numbers, n_rows, slopes, column, _ONE, is_first, blocks, gradient
+            features, numbers, n_rows, slopes, column, None, half_side, is_first, blocks, gradient
+        )
+        column += half_step
+    for last_column in range(column, n_features, len(width)):
+        count = n_features - last_column
+        _backward_columns(
+            features, numbers, n_rows, slopes, last_column, count, _ONE, is_first, blocks, gradient
         )
     _backward_biases(n_rows, slopes, is_first, width, gradient)
 
@@ -239,7 +342,7 @@ def _backward_wide(
 def _backward_narrow(
     features, feature_tiles, thread, all_numbers, n_rows, slopes, is_first, blocks, gradient
 ):
-    width, side, classes, _, _ = blocks
+    width, side, _, classes, _, _, _, _ = blocks
     feature_tile = feature_tiles[thread]
     numbers = all_numbers[1]
     n_features = feature_tile.shape[0]
@@ -266,4 +369,4 @@ def _backward_narrow(
     _backward_biases(n_rows, slopes, is_first, width, gradient)
 
 
-backward = by_presence("feature_tiles", _backward_wide, _backward_narrow)
+backward = by_presence(_backward_wide, feature_tiles=_backward_narrow)

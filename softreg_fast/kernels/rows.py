@@ -242,4 +242,4 @@ def _transpose_rows(
             feature_tile_out[feature, place] = features[numbers[place], feature]
 
 
-transpose_rows = by_presence("feature_tiles_out", _leave_rows, _transpose_rows)
+transpose_rows = by_presence(_leave_rows, feature_tiles_out=_transpose_rows)

@@ -219,6 +219,7 @@ class GradientDescent:
             self._totals,
             self._workspace.tiles,
             self._workspace.feature_tiles,
+            self._workspace.feature_weights,
             self._workspace.numbers,
             self._chunk_results,
             self._states,
