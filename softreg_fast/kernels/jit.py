@@ -194,7 +194,7 @@ def choose_specialisation(
     side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
     transposes = not class_lanes and (not contiguous or n_features < _WIDE_VECTORS * lanes)
     is_long = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
-    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else (side, 0)
+    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else (side, 1)
     if transposes:
         rows_ahead = vectors_ahead = 0
     return Specialisation(
