@@ -20,6 +20,10 @@ _FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
 _COLUMN_ROWS = 64
 _TRANSPOSED_BYTES = 1 << 20
 
+# Of a block and of a window of a shuffled order. At least 256 blocks make up a window.
+_BLOCK_BYTES, _MOST_BLOCK_BITS = 1 << 11, 5
+_WINDOW_BYTES, _FEWEST_WINDOW_BITS, _MOST_WINDOW_BITS = 1 << 19, 8, 13
+
 # Fewer products than this in a batch are no work for two threads: it isn't cut.
 _PRODUCTS_WORTH_CUTTING = 150_000
 _PRODUCTS_PER_CLASS = 100
@@ -45,12 +49,19 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     return array
 
 
+def are_rows_contiguous(features: FloatArray) -> bool:
+    """Whether the numbers of a row are neighbours in memory."""
+    return features.strides[1] == features.itemsize or features.shape[1] == 1
+
+
 def specialise(features: FloatArray, dtype: np.dtype, n_columns: int) -> Specialisation:
     """What kernels are compiled for, given features and the columns of a model."""
-    n_features = features.shape[1]
-    contiguous = features.strides[1] == features.itemsize or n_features == 1
     return choose_specialisation(
-        features.dtype, dtype, n_features, n_columns, contiguous=contiguous
+        features.dtype,
+        dtype,
+        features.shape[1],
+        n_columns,
+        contiguous=are_rows_contiguous(features),
     )
 
 
@@ -155,6 +166,33 @@ def _share(n_rows: int, most_rows: int, lanes: int) -> int:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """How a shuffled order is made up; see `reference.shuffled_rows`.
+
+    Attributes
+    ----------
+    block_bits : int
+        The rows of a block are two to this power.
+    window_rows : int
+        A power of two.
+    """
+
+    block_bits: int
+    window_rows: int
+
+
+def choose_windows(row_bytes: int) -> Windows:
+    """Windows for rows of features of some bytes: long blocks, and two windows in the cache."""
+
+    def bits(n_bytes: int) -> int:
+        return max(n_bytes // row_bytes, 1).bit_length() - 1
+
+    block_bits = min(bits(_BLOCK_BYTES), _MOST_BLOCK_BITS)
+    window_bits = min(max(bits(_WINDOW_BYTES), _FEWEST_WINDOW_BITS), _MOST_WINDOW_BITS)
+    return Windows(block_bits, 1 << window_bits)
+
+
+@dataclass(frozen=True)
 class Workspace:
     """What threads work in beside the parameters.
 
@@ -166,8 +204,8 @@ class Workspace:
         Transposed rows.
     feature_weights : ndarray of shape (n_threads, 2, n_features + 1, class_lanes) or None
         Transposed parameters.
-    numbers : ndarray of shape (n_threads, 2, >= 2 * tile_rows + 2), int64
-        Row numbers; 0, 1, 2 ...
+    numbers : ndarray of shape (n_threads, 4, >= 2 * tile_rows), int64
+        Row numbers; 0, 1, 2 ...; the blocks of two windows.
     """
 
     tiles: FloatArray
@@ -184,9 +222,11 @@ def make_workspace(
     specialisation: Specialisation,
 ) -> Workspace:
     """A workspace for some threads."""
+    row_bytes = n_features * specialisation.features_dtype.itemsize
     n_values = 2 * max(len(parameters), specialisation.class_lanes) + 2
     feature_tiles = feature_weights = None
-    n_numbers = 2 * tile_rows + 2
+    windows = choose_windows(row_bytes)
+    n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
     if specialisation.transposes:
         padded = _round_up(n_features, specialisation.lanes)
         feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
@@ -194,7 +234,7 @@ def make_workspace(
     if specialisation.class_lanes:
         shape = n_threads, 2, n_features + 1, specialisation.class_lanes
         feature_weights = aligned_zeros(shape, parameters.dtype)
-    numbers = np.zeros((n_threads, 2, n_numbers), np.int64)
+    numbers = np.zeros((n_threads, 4, n_numbers), np.int64)
     numbers[:, 1] = np.arange(n_numbers)
     tiles = aligned_zeros((n_threads, n_values, tile_rows), parameters.dtype)
     return Workspace(tiles, feature_tiles, feature_weights, numbers)

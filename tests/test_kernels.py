@@ -6,13 +6,15 @@ from conftest import WITHOUT_JIT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from softreg_fast import reference
+from softreg_fast import layout, reference
 from softreg_fast.kernels import jit
 from softreg_fast.kernels.exponential import exponential, logarithm
 from softreg_fast.kernels.lanes import load, store
+from softreg_fast.layout import Windows, choose_windows
 from softreg_fast.monitor import EpochLog
 from softreg_fast.prediction import decide, predict
 from softreg_fast.problem import make_problem
+from softreg_fast.solvers import sgd
 from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
 
 KINDS = [("sigmoid", "notebook"), ("sigmoid", "exact"), ("identity", "exact")]
@@ -245,8 +247,9 @@ def test_one_column_equals_reference(make_data, n_features, dtype):
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 16, 17, 1000])
-def test_shuffled_order_takes_every_row_once_and_another_way_each_epoch(n_samples):
-    orders = [reference.shuffled_rows(n_samples, seed, epoch) for seed, epoch in
+@pytest.mark.parametrize("windows", [(0, 1), (0, 64), (2, 16), (5, 8192)])
+def test_shuffled_order_takes_every_row_once_and_another_way_each_epoch(n_samples, windows):
+    orders = [reference.shuffled_rows(n_samples, seed, epoch, *windows) for seed, epoch in
               [(0, 0), (0, 1), (1, 0), (2**64 - 1, 5)]]  # fmt: skip
     for order in orders:
         np.testing.assert_array_equal(np.sort(order), np.arange(n_samples))
@@ -255,10 +258,13 @@ def test_shuffled_order_takes_every_row_once_and_another_way_each_epoch(n_sample
 
 
 @pytest.mark.skipif(WITHOUT_JIT, reason="too slow")
-def test_shuffled_order_mixes_well():
+@pytest.mark.parametrize("windows", [(0, 1), (0, 64), (2, 64), (5, 64)])
+def test_shuffled_order_mixes_well(windows):
     """Where a row comes, and which follows which, are spread as by chance."""
     n_samples, n_orders = 64, 2000
-    orders = np.array([reference.shuffled_rows(n_samples, 7, epoch) for epoch in range(n_orders)])
+    orders = np.array(
+        [reference.shuffled_rows(n_samples, 7, epoch, *windows) for epoch in range(n_orders)]
+    )
     expected = n_orders / n_samples
     for position in (0, 1, 31, 63):
         counts = np.bincount(orders[:, position], minlength=n_samples)
@@ -272,12 +278,18 @@ def test_shuffled_order_mixes_well():
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(("n_features", "batch_size"), [(5, 20), (5, 83), (60, 33)])
-def test_shuffled_epochs_equal_reference(make_data, n_features, batch_size, order):
+@pytest.mark.parametrize("windows", [None, Windows(0, 16), Windows(2, 4), Windows(2, 32)])
+def test_shuffled_epochs_equal_reference(
+    make_data, monkeypatch, n_features, batch_size, order, windows
+):
     features, targets = make_data(83, n_features, 4)
+    windows = windows or choose_windows(8 * n_features)
+    for user in (layout, sgd):
+        monkeypatch.setattr(user, "choose_windows", lambda row_bytes: windows)
     weights, bias = start = _start(n_features, 4, np.float64)
     losses, accuracies = [], []
     for epoch in range(3):
-        rows = reference.shuffled_rows(83, 11, epoch)
+        rows = reference.shuffled_rows(83, 11, epoch, windows.block_bits, windows.window_rows)
         loss, accuracy, weights, bias = reference.epoch(
             features[rows], targets[rows], weights, bias, 0.3, batch_size, "identity", "exact"
         )
@@ -468,11 +480,15 @@ def test_early_stopping_looks_at_the_first_lowest_loss(make_data):
         np.testing.assert_array_equal(stopped.losses, log.losses[:expected])
 
 
-def test_stopping_and_resuming_anywhere_changes_no_bit(make_data, monkeypatch):
-    features, targets = make_data(150, 3, 4)
-    start = _start(3, 4, np.float64)
+@pytest.mark.parametrize(("n_features", "shuffle_seed"), [(3, None), (20, 5)])
+def test_stopping_and_resuming_anywhere_changes_no_bit(
+    make_data, monkeypatch, n_features, shuffle_seed
+):
+    features, targets = make_data(150, n_features, 4)
+    start = _start(n_features, 4, np.float64)
     arguments = features, targets, start, np.float64, "sigmoid", "notebook"
     settings = {"batch_size": 70, "n_epochs": 3 if WITHOUT_JIT else 30, "patience": 20}
+    settings["shuffle_seed"] = shuffle_seed
     whole, *solution = _descend(*arguments, **settings)
 
     for seconds, first in [(1e-9, 1), (1e-4, 500)]:
@@ -503,16 +519,20 @@ def eager_threads(monkeypatch):
         (1000.0, 1, 50, "f8", 7),
         (0.5, 0, 203, "f4", 7),
         (0.5, 0, 120, "f4", 60),
+        (0.5, 0, 120, "f4", 130),
     ],
 )
+@pytest.mark.parametrize("shuffle_seed", [None, 3])
 @pytest.mark.usefixtures("eager_threads")
 def test_any_number_of_threads_gives_the_same_bits(
-    make_data, learning_rate, patience, batch_size, dtype, n_features
+    make_data, learning_rate, patience, batch_size, dtype, n_features, shuffle_seed
 ):
     features, targets = make_data(203, n_features, 5)
     start = _start(n_features, 5, np.dtype(dtype))
     problem = make_problem(features, targets, "sigmoid", np.dtype(dtype))
-    settings = DescentSettings(learning_rate, batch_size, 6, patience, "notebook")
+    settings = DescentSettings(
+        learning_rate, batch_size, 6, patience, "notebook", shuffle_seed=shuffle_seed
+    )
     results = []
     for n_threads in (1, 2, 3, 4, 7):
         descent = GradientDescent(problem, settings, *start, n_threads)

@@ -32,8 +32,9 @@ from .lanes import load, load_as, multiply_add, splat, store, sum_lanes
 from .link import count_correct, loss_and_slopes
 from .products import backward, forward, transpose_weights
 from .rows import (
-    key_of_epoch,
+    fetch_targets,
     number_rows,
+    order_of_epoch,
     take_targets,
     transpose_rows,
 )
@@ -52,6 +53,8 @@ RUN_SETTINGS = np.dtype(
         ("n_epochs", np.int64),
         ("patience", np.int64),  # epochs without a lower loss before the stop; 0: no stop
         ("n_classes", np.int64),  # columns of the model
+        ("block_bits", np.int64),  # of the shuffled order; see `rows`
+        ("window_rows", np.int64),
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
         ("learning_rate", np.float64),
         ("use_sigmoid", np.bool_),
@@ -119,8 +122,7 @@ def take_tile(
     start,
     n_rows,
     ahead,
-    shuffled,
-    key,
+    order,
     blocks,
     tile,
     feature_tiles,
@@ -137,16 +139,16 @@ def take_tile(
         The tile's positions in the order of the rows.
     ahead : int
         Where the next tile will begin.
-    shuffled : bool
-    key : uint64
+    order : tuple
+        See `rows`.
     blocks : tuple of tuples
     tile : (2 * tile_classes + 2, tile_rows)
         The last two rows become targets and weights.
     feature_tiles : (n_threads, >= n_features, tile_rows) or None
         The thread's becomes the rows transposed.
     thread : int
-    numbers : (2, >= 2 * tile_rows + 2) int64
-        The second row is 0, 1, 2 ...
+    numbers : (4, >= 2 * tile_rows) int64
+        The second row is 0, 1, 2 ..., the first and the last two are overwritten.
 
     Returns
     -------
@@ -156,16 +158,16 @@ def take_tile(
     lanes = len(blocks[0])
     tile_rows = tile.shape[1]
     n_padded = -(-n_rows // lanes) * lanes
-    number_rows(
-        start, n_rows, n_padded, ahead, features.shape[0], shuffled, key, tile_rows, numbers[0]
-    )
+    number_rows(start, n_rows, n_padded, ahead, features.shape[0], order, tile_rows, numbers)
+    if order[0]:
+        fetch_targets(targets, n_rows, tile_rows, numbers[0])
     n_values = tile.shape[0] - 2
     take_targets(targets, n_rows, n_padded, numbers[0], tile[n_values], tile[n_values + 1])
     transpose_rows(
         features,
         n_rows,
         n_padded,
-        shuffled,
+        order[0],
         numbers[0],
         blocks[0],
         feature_tiles,
@@ -182,7 +184,7 @@ def _work_on_chunk(
     start,
     stop,
     ahead,
-    key,
+    order,
     first_model,
     last_model,
     count_now,
@@ -228,8 +230,7 @@ def _work_on_chunk(
             tile_start,
             tile_stop - tile_start,
             tile_stop if tile_stop < stop else ahead,
-            settings["shuffle"],
-            key,
+            order,
             blocks,
             tile,
             feature_tiles,
@@ -471,8 +472,8 @@ def run_epochs(
         None reads features where they lie.
     feature_weights : (n_threads, 2, n_features + 1, class_lanes) or None
         Zero at first.
-    numbers : (n_threads, 2, >= 2 * tile_rows + 2) int64
-        The second row of each is 0, 1, 2 ...
+    numbers : (n_threads, 4, >= 2 * tile_rows) int64
+        The second row of each is 0, 1, 2 ...; the others are zero at first.
     chunk_results : (n_chunks, 2) float64
         Loss and number of correctly classified rows of each chunk.
     states : (1,) RUN_STATE
@@ -511,7 +512,14 @@ def run_epochs(
     ):
         phase = state["phase"]
         start = state["row"]
-        key = key_of_epoch(settings["seed"], state["n_trained"])
+        order = order_of_epoch(
+            settings["shuffle"],
+            settings["seed"],
+            state["n_trained"],
+            n_samples,
+            settings["block_bits"],
+            settings["window_rows"],
+        )
         is_training = phase == TRAINING
         phase_stop = n_samples
         is_behind = score and state["n_scored"] < state["n_trained"]
@@ -541,7 +549,7 @@ def run_epochs(
                 chunk_start,
                 chunk_stop,
                 chunk_stop if chunk < last_chunk else next_round,
-                key,
+                order,
                 first_model,
                 last_model,
                 counts_now,

@@ -22,6 +22,7 @@ vectors in a block. `array` is two-dimensional.
 ``exponent_part(vector)``                    the power of 2 that goes with it
 ``sum_lanes(vector)``                        one scalar
 ``prefetch(array, row, column)``             a hint; never a fault, even outside of the array
+``prefetch_element(array, index)``           the same for a one-dimensional array
 ``prefetch_along(array, row, column, width,  the same for as many vectors as `vectors` is long
 vectors)``
 ``prefetch_numbered(array, numbers, first,   the same in the rows ``numbers[first + i]``
@@ -76,6 +77,7 @@ maximum = _implementation.maximum
 minimum = _implementation.minimum
 multiply_add = _implementation.multiply_add
 prefetch = _implementation.prefetch
+prefetch_element = _implementation.prefetch_element
 prefetch_along = _implementation.prefetch_along
 prefetch_numbered = _implementation.prefetch_numbered
 repeat_along = _implementation.repeat_along

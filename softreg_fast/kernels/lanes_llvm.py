@@ -349,6 +349,18 @@ def _number(context, builder, numbers_type, numbers, first, offset):
 
 
 @intrinsic
+def prefetch_element(typingctx, array, index):
+    def codegen(context, builder, signature, arguments):
+        address = _address(
+            context, builder, signature.args[0], arguments[0], arguments[1:], signature.args[1:]
+        )
+        _prefetch(builder, address)
+        return context.get_dummy_value()
+
+    return types.void(array, index), codegen
+
+
+@intrinsic
 def prefetch_numbered(typingctx, array, numbers, first, column, rows):
     def codegen(context, builder, signature, arguments):
         array_type, numbers_type = signature.args[:2]

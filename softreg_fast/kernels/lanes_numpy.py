@@ -55,6 +55,10 @@ def prefetch(array, row, column):
     pass
 
 
+def prefetch_element(array, index):
+    pass
+
+
 def prefetch_numbered(array, numbers, first, column, rows):
     pass
 

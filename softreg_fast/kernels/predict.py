@@ -111,7 +111,7 @@ def predict(
         Overwritten.
     feature_tiles : (1, n_features, tile_rows) or None
     feature_weights : (1, 2, n_features + 1, class_lanes) or None
-    numbers : (1, 2, >= 2 * tile_rows + 2) int64
+    numbers : (1, 4, >= 2 * tile_rows) int64
     probabilities_out : (n_samples, n_classes), or (0, n_classes)
         `n_classes` is 2 for a model of one column.
     values_out, logits_out : (n_samples, n_columns), or (0, n_columns)
@@ -131,6 +131,7 @@ def predict(
     logits = tile[:tile_classes]
     values = tile[tile_classes : 2 * tile_classes]
     transpose_weights(parameters, width, feature_weights, 0, 0)
+    order = (False, np.uint64(0), 0, 0, 1)
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
         n_padded = take_tile(
@@ -139,8 +140,7 @@ def predict(
             tile_start,
             n_rows,
             tile_start + n_rows,
-            False,
-            np.uint64(0),
+            order,
             blocks,
             tile,
             feature_tiles,

@@ -1,20 +1,39 @@
 """Which rows a tile takes, in order or shuffled, and what is read of them beside the features.
 
-A shuffled order needs no memory: a Feistel network (Luby and Rackoff, How to construct pseudorandom
-permutations, 1988) on the pairs ``(position // breadth, position % breadth)`` permutes
-``height * breadth`` numbers, and what falls behind the last row is sent through it again.
+A shuffled order takes blocks of neighbouring rows in a random order, as many at a time as the cache
+holds, and shuffles the rows of such a *window*: rows read one by one from anywhere in memory would
+take several times as long as training on them. Where the blocks begin differs from epoch to epoch.
+
+No order needs memory. That of the blocks is a Feistel network (Luby and Rackoff, How to construct
+pseudorandom permutations, 1988) on the pairs ``(position // breadth, position % breadth)``, which
+permutes ``height * breadth`` numbers. That within a window is made of steps that can each be undone
+on the numbers below a power of two: multiplication by an odd number, and adding a number's upper
+bits to its lower ones without carry. What falls behind the last number is sent through again.
+
+`order` is a tuple: whether to shuffle, the epoch's key, the row that the first block begins with,
+the rows of a block as a power of two, and the rows of a window.
 """
 
 import numpy as np
 
 from .jit import by_presence, kernel
-from .lanes import load, load_along, load_numbered, prefetch, store_block, transpose
+from .lanes import (
+    load,
+    load_along,
+    load_numbered,
+    prefetch,
+    prefetch_element,
+    store_block,
+    transpose,
+)
 
-_ROUNDS = 3
+_ROWS_PER_FETCH = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_TWICE_GOLDEN = np.uint64(0x3C6EF372FE94F82A)
 _MIXERS = np.uint64(0x9E3779B1), np.uint64(0x85EBCA77)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_ODD = np.uint64(1)
 _ONE = (0,)
 
 
@@ -50,59 +69,167 @@ def _offset(number, key, size):
 
 
 @kernel
+def _feistel_round(left, right, height, breadth, key):
+    left += _offset(right, key, height)
+    left -= height if left >= height else np.uint64(0)
+    right += _offset(left, key + _GOLDEN, breadth)
+    right -= breadth if right >= breadth else np.uint64(0)
+    return left, right
+
+
+@kernel
 def _permuted(position, height, breadth, key):
     # Exact for positions below 2**52, and unlike a division of integers a vector instruction.
     left = np.uint64(np.int64(np.float64(np.int64(position)) / np.float64(np.int64(breadth))))
     right = position - left * breadth
-    for _ in range(_ROUNDS):
-        left += _offset(right, key, height)
-        left -= height if left >= height else np.uint64(0)
-        key += _GOLDEN
-        right += _offset(left, key, breadth)
-        right -= breadth if right >= breadth else np.uint64(0)
-        key += _GOLDEN
+    # Written out, as loops with a fixed number of turns aren't made into vector instructions.
+    left, right = _feistel_round(left, right, height, breadth, key)
+    left, right = _feistel_round(left, right, height, breadth, key + _TWICE_GOLDEN)
+    left, right = _feistel_round(left, right, height, breadth, key + _TWICE_GOLDEN + _TWICE_GOLDEN)
     return left * breadth + right
 
 
 @kernel
-def shuffle_positions(start, stop, n_samples, key, numbers_out):
-    """Row numbers at some positions of a shuffled order.
+def shuffle_blocks(start, stop, n_blocks, key, blocks_out):
+    """Block numbers at some positions of a shuffled order.
 
     Parameters
     ----------
     start, stop : int
-        Positions, from 0 to `n_samples`.
-    n_samples : int
+        Positions, from 0 to `n_blocks`.
+    n_blocks : int
         Below 2**52.
     key : uint64
-    numbers_out : (>= stop - start,) int64
+    blocks_out : (>= stop - start,) int64
     """
-    n_rows = np.uint64(n_samples)
-    breadth = np.uint64(np.ceil(np.sqrt(n_samples)))
-    height = (n_rows + breadth - np.uint64(1)) // breadth
+    n_numbers = np.uint64(n_blocks)
+    breadth = np.uint64(np.ceil(np.sqrt(n_blocks)))
+    height = (n_numbers + breadth - np.uint64(1)) // breadth
     for place in range(stop - start):
-        numbers_out[place] = np.int64(_permuted(np.uint64(start + place), height, breadth, key))
+        blocks_out[place] = np.int64(_permuted(np.uint64(start + place), height, breadth, key))
     for place in range(stop - start):
-        while numbers_out[place] >= n_samples:
-            numbers_out[place] = np.int64(
-                _permuted(np.uint64(numbers_out[place]), height, breadth, key)
+        while blocks_out[place] >= n_blocks:
+            blocks_out[place] = np.int64(
+                _permuted(np.uint64(blocks_out[place]), height, breadth, key)
             )
 
 
 @kernel
-def _number_positions(start, stop, n_samples, shuffled, key, numbers_out):
-    stop = max(min(stop, n_samples), start)
-    if shuffled:
-        shuffle_positions(start, stop, n_samples, key, numbers_out)
-    else:
-        for place in range(stop - start):
-            numbers_out[place] = start + place
-    return stop - start
+def _mixing_round(number, mask, shift, key):
+    number = ((number ^ (number >> shift)) & _LOW) * ((key & _LOW) | _ODD)
+    return (number + (key >> _HALF)) & mask
 
 
 @kernel
-def number_rows(start, n_rows, n_padded, ahead, n_samples, shuffled, key, tile_rows, numbers):
-    """Row numbers of a tile, and of the next.
+def _mixed(number, mask, shift, key):
+    """Another number from 0 to `mask`, one for each. `mask` is below 2**31."""
+    number = (number + key) & mask
+    number = _mixing_round(number, mask, shift, key_of_epoch(key, 0))
+    number = _mixing_round(number, mask, shift, key_of_epoch(key, 1))
+    number = _mixing_round(number, mask, shift, key_of_epoch(key, 2))
+    number = _mixing_round(number, mask, shift, key_of_epoch(key, 3))
+    number = _mixing_round(number, mask, shift, key_of_epoch(key, 4))
+    return number ^ (number >> shift)
+
+
+@kernel
+def _shuffle_places(start, stop, n_places, key, places_out):
+    """Places within a window at some positions of its shuffled order."""
+    n_bits = 1
+    while (1 << n_bits) < n_places:
+        n_bits += 1
+    mask = np.uint64((1 << n_bits) - 1)
+    shift = np.uint64((n_bits + 1) // 2)
+    for place in range(stop - start):
+        places_out[place] = np.int64(_mixed(np.uint64(start + place), mask, shift, key))
+    for place in range(stop - start):
+        while places_out[place] >= n_places:
+            places_out[place] = np.int64(_mixed(np.uint64(places_out[place]), mask, shift, key))
+
+
+@kernel
+def order_of_epoch(shuffled, seed, epoch, n_samples, block_bits, window_rows):
+    """The `order` of an epoch."""
+    key = key_of_epoch(seed, epoch)
+    first_row = np.int64(key % np.uint64(n_samples))
+    return shuffled, key, first_row, block_bits, window_rows
+
+
+@kernel
+def _fill_table(window, n_samples, order, table):
+    """See to it that a table holds the first rows of a window's blocks, behind its signature.
+
+    The incomplete block at the end of all rows comes behind the others.
+    """
+    _, key, first_row, block_bits, window_rows = order
+    signature = np.int64(key_of_epoch(key, window) >> np.uint64(1))
+    if table[0] == signature:
+        return
+    n_blocks = n_samples >> block_bits
+    start = min(window * (window_rows >> block_bits), n_blocks)
+    stop = min(start + (window_rows >> block_bits), n_blocks)
+    shuffle_blocks(start, stop, n_blocks, key, table[1:])
+    table[1 + stop - start] = n_blocks
+    for place in range(1, 2 + stop - start):
+        row = (table[place] << block_bits) + first_row
+        table[place] = row - n_samples if row >= n_samples else row
+    table[0] = signature
+
+
+@kernel
+def _look_up(table, n_samples, block_bits, places):
+    """Rows instead of the places of a window."""
+    within = (1 << block_bits) - 1
+    for place in range(len(places)):
+        row = table[1 + (places[place] >> block_bits)] + (places[place] & within)
+        places[place] = row - n_samples if row >= n_samples else row
+
+
+@kernel
+def _number_in_blocks(first, table, block_bits, numbers_out):
+    """Rows at places of a window from `first` on; beyond the last within the block that has it."""
+    block_rows = 1 << block_bits
+    done = 0
+    while done < len(numbers_out):
+        within = (first + done) & (block_rows - 1)
+        row = table[1 + ((first + done) >> block_bits)] + within
+        n_here = min(block_rows - within, len(numbers_out) - done)
+        for place in range(n_here):
+            numbers_out[done + place] = row + place
+        done += n_here
+
+
+@kernel
+def _number_shuffled(start, n_rows, tile_rows, n_samples, order, tables, numbers):
+    """Row numbers of a tile; and, for each, that of a row of the window that is taken next."""
+    _, key, _, block_bits, window_rows = order
+    done = 0
+    while done < n_rows:
+        window = (start + done) // window_rows
+        window_start = window * window_rows
+        window_stop = min(window_start + window_rows, n_samples)
+        n_here = min(n_rows - done, window_stop - start - done)
+        first = start + done - window_start
+        here = numbers[done : done + n_here]
+        window_key = key_of_epoch(key, -1 - window)
+        _shuffle_places(first, first + n_here, window_stop - window_start, window_key, here)
+        table = tables[window & 1]
+        _fill_table(window, n_samples, order, table)
+        _look_up(table, n_samples, block_bits, here)
+        n_ahead = max(min(n_here, n_samples - window_stop - first), 0)
+        ahead = numbers[tile_rows + done : tile_rows + done + n_here]
+        if n_ahead > 0:
+            table = tables[(window + 1) & 1]
+            _fill_table(window + 1, n_samples, order, table)
+            _number_in_blocks(first, table, block_bits, ahead[:n_ahead])
+        for place in range(n_ahead, n_here):
+            ahead[place] = here[place]
+        done += n_here
+
+
+@kernel
+def number_rows(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
+    """Row numbers of a tile, and of rows to be fetched meanwhile.
 
     Parameters
     ----------
@@ -113,29 +240,33 @@ def number_rows(start, n_rows, n_padded, ahead, n_samples, shuffled, key, tile_r
     ahead : int
         Position of the first row of the tile that will be taken next.
     n_samples : int
-    shuffled : bool
-    key : uint64
-        Of the shuffled order.
+    order : tuple
     tile_rows : int
-    numbers : (>= 2 * tile_rows + 2,) int64
-        The tile's numbers, those of the next tile from `tile_rows` on, and then the position of
-        the latter and their key, by which the next call finds out whether they are its own.
+    all_numbers : (4, n) int64
+        The first row becomes the tile's numbers, and, from `tile_rows` on, those of the next tile
+        or, of shuffled rows, of a part of the next window. The last two are the tables of windows.
     """
-    signature = np.int64(key >> np.uint64(1)) if shuffled else np.int64(0)
-    if shuffled and numbers[2 * tile_rows] == start and numbers[2 * tile_rows + 1] == signature:
-        for place in range(n_rows):
-            numbers[place] = numbers[tile_rows + place]
+    numbers = all_numbers[0]
+    n_ahead = n_rows
+    if order[0]:
+        _number_shuffled(start, n_rows, tile_rows, n_samples, order, all_numbers[2:], numbers)
     else:
-        _number_positions(start, start + n_rows, n_samples, shuffled, key, numbers)
+        for place in range(n_rows):
+            numbers[place] = start + place
+        n_ahead = max(min(tile_rows, n_samples - ahead), 0)
+        for place in range(n_ahead):
+            numbers[tile_rows + place] = ahead + place
     for place in range(n_rows, n_padded):
         numbers[place] = numbers[0]
-    n_ahead = _number_positions(
-        ahead, ahead + tile_rows, n_samples, shuffled, key, numbers[tile_rows:]
-    )
     for place in range(n_ahead, tile_rows):
         numbers[tile_rows + place] = numbers[0]
-    numbers[2 * tile_rows] = ahead
-    numbers[2 * tile_rows + 1] = signature
+
+
+@kernel
+def fetch_targets(targets, n_rows, tile_rows, numbers):
+    """Fetch the targets of rows that will be taken in another order."""
+    for place in range(0, n_rows, _ROWS_PER_FETCH):
+        prefetch_element(targets, numbers[tile_rows + place])
 
 
 @kernel

@@ -12,7 +12,9 @@ from ..kernels import epoch as kernels
 from ..kernels.team import ABANDONED, TEAM_SIZE
 from ..layout import (
     aligned_zeros,
+    are_rows_contiguous,
     choose_cuts,
+    choose_windows,
     estimate_work,
     make_workspace,
     pack_parameters,
@@ -49,7 +51,8 @@ class DescentSettings:
         Whether to measure the accuracy after each epoch; it is NaN otherwise.
     shuffle_seed : int or None
         From 0 to 2**64 - 1: take the rows in another order in each epoch, the one that
-        `reference.shuffled_rows` gives. None takes them as they lie.
+        `reference.shuffled_rows` gives with the windows of `layout.choose_windows`. Features whose
+        rows aren't contiguous in memory are copied for it, once. None takes them as they lie.
     """
 
     learning_rate: float
@@ -93,8 +96,11 @@ class GradientDescent:
         check_gradient(settings.gradient, problem.link)
         self._problem = problem
         self._settings = settings
+        self._features = problem.features
+        if settings.shuffle_seed is not None and not are_rows_contiguous(problem.features):
+            self._features = np.ascontiguousarray(problem.features)
         n_samples, n_features = problem.features.shape
-        self._specialisation = specialise(problem.features, problem.dtype, weights.shape[1])
+        self._specialisation = specialise(self._features, problem.dtype, weights.shape[1])
         parameters = pack_parameters(weights, bias, self._specialisation)
         cuts = choose_cuts(settings.batch_size, n_features, parameters, self._specialisation)
         self._models = aligned_zeros((3, *parameters.shape), problem.dtype)
@@ -124,6 +130,9 @@ class GradientDescent:
         record = np.zeros(1, kernels.RUN_SETTINGS)
         record["seed"] = settings.shuffle_seed or 0
         record["shuffle"] = settings.shuffle_seed is not None
+        windows = choose_windows(self._features.shape[1] * self._features.itemsize)
+        record["block_bits"] = windows.block_bits
+        record["window_rows"] = windows.window_rows
         record["batch_size"] = settings.batch_size
         record["n_epochs"] = settings.n_epochs
         # Numbers beyond this mean never, as it does.
@@ -207,7 +216,7 @@ class GradientDescent:
 
     def _call(self, run_epochs: Any, row_budget: int, thread: int, n_threads: int) -> int:
         unspent: int = run_epochs(
-            self._problem.features,
+            self._features,
             self._problem.targets,
             self._kernel_settings,
             self._specialisation.blocks,
