@@ -301,6 +301,8 @@ def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, 
             assert chosen.side * chosen.classes < n_registers
             padded = -(-n_columns // chosen.classes) * chosen.classes
             assert padded <= max(1.1 * n_columns, n_columns + 2)
+            if n_registers == 32:
+                assert chosen.classes >= min(n_columns, 3)
             fitting = {3: 4, 7: 8}.get(n_columns, 0) if 16 <= n_features <= 128 else 0
             assert chosen.class_lanes == (fitting if fitting <= lanes else 0)
             assert chosen.transposes == (n_features < 3 * lanes and not chosen.class_lanes)

@@ -150,7 +150,7 @@ _LONG_ROW_BYTES = 2048
 _AHEAD_OF_LONG_ROWS = (1, 2)
 # How long products take for a class, by how many classes are taken at a time; measured. Forward,
 # seven don't fit the registers, unless the lanes are classes.
-_TIME_PER_CLASS = {1: 1.0, 2: 1.0, 3: 1.08, 4: 1.03, 5: 1.03, 6: 1.0}
+_TIME_PER_CLASS = {1: 1.5, 2: 1.2, 3: 1.1, 4: 1.03, 5: 1.03, 6: 1.0}
 _TIME_PER_CLASS_BACKWARD = {**_TIME_PER_CLASS, 7: 1.0}
 _MOST_CLASSES_IN_FEW_REGISTERS = 2
 
@@ -189,7 +189,7 @@ def choose_specialisation(
     times = _TIME_PER_CLASS_BACKWARD if class_lanes else _TIME_PER_CLASS
     classes = min(
         times if has_many_registers else range(1, _MOST_CLASSES_IN_FEW_REGISTERS + 1),
-        key=lambda each: -(-n_columns // each) * each * times[each] + (each < 3),
+        key=lambda each: -(-n_columns // each) * each * times[each],
     )
     side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
     transposes = not class_lanes and (not contiguous or n_features < _WIDE_VECTORS * lanes)
