@@ -17,7 +17,7 @@ _TILE_BYTES = 1 << 15
 _LOGITS_BYTES = 1 << 15
 _FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
 # Features that lie column by column are read in pieces of some cache lines at least.
-_COLUMN_ROWS = 64
+_COLUMN_ROWS = 128
 _TRANSPOSED_BYTES = 1 << 20
 
 # Of a block and of a window of a shuffled order. At least 256 blocks make up a window.

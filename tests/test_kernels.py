@@ -402,6 +402,16 @@ def test_extreme_logits_equal_reference(make_data, link, scale):
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-250)
 
 
+def test_predictions_of_as_many_other_rows_are_of_those_rows(make_data):
+    features, _ = make_data(40, 6, 3)
+    start = _start(6, 3, np.float64)
+    together, *_ = predict(features, *start, "identity", keep_steps=False, n_threads=1)
+    for first in (0, 20, 0):
+        rows = slice(first, first + 20)
+        found, *_ = predict(features[rows], *start, "identity", keep_steps=False, n_threads=1)
+        np.testing.assert_allclose(found, together[rows], rtol=1e-14)
+
+
 def test_predictions_tell_whether_all_was_finite():
     features, weights, bias = np.ones((40, 2)), np.ones((2, 3)), np.zeros(3)
     assert decide(features, weights, bias, n_threads=1)[1]

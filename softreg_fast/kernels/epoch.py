@@ -148,7 +148,8 @@ def take_tile(
         The thread's becomes the rows transposed.
     thread : int
     numbers : (4, >= 2 * tile_rows) int64
-        The second row is 0, 1, 2 ..., the first and the last two are overwritten.
+        The second row is 0, 1, 2 ..., the others are overwritten. Where the rows are in order, the
+        first two numbers of the last say what tile is there already.
 
     Returns
     -------
@@ -158,6 +159,12 @@ def take_tile(
     lanes = len(blocks[0])
     tile_rows = tile.shape[1]
     n_padded = -(-n_rows // lanes) * lanes
+    held = numbers[3]
+    if not order[0]:
+        # All rows may be one tile, that of the epoch before.
+        if held[0] == start + 1 and held[1] == n_rows:
+            return n_padded
+        held[0], held[1] = start + 1, n_rows
     number_rows(start, n_rows, n_padded, ahead, features.shape[0], order, tile_rows, numbers)
     if order[0]:
         fetch_targets(targets, n_rows, tile_rows, numbers[0])

@@ -132,6 +132,7 @@ def predict(
     values = tile[tile_classes : 2 * tile_classes]
     transpose_weights(parameters, width, feature_weights, 0, 0)
     order = (False, np.uint64(0), 0, 0, 1)
+    numbers[0, 3, 0] = 0  # what is in the tile are rows of another call
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
         n_padded = take_tile(
