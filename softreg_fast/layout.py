@@ -25,7 +25,7 @@ _BLOCK_BYTES, _MOST_BLOCK_BITS = 1 << 11, 5
 _WINDOW_BYTES, _FEWEST_WINDOW_BITS, _MOST_WINDOW_BITS = 1 << 19, 8, 13
 
 # Fewer products than this in a batch are no work for two threads: it isn't cut.
-_PRODUCTS_WORTH_CUTTING = 80_000
+_PRODUCTS_WORTH_CUTTING = 150_000
 _PRODUCTS_PER_CLASS = 100
 # Summing the chunks' gradients costs about as much as a row of each.
 _CHUNK_ROWS = 128

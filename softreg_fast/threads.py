@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 # whole training, and for a step of it, after which threads wait for each other.
 _PRODUCTS_WORTH_A_THREAD = 4_000_000
 _PRODUCTS_WORTH_A_TEAM = 20_000_000
-_PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 80_000
+_PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 150_000
 _BLOCKS_PER_THREAD = 4
 _PRODUCTS_PER_BLOCK = 200_000_000
 
