@@ -143,7 +143,9 @@ def vector_registers() -> int:
 _ROWS_BY_CLASS = 8
 # Rows of fewer vectors are transposed: their sums across lanes would cost too much.
 _WIDE_VECTORS = 3
-_FEWEST_FEATURES_BY_CLASS, _MOST_FEATURES_BY_CLASS = 16, 128
+# Of how many features the lanes are classes, by how many of these; measured.
+_FEWEST_FEATURES_BY_CLASS = 16
+_MOST_FEATURES_BY_CLASS = {4: 40, 8: 64}
 # The next tile is fetched forward, as many rows as are worked on; of long rows less with each step
 # forward (rows) and more backward (vectors), where memory has less to do. Measured.
 _LONG_ROW_BYTES = 2048
@@ -160,7 +162,7 @@ def _lanes_for_classes(n_features: int, n_columns: int, lanes: int) -> int:
     class_lanes = 4 if n_columns <= 4 else 8
     suits = (
         3 <= n_columns <= class_lanes <= lanes
-        and _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_BY_CLASS
+        and _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_BY_CLASS[class_lanes]
     )
     return class_lanes if suits else 0
 
