@@ -307,6 +307,18 @@ def test_shuffled_epochs_equal_reference(
     _assert_close(found_bias, bias, np.float64)
 
 
+@pytest.mark.parametrize("n_samples", [2, 3])
+def test_shuffled_training_takes_fewer_rows_than_a_block(n_samples):
+    assert n_samples < 2 ** choose_windows(8 * 5).block_bits
+    features = np.random.default_rng(0).standard_normal((n_samples, 5))
+    arguments = features, [0, 3, 1][:n_samples], _start(5, 4, np.float64), "f8", "identity", "exact"
+    settings = {"n_epochs": 3, "batch_size": n_samples}
+    expected, *_ = _descend(*arguments, **settings)
+    log, *_ = _descend(*arguments, **settings, shuffle_seed=1)
+    _assert_close(log.losses, expected.losses, np.float64)
+    np.testing.assert_array_equal(log.accuracies, expected.accuracies)
+
+
 def test_accuracy_can_be_left_out(make_data):
     features, targets = make_data(50, 6, 3)
     arguments = features, targets, _start(6, 3, np.float64), np.float64, "sigmoid", "exact"

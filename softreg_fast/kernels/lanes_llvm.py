@@ -440,6 +440,27 @@ def add_outer(typingctx, block, scalars, row):
     return block(block, scalars, row), codegen
 
 
+def _splat_at(context, builder, address, dtype, like):
+    """The number at an address in every lane."""
+    scalar = context.unpack_value(builder, dtype, address)
+    return _broadcast(builder, context.cast(builder, scalar, dtype, like.dtype), like.lanes)
+
+
+def _numbered_addresses(context, builder, signature, arguments, n_rows):
+    """Addresses in a column of the rows that `numbers` names from its element `first` on.
+
+    The arguments begin with the array, the numbers, `first` and the column.
+    """
+    array_type, numbers_type, first_type, column_type = signature.args[:4]
+    array, numbers, first, column = arguments[:4]
+    first = context.cast(builder, first, first_type, types.intp)
+    for offset in range(n_rows):
+        number = _number(context, builder, numbers_type, numbers, first, offset)
+        yield _address(
+            context, builder, array_type, array, [number, column], [types.intp, column_type]
+        )
+
+
 @intrinsic
 def splat_down(typingctx, array, row, column, like, rows):
     block = Block(like, rows.count, 1)
@@ -453,9 +474,7 @@ def splat_down(typingctx, array, row, column, like, rows):
             address = _address(
                 context, builder, array_type, arguments[0], position, [types.intp, column]
             )
-            scalar = context.unpack_value(builder, array_type.dtype, address)
-            element = context.cast(builder, scalar, array_type.dtype, like.dtype)
-            splats.append(_broadcast(builder, element, like.lanes))
+            splats.append(_splat_at(context, builder, address, array.dtype, like))
         return _pack(builder, block, splats)
 
     return block(array, row, column, like, rows), codegen
@@ -466,23 +485,8 @@ def splat_numbered(typingctx, array, numbers, first, column, like, rows):
     block = Block(like, rows.count, 1)
 
     def codegen(context, builder, signature, arguments):
-        array_type, numbers_type = signature.args[:2]
-        array_value, numbers_value, first_value, column_value = arguments[:4]
-        first_value = context.cast(builder, first_value, first, types.intp)
-        splats = []
-        for offset in range(block.rows):
-            number = _number(context, builder, numbers_type, numbers_value, first_value, offset)
-            address = _address(
-                context,
-                builder,
-                array_type,
-                array_value,
-                [number, column_value],
-                [types.intp, column],
-            )
-            scalar = context.unpack_value(builder, array_type.dtype, address)
-            element = context.cast(builder, scalar, array_type.dtype, like.dtype)
-            splats.append(_broadcast(builder, element, like.lanes))
+        addresses = _numbered_addresses(context, builder, signature, arguments, block.rows)
+        splats = [_splat_at(context, builder, address, array.dtype, like) for address in addresses]
         return _pack(builder, block, splats)
 
     return block(array, numbers, first, column, like, rows), codegen
@@ -557,24 +561,12 @@ def load_numbered(typingctx, array, numbers, first, column, count, like, rows):
     block = Block(like, rows.count, 1)
 
     def codegen(context, builder, signature, arguments):
-        array_type, numbers_type = signature.args[:2]
-        array_value, numbers_value, first_value, column_value, count_value = arguments[:5]
-        first_value = context.cast(builder, first_value, first, types.intp)
-        count_value = _count(context, builder, count_value, count)
-        vectors = []
-        for offset in range(block.rows):
-            number = _number(context, builder, numbers_type, numbers_value, first_value, offset)
-            address = _address(
-                context,
-                builder,
-                array_type,
-                array_value,
-                [number, column_value],
-                [types.intp, column],
-            )
-            vectors.append(
-                _load_first(context, builder, address, array_type.dtype, count_value, like)
-            )
+        count_value = _count(context, builder, arguments[4], count)
+        addresses = _numbered_addresses(context, builder, signature, arguments, block.rows)
+        vectors = [
+            _load_first(context, builder, address, array.dtype, count_value, like)
+            for address in addresses
+        ]
         return _pack(builder, block, vectors)
 
     return block(array, numbers, first, column, count, like, rows), codegen
