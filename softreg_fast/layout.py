@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .definitions import FloatArray
-from .kernels.jit import Specialisation, choose_specialisation
+from .kernels.jit import Order, Specialisation, choose_specialisation
 
 _CACHE_LINE = 64
 
@@ -16,9 +16,10 @@ _CACHE_LINE = 64
 _TILE_BYTES = 1 << 15
 _LOGITS_BYTES = 1 << 15
 _FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
-# Features that lie column by column are read in pieces of some cache lines at least.
+# Features that lie column by column are read in pieces of some cache lines at least, and the tile
+# and the next one stay in the second-level cache.
 _COLUMN_ROWS = 128
-_TRANSPOSED_BYTES = 1 << 20
+_COLUMNS_BYTES = 1 << 19
 
 # Of a block and of a window of a shuffled order. At least 256 blocks make up a window.
 _BLOCK_BYTES, _MOST_BLOCK_BITS = 1 << 11, 5
@@ -54,6 +55,18 @@ def are_rows_contiguous(features: FloatArray) -> bool:
     return features.strides[1] == features.itemsize or features.shape[1] == 1
 
 
+def order_of(features: FloatArray) -> Order:
+    """How features lie in memory."""
+    if are_rows_contiguous(features):
+        return "rows"
+    return "columns" if features.strides[0] == features.itemsize else "scattered"
+
+
+def columns_in_place(features: FloatArray, specialisation: Specialisation) -> FloatArray | None:
+    """The features transposed as kernels take them, None if they don't."""
+    return features.T if specialisation.in_place else None
+
+
 def specialise(features: FloatArray, dtype: np.dtype, n_columns: int) -> Specialisation:
     """What kernels are compiled for, given features and the columns of a model."""
     return choose_specialisation(
@@ -61,7 +74,7 @@ def specialise(features: FloatArray, dtype: np.dtype, n_columns: int) -> Special
         dtype,
         features.shape[1],
         n_columns,
-        contiguous=are_rows_contiguous(features),
+        order_of(features),
     )
 
 
@@ -147,8 +160,8 @@ def choose_cuts(
         numbers_per_row += _round_up(n_features, lanes)
     features_bytes = itemsize * n_features
     most_rows = min(_LOGITS_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes)
-    if specialisation.transposes:
-        most_rows = max(most_rows, min(_COLUMN_ROWS, _TRANSPOSED_BYTES // features_bytes))
+    if specialisation.transposes or specialisation.in_place:
+        most_rows = max(most_rows, min(_COLUMN_ROWS, _COLUMNS_BYTES // features_bytes))
     if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
         tile_rows = _share(batch_size, most_rows, lanes)
         return Cuts(tile_rows, _round_up(batch_size, tile_rows), 1)
@@ -205,7 +218,7 @@ class Workspace:
     feature_weights : ndarray of shape (n_threads, 2, n_features + 1, class_lanes) or None
         Transposed parameters.
     numbers : ndarray of shape (n_threads, 4, >= 2 * tile_rows), int64
-        Row numbers; 0, 1, 2 ...; the blocks of two windows.
+        Row numbers; 0, 1, 2 ..., of columns in place up to the last; the blocks of two windows.
     """
 
     tiles: FloatArray
@@ -227,14 +240,17 @@ def make_workspace(
     feature_tiles = feature_weights = None
     windows = choose_windows(row_bytes)
     n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
-    if specialisation.transposes:
-        padded = _round_up(n_features, specialisation.lanes)
-        feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
+    padded = _round_up(n_features, specialisation.lanes)
+    if specialisation.transposes or specialisation.in_place:
         n_numbers = max(n_numbers, padded)
+    if specialisation.transposes:
+        feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
     if specialisation.class_lanes:
         shape = n_threads, 2, n_features + 1, specialisation.class_lanes
         feature_weights = aligned_zeros(shape, parameters.dtype)
     numbers = np.zeros((n_threads, 4, n_numbers), np.int64)
     numbers[:, 1] = np.arange(n_numbers)
+    if specialisation.in_place:
+        np.minimum(numbers[:, 1], n_features - 1, out=numbers[:, 1])
     tiles = aligned_zeros((n_threads, n_values, tile_rows), parameters.dtype)
     return Workspace(tiles, feature_tiles, feature_weights, numbers)

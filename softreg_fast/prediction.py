@@ -13,9 +13,11 @@ from .layout import (
     Cuts,
     Workspace,
     choose_cuts,
+    columns_in_place,
     estimate_work,
     fill_parameters,
     make_workspace,
+    order_of,
     pack_parameters,
     specialise,
 )
@@ -51,7 +53,7 @@ def _prepare(features: FloatArray, weights: FloatArray, bias: FloatArray) -> _Pr
     n_rows = len(features)
     key = (
         features.dtype,
-        features.strides[1],
+        order_of(features),
         weights.dtype,
         weights.shape,
         min(n_rows, _KEPT_ROWS + 1),
@@ -159,6 +161,7 @@ def _run(
             )
         all_finite: bool = prepared.compiled(
             features,
+            columns_in_place(features, prepared.specialisation),
             _NO_TARGETS,
             start,
             stop,

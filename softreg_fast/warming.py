@@ -17,6 +17,8 @@ _ENTRY_POINTS: tuple[EntryPoint, ...] = (run_epochs, predict)
 
 def _describe(specialisation: Specialisation) -> str:
     rows = "narrow rows" if specialisation.transposes else "wide rows"
+    if specialisation.in_place:
+        rows = "columns"
     columns = "class" if specialisation.classes == 1 else "classes"
     return f"{specialisation.dtype.name}, {rows}, {specialisation.classes} {columns} at a time"
 

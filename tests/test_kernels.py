@@ -365,6 +365,45 @@ def test_every_layout_gives_the_same_bits_without_a_copy(make_data, tmp_path, li
         np.testing.assert_array_equal(result, results["C"], err_msg=name)
 
 
+@pytest.mark.parametrize("n_classes", [1, 3, 7, 10])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("features_dtype", DTYPES, ids=str)
+def test_columns_equal_reference_and_nothing_around_them_is_read(
+    make_data, n_classes, features_dtype, dtype
+):
+    for n_samples, n_features in [(1, 3), (45, 1), (131, 54), (300, 201)]:
+        contents, targets = make_data(n_samples, n_features, max(n_classes, 2))
+        everything = np.full((n_samples + 20, n_features + 2), np.nan, features_dtype, order="F")
+        features = everything[3 : 3 + n_samples, 1:-1]
+        features[:] = contents
+        start = _start(n_features, n_classes, dtype)
+        _assert_batch_equals_reference(features, targets, n_classes, dtype, "identity", "exact")
+
+        found = predict(features, *start, "identity", keep_steps=True, n_threads=1)
+
+        in_double = [part.astype(np.float64) for part in start]
+        expected = reference.predict(features.astype(np.float64), *in_double, "identity")
+        for found_part, expected_part in zip(found[:3], expected, strict=True):
+            _assert_close(found_part, expected_part, dtype)
+
+
+def test_columns_in_many_batches_and_tiles_equal_rows(make_data):
+    features, targets = make_data(2_500, 70, 7)
+    start = _start(70, 7, np.float64)
+    settings = {"n_epochs": 2, "batch_size": 601, "learning_rate": 0.1}
+    (log, *found), (other_log, *other) = (
+        _descend(
+            np.asarray(features, order=order), targets, start, np.float64, "identity", "exact",
+            **settings,
+        )
+        for order in "FC"
+    )  # fmt: skip
+    _assert_close(log.losses, other_log.losses, np.float64)
+    np.testing.assert_array_equal(log.accuracies, other_log.accuracies)
+    for found_part, other_part in zip(found, other, strict=True):
+        _assert_close(found_part, other_part, np.float64)
+
+
 @pytest.mark.parametrize(
     "label_dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", ">i4"]
 )

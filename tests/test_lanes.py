@@ -190,12 +190,14 @@ def test_blocks(dtype, lanes):
 def test_prefetching_never_faults(dtype, lanes):
     def operation(module):
         prefetch, prefetch_along = module.prefetch, module.prefetch_along
+        prefetch_closest_along = module.prefetch_closest_along
         prefetch_numbered = module.prefetch_numbered
         numbers, two = np.array([10**9, -(10**9)]), (0,) * 2
 
         def run(a, b, out, width):
             prefetch(a, 1000, 10**9)
             prefetch_along(a, 10**9, 5, width, two)
+            prefetch_closest_along(a, 10**9, 5, width, two)
             prefetch_numbered(a, numbers, 0, 3, two)
 
         return run

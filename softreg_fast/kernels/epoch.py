@@ -23,6 +23,7 @@ from .jit import (
     array_type,
     blocks_type,
     entry_point,
+    feature_columns_type,
     feature_tiles_type,
     feature_weights_type,
     features_type,
@@ -170,23 +171,14 @@ def take_tile(
         fetch_targets(targets, n_rows, tile_rows, numbers[0])
     n_values = tile.shape[0] - 2
     take_targets(targets, n_rows, n_padded, numbers[0], tile[n_values], tile[n_values + 1])
-    transpose_rows(
-        features,
-        n_rows,
-        n_padded,
-        order[0],
-        numbers[0],
-        blocks[0],
-        feature_tiles,
-        thread,
-        tile_rows,
-    )
+    transpose_rows(features, n_padded, numbers[0], blocks[0], feature_tiles, thread, tile_rows)
     return n_padded
 
 
 @kernel
 def _work_on_chunk(
     features,
+    feature_columns,
     targets,
     start,
     stop,
@@ -247,6 +239,7 @@ def _work_on_chunk(
         for model in range(first_model, last_model - 1, -1):
             forward(
                 features,
+                feature_columns,
                 feature_tiles,
                 feature_weights,
                 thread,
@@ -286,6 +279,7 @@ def _work_on_chunk(
             n_correct += n_correct_now
             backward(
                 features,
+                feature_columns,
                 feature_tiles,
                 thread,
                 numbers,
@@ -404,6 +398,7 @@ def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
     count = np.dtype(np.int64)
     return (
         features_type(specialisation),
+        feature_columns_type(specialisation),
         array_type(np.dtype(np.int32), 1, readonly=True),
         array_type(RUN_SETTINGS, 1, readonly=True),
         blocks_type(specialisation),
@@ -428,6 +423,7 @@ def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
 @entry_point(_run_epochs_types)
 def run_epochs(
     features,
+    feature_columns,
     targets,
     all_settings,
     blocks,
@@ -552,6 +548,7 @@ def run_epochs(
             chunk_stop = min(chunk_start + chunk_rows, stop)
             loss, n_correct = _work_on_chunk(
                 features,
+                feature_columns,
                 targets,
                 chunk_start,
                 chunk_stop,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -20,6 +20,9 @@ from numba.extending import overload
 
 from .disk_cache import DiskCache
 from .inlining import ENTRY_OPTIONS, PART_OPTIONS
+
+# How features lie in memory: numbers of a row are neighbours, or numbers of a column, or neither.
+Order = Literal["rows", "columns", "scattered"]
 
 _FLAGS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
@@ -82,11 +85,14 @@ class Specialisation:
     classes : int
         Classes that products take at a time; a model's are padded to a multiple.
     rows_ahead : int
-        Rows of the next tile that are fetched into the cache with every `side` rows of this one.
+        Rows of the next tile that are fetched into the cache with every `side` rows of this one;
+        vectors of the columns, where they are read in place.
     vectors_ahead : int
         The same for vectors, in the pass backward.
     transposes : bool
         Whether tiles of rows are transposed before they are worked on.
+    in_place : bool
+        Whether columns are read where they lie.
     class_lanes : int
         Numbers in the vectors whose lanes are classes, forward; 0 if the lanes are others.
     """
@@ -99,6 +105,7 @@ class Specialisation:
     rows_ahead: int
     vectors_ahead: int
     transposes: bool
+    in_place: bool = False
     class_lanes: int = 0
 
     @cached_property
@@ -168,7 +175,7 @@ def _lanes_for_classes(n_features: int, n_columns: int, lanes: int) -> int:
 
 
 def choose_specialisation(
-    features_dtype: np.dtype, dtype: np.dtype, n_features: int, n_columns: int, *, contiguous: bool
+    features_dtype: np.dtype, dtype: np.dtype, n_features: int, n_columns: int, order: Order
 ) -> Specialisation:
     """The shape of the products that suits a model.
 
@@ -178,15 +185,15 @@ def choose_specialisation(
         float32 or float64.
     n_features, n_columns : int
         Of the model.
-    contiguous : bool
-        Whether the numbers of a row are neighbours in memory.
+    order : {"rows", "columns", "scattered"}
+        How the features lie in memory.
 
     Returns
     -------
     Specialisation
     """
     lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
-    class_lanes = _lanes_for_classes(n_features, n_columns, lanes) if contiguous else 0
+    class_lanes = _lanes_for_classes(n_features, n_columns, lanes) if order == "rows" else 0
     has_many_registers = vector_registers() > 16
     times = _TIME_PER_CLASS_BACKWARD if class_lanes else _TIME_PER_CLASS
     classes = min(
@@ -194,11 +201,13 @@ def choose_specialisation(
         key=lambda each: -(-n_columns // each) * each * times[each],
     )
     side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
-    transposes = not class_lanes and (not contiguous or n_features < _WIDE_VECTORS * lanes)
+    in_place = order == "columns"
+    is_narrow = n_features < _WIDE_VECTORS * lanes and not class_lanes
+    transposes = order == "scattered" or (order == "rows" and is_narrow)
     is_long = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
     rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else (side, 1)
-    if transposes:
-        rows_ahead = vectors_ahead = 0
+    if transposes or in_place:
+        rows_ahead = vectors_ahead = int(in_place)
     return Specialisation(
         features_dtype,
         dtype,
@@ -208,6 +217,7 @@ def choose_specialisation(
         rows_ahead,
         vectors_ahead,
         transposes,
+        in_place,
         class_lanes,
     )
 
@@ -215,8 +225,10 @@ def choose_specialisation(
 def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
     """Every one that features and models of a dtype may need on this CPU."""
     narrow, short, long = 1, _LONG_ROW_BYTES // dtype.itemsize - 1, _LONG_ROW_BYTES
+    orders: tuple[Order, ...] = "rows", "columns"
     found = {
-        choose_specialisation(dtype, dtype, n_features, n_columns, contiguous=True): None
+        choose_specialisation(dtype, dtype, n_features, n_columns, order): None
+        for order in orders
         for n_features in (narrow, _FEWEST_FEATURES_BY_CLASS, short, long)
         for n_columns in (*_TIME_PER_CLASS, 7, 8)
     }
@@ -300,6 +312,11 @@ def numba_type(dtype: np.dtype) -> types.Type:
 def features_type(specialisation: Specialisation) -> types.Type:
     """The type of features: any strides, read-only."""
     return types.Array(numba_type(specialisation.features_dtype), 2, "A", readonly=True)
+
+
+def feature_columns_type(specialisation: Specialisation) -> types.Type:
+    """The type of the features transposed: none where columns aren't read in place."""
+    return features_type(specialisation) if specialisation.in_place else types.none
 
 
 def array_type(dtype: np.dtype, n_dimensions: int, *, readonly: bool = False) -> types.Type:

@@ -25,6 +25,8 @@ vectors in a block. `array` is two-dimensional.
 ``prefetch_element(array, index)``           the same for a one-dimensional array
 ``prefetch_along(array, row, column, width,  the same for as many vectors as `vectors` is long
 vectors)``
+``prefetch_closest_along(...)``              the same, into the first-level cache: AMD's cores drop
+                                             most hints for the second level that memory must answer
 ``prefetch_numbered(array, numbers, first,   the same in the rows ``numbers[first + i]``
 column, rows)``
 ``block_of(vector, rows, columns)``          block of equal vectors
@@ -79,6 +81,7 @@ multiply_add = _implementation.multiply_add
 prefetch = _implementation.prefetch
 prefetch_element = _implementation.prefetch_element
 prefetch_along = _implementation.prefetch_along
+prefetch_closest_along = _implementation.prefetch_closest_along
 prefetch_numbered = _implementation.prefetch_numbered
 repeat_along = _implementation.repeat_along
 repeat_down = _implementation.repeat_down

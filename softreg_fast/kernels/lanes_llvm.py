@@ -315,15 +315,15 @@ def sum_lanes(typingctx, vector):
     return vector.dtype(vector), codegen
 
 
-def _prefetch(builder, address):
+# Arguments of llvm.prefetch.
+_FOR_READING, _AS_DATA = 0, 1
+_SECOND_LEVEL, _FIRST_LEVEL = 2, 3
+
+
+def _prefetch(builder, address, locality=_SECOND_LEVEL):
     pointer = builder.bitcast(address, ir.PointerType(_INT8))
-    for_reading, into_second_level, as_data = (ir.Constant(_INT32, flag) for flag in (0, 2, 1))
-    _call(
-        builder,
-        "llvm.prefetch.p0",
-        ir.VoidType(),
-        [pointer, for_reading, into_second_level, as_data],
-    )
+    arguments = (ir.Constant(_INT32, flag) for flag in (_FOR_READING, locality, _AS_DATA))
+    _call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, *arguments])
 
 
 @intrinsic
@@ -377,8 +377,7 @@ def prefetch_numbered(typingctx, array, numbers, first, column, rows):
     return types.void(array, numbers, first, column, rows), codegen
 
 
-@intrinsic
-def prefetch_along(typingctx, array, row, column, width, vectors):
+def _prefetch_vectors(array, row, column, width, vectors, locality):
     def codegen(context, builder, signature, arguments):
         first_column = context.cast(builder, arguments[2], column, types.intp)
         for place in range(vectors.count):
@@ -387,10 +386,20 @@ def prefetch_along(typingctx, array, row, column, width, vectors):
             address = _address(
                 context, builder, signature.args[0], arguments[0], position, [row, types.intp]
             )
-            _prefetch(builder, address)
+            _prefetch(builder, address, locality)
         return context.get_dummy_value()
 
     return types.void(array, row, column, width, vectors), codegen
+
+
+@intrinsic
+def prefetch_along(typingctx, array, row, column, width, vectors):
+    return _prefetch_vectors(array, row, column, width, vectors, _SECOND_LEVEL)
+
+
+@intrinsic
+def prefetch_closest_along(typingctx, array, row, column, width, vectors):
+    return _prefetch_vectors(array, row, column, width, vectors, _FIRST_LEVEL)
 
 
 @intrinsic

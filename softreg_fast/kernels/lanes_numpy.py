@@ -67,6 +67,10 @@ def prefetch_along(array, row, column, width, vectors):
     pass
 
 
+def prefetch_closest_along(array, row, column, width, vectors):
+    pass
+
+
 def block_of(vector, rows, columns):
     return np.tile(vector, (len(rows), len(columns), 1))
 

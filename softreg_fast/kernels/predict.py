@@ -9,6 +9,7 @@ from .jit import (
     array_type,
     blocks_type,
     entry_point,
+    feature_columns_type,
     feature_tiles_type,
     feature_weights_type,
     features_type,
@@ -63,6 +64,7 @@ def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
     matrix = array_type(specialisation.dtype, 2)
     return (
         features_type(specialisation),
+        feature_columns_type(specialisation),
         array_type(np.dtype(np.int32), 1, readonly=True),
         types.int64,
         types.int64,
@@ -82,6 +84,7 @@ def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
 @entry_point(_predict_types)
 def predict(
     features,
+    feature_columns,
     no_targets,
     start,
     stop,
@@ -101,6 +104,8 @@ def predict(
     Parameters
     ----------
     features : (n_samples, n_features)
+    feature_columns : (n_features, n_samples) or None
+        The features transposed, if their columns are read in place.
     no_targets : (0,) int32
     start, stop : int
     use_sigmoid : bool
@@ -150,6 +155,7 @@ def predict(
         )
         forward(
             features,
+            feature_columns,
             feature_tiles,
             feature_weights,
             0,

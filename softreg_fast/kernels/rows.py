@@ -19,9 +19,9 @@ import numpy as np
 from .jit import by_presence, kernel
 from .lanes import (
     load,
-    load_along,
     load_numbered,
     prefetch,
+    prefetch_closest_along,
     prefetch_element,
     store_block,
     transpose,
@@ -34,7 +34,6 @@ _MIXERS = np.uint64(0x9E3779B1), np.uint64(0x85EBCA77)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ODD = np.uint64(1)
-_ONE = (0,)
 
 
 @kernel
@@ -283,8 +282,8 @@ def take_targets(targets, n_rows, n_padded, numbers, targets_out, weights_out):
 def fetch_ahead(features, numbers, tile_rows, step, n_steps, width):
     """Fetch a share of the tile that will be transposed next.
 
-    Of rows whose numbers are neighbours it is the second half, since the first is fetched while
-    this tile is transposed; of columns it is everything.
+    It is of the second half of rows whose numbers are neighbours, since the first is fetched while
+    this tile is transposed.
 
     Parameters
     ----------
@@ -302,10 +301,45 @@ def fetch_ahead(features, numbers, tile_rows, step, n_steps, width):
         for row in range(first + half * step // n_steps, first + half * (step + 1) // n_steps):
             for column in range(0, n_features, len(width)):
                 prefetch(features, numbers[row], column)
-    else:
-        for column in range(n_features * step // n_steps, n_features * (step + 1) // n_steps):
-            for row in range(0, tile_rows, len(width)):
-                prefetch(features, numbers[tile_rows] + row, column)
+
+
+@kernel
+def place_of_vector(number, coming, width):
+    """Column and row at which a vector of the tile that will be taken next begins.
+
+    Parameters
+    ----------
+    number : int
+        Which vector, counted down each column, one column after the other.
+    coming : tuple
+        The features' columns, shape (n_features, n_samples); the tile's first row and its number of
+        rows; and a tuple as long as vectors are fetched at a time.
+    width : tuple of `lanes`
+
+    Returns
+    -------
+    column, row : int
+    """
+    columns, _, tile_rows, _ = coming
+    per_column = -(-tile_rows // len(width))
+    column = number // per_column
+    return min(column, columns.shape[0] - 1), (number - column * per_column) * len(width)
+
+
+@kernel
+def fetch_vectors(coming, place, width):
+    """Fetch the vectors at a place of the tile that will be taken next, and say where others are.
+
+    After the last column comes the last column again.
+    """
+    columns, first_row, tile_rows, vectors = coming
+    column, row = place
+    prefetch_closest_along(columns, column, first_row + row, width, vectors)
+    row += len(vectors) * len(width)
+    if row >= tile_rows:
+        row = 0
+        column = min(column + 1, columns.shape[0] - 1)
+    return column, row
 
 
 @kernel
@@ -324,34 +358,18 @@ def _transpose_blocks(features, n_padded, tile_rows, numbers, width, feature_til
             store_block(feature_tile_out, feature, place, transpose(rows))
 
 
-@kernel
-def _copy_columns(features, n_rows, tile_rows, numbers, width, feature_tile_out):
-    """Of rows that follow each other and whose columns are neighbours in memory."""
-    like = load(feature_tile_out, 0, 0, width)
-    columns = features.T
-    for feature in range(features.shape[1]):
-        for place in range(0, n_rows, len(width)):
-            numbers_here = load_along(columns, feature, numbers[place], n_rows - place, like, _ONE)
-            store_block(feature_tile_out, feature, place, numbers_here)
-
-
-def _leave_rows(
-    features, n_rows, n_padded, shuffled, numbers, width, feature_tiles_out, thread, tile_rows
-):
+def _leave_rows(features, n_padded, numbers, width, feature_tiles_out, thread, tile_rows):
     pass
 
 
-def _transpose_rows(
-    features, n_rows, n_padded, shuffled, numbers, width, feature_tiles_out, thread, tile_rows
-):
+def _transpose_rows(features, n_padded, numbers, width, feature_tiles_out, thread, tile_rows):
     """A tile's rows transposed, if there is an array for it.
 
     Parameters
     ----------
     features : (n_samples, n_features)
         Of any strides.
-    n_rows, n_padded : int
-    shuffled : bool
+    n_padded : int
     numbers : (>= 2 * tile_rows,) int64
         The rows, and those that will be taken next.
     width : tuple of `lanes`
@@ -361,12 +379,8 @@ def _transpose_rows(
     """
     feature_tile_out = feature_tiles_out[thread]
     n_features = features.shape[1]
-    row_stride, feature_stride = features.strides
-    if feature_stride == features.itemsize:
+    if features.strides[1] == features.itemsize:
         _transpose_blocks(features, n_padded, tile_rows, numbers, width, feature_tile_out)
-        return
-    if row_stride == features.itemsize and not shuffled:
-        _copy_columns(features, n_rows, tile_rows, numbers, width, feature_tile_out)
         return
     for place in range(n_padded):
         for feature in range(n_features):

@@ -15,6 +15,7 @@ from ..layout import (
     are_rows_contiguous,
     choose_cuts,
     choose_windows,
+    columns_in_place,
     estimate_work,
     make_workspace,
     pack_parameters,
@@ -217,6 +218,7 @@ class GradientDescent:
     def _call(self, run_epochs: Any, row_budget: int, thread: int, n_threads: int) -> int:
         unspent: int = run_epochs(
             self._features,
+            columns_in_place(self._features, self._specialisation),
             self._problem.targets,
             self._kernel_settings,
             self._specialisation.blocks,
