@@ -35,6 +35,11 @@ class Problem:
     link : {"identity", "sigmoid"}
     dtype : numpy.dtype
         Of parameters and arithmetic, float32 or float64.
+    sample_weight : ndarray of shape (n_samples,), float64, or None
+        Not negative, finite, and not all zero; None weights every row by 1.
+    l2_penalty : float
+        The objective is the weighted sum of the losses plus half of this times the sum of the
+        squared weights; biases are not penalised.
     """
 
     features: FloatArray
@@ -42,6 +47,15 @@ class Problem:
     n_classes: int
     link: Link
     dtype: np.dtype
+    sample_weight: npt.NDArray[np.float64] | None = None
+    l2_penalty: float = 0.0
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the rows' weights."""
+        if self.sample_weight is None:
+            return float(len(self.features))
+        return float(self.sample_weight.sum())
 
 
 def check_dtype(name: str, dtype: Any) -> np.dtype:
@@ -102,7 +116,7 @@ def _refuse_unbounded(name: str, array: FloatArray, dtype: np.dtype, original: A
         row, column = (place, start + line) if lies_by_columns else (start + line, place)
         found = np.asarray(original)[row, column]
         raise ValueError(
-            f"{name}[{row}, {column}] is {found}: "
+            f"{name}[{row}, {column}] is {'NaN' if np.isnan(found) else found}: "
             f"every element must be a finite {dtype.name} number"
         )
 

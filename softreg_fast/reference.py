@@ -175,6 +175,54 @@ def logit_gradients(
     return derivatives[:, -values.shape[1] :]
 
 
+def accumulate(
+    features: FloatArray,
+    targets: npt.NDArray[np.integer],
+    sample_weight: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    link: Link,
+    gradient: Gradient,
+) -> tuple[float, float, FloatArray, FloatArray]:
+    """Weighted sums over rows: loss, correctly classified rows, and the gradient of the loss.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,)
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    link : {"identity", "sigmoid"}
+    gradient : {"exact", "notebook"}
+
+    Returns
+    -------
+    loss, n_correct : float
+    weights_gradient : ndarray of shape (n_features, n_columns)
+    bias_gradient : ndarray of shape (n_columns,)
+
+    Raises
+    ------
+    ValueError
+        The notebook's gradient with the identity link.
+    """
+    probabilities, values, _ = predict(features, weights, bias, link)
+    # From the values rather than from the probabilities, which may underflow to 0.
+    shifted = _less_row_maximum(_of_all_classes(values))
+    own = shifted[np.arange(len(targets)), targets]
+    losses = np.log(np.exp(shifted).sum(axis=1)) - own
+    is_correct = probabilities.argmax(axis=1) == targets
+    derivatives = logit_gradients(probabilities, values, targets, link, gradient)
+    derivatives = derivatives * sample_weight[:, None]
+    return (
+        float((losses * sample_weight).sum()),
+        float((is_correct * sample_weight).sum()),
+        features.T @ derivatives,
+        derivatives.sum(axis=0),
+    )
+
+
 def batch(
     features: FloatArray,
     targets: npt.NDArray[np.integer],
@@ -189,33 +237,27 @@ def batch(
     ----------
     features : ndarray of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples,)
-    weights : ndarray of shape (n_features, n_classes)
-    bias : ndarray of shape (n_classes,)
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
     link : {"identity", "sigmoid"}
     gradient : {"exact", "notebook"}
 
     Returns
     -------
     loss : float
-    weights_gradient : ndarray of shape (n_features, n_classes)
-    bias_gradient : ndarray of shape (n_classes,)
+    weights_gradient : ndarray of shape (n_features, n_columns)
+    bias_gradient : ndarray of shape (n_columns,)
 
     Raises
     ------
     ValueError
         The notebook's gradient with the identity link.
     """
-    probabilities, values, _ = predict(features, weights, bias, link)
-    # From the values rather than from the probabilities, which may underflow to 0.
-    shifted = _less_row_maximum(_of_all_classes(values))
-    own = shifted[np.arange(len(targets)), targets]
-    losses = np.log(np.exp(shifted).sum(axis=1)) - own
-    derivatives = logit_gradients(probabilities, values, targets, link, gradient)
-    return (
-        float(losses.mean()),
-        features.T @ derivatives / len(features),
-        derivatives.mean(axis=0),
+    n_samples = len(features)
+    loss, _, weights_gradient, bias_gradient = accumulate(
+        features, targets, np.ones(n_samples), weights, bias, link, gradient
     )
+    return loss / n_samples, weights_gradient / n_samples, bias_gradient / n_samples
 
 
 def _key_of_epoch(seed: int, epoch: int) -> int:

@@ -11,7 +11,7 @@ from .prediction import predict
 from .problem import check_dtype, check_features, make_problem, shape_features
 from .solvers.sgd import DescentSettings, GradientDescent
 from .threads import check_n_threads
-from .validation import check_choice, check_flag, check_integer, check_positive_number
+from .validation import check_choice, check_flag, check_integer, check_number
 
 _GRADIENTS = ("notebook", "exact")
 _DEFAULTS = {
@@ -129,7 +129,7 @@ class SoftmaxRegressor:
 
     def _check_parameters(self) -> None:
         """Raise TypeError or ValueError for a parameter of the constructor that is not allowed."""
-        check_positive_number("lr", self.learning_rate)
+        check_number("lr", self.learning_rate, above=0.0)
         check_choice("gradient", self.gradient, _GRADIENTS)
         _check_random_state(self.random_state)
         check_flag("verbose", self.verbose)

@@ -33,24 +33,48 @@ def check_integer(
     return number
 
 
-def check_positive_number(name: str, value: Any) -> float:
-    """The value as a float, if it is a finite number above zero.
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    minimum: float | None = None,
+    allow_infinity: bool = False,
+) -> float:
+    """The value as a float, if it is a real number within the bounds.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for errors.
+    value : object
+    above : float, default=None
+        What it must be larger than.
+    minimum : float, default=None
+        What it must not be smaller than.
+    allow_infinity : bool, default=False
 
     Raises
     ------
     TypeError
         Not a real number.
     ValueError
-        Not finite or not positive.
+        NaN, infinite where that isn't allowed, or out of bounds.
     """
-    message = f"{name}={value!r} is not allowed: it must be a finite number above 0"
+    allowed = "a number" if allow_infinity else "a finite number"
+    if above is not None:
+        allowed += f" above {above:g}"
+    if minimum is not None:
+        allowed += f" of at least {minimum:g}"
+    message = f"{name}={value!r} is not allowed: it must be {allowed}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not (math.isfinite(number) and number > 0):
+    is_within = (above is None or number > above) and (minimum is None or number >= minimum)
+    if math.isnan(number) or (math.isinf(number) and not allow_infinity) or not is_within:
         raise ValueError(message)
     return number
 

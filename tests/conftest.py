@@ -37,3 +37,13 @@ def make_data():
         return features, labels
 
     return make
+
+
+@pytest.fixture
+def eager_threads(monkeypatch):
+    """Threads and cuts for the least work."""
+    for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
+                 "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):  # fmt: skip
+        monkeypatch.setattr(f"softreg_fast.threads.{name}", 1)
+    monkeypatch.setattr("softreg_fast.layout._PRODUCTS_WORTH_CUTTING", 1)
+    monkeypatch.setattr("softreg_fast.layout._CHUNK_ROWS", 8)

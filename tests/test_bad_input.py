@@ -20,11 +20,11 @@ def _with(value, row=5, column=1, dtype=float):
 
 
 FIT_CASES = {
-    "NaN": ({"x": _with(np.nan)}, ValueError, r"x\[5, 1\] is nan"),
+    "NaN": ({"x": _with(np.nan)}, ValueError, r"x\[5, 1\] is NaN"),
     "infinite": ({"x": _with(-np.inf)}, ValueError, r"x\[5, 1\] is -inf"),
     "both infinities": ({"x": _with(np.inf, 6) + _with(-np.inf)}, ValueError, r"x\[5, 1\] is -inf"),
-    "NaN, F order": ({"x": np.asfortranarray(_with(np.nan))}, ValueError, r"x\[5, 1\] is nan"),
-    "NaN, float16": ({"x": _with(np.nan, dtype=np.float16)}, ValueError, r"x\[5, 1\] is nan"),
+    "NaN, F order": ({"x": np.asfortranarray(_with(np.nan))}, ValueError, r"x\[5, 1\] is NaN"),
+    "NaN, float16": ({"x": _with(np.nan, dtype=np.float16)}, ValueError, r"x\[5, 1\] is NaN"),
     "1-D": ({"x": X[:, 0]}, ValueError, r"x has shape \(12,\).*two-dimensional"),
     "3-D": ({"x": X[None]}, ValueError, r"x has shape \(1, 12, 3\)"),
     "lengths": ({"y": Y[:-1]}, ValueError, "y has 11 elements and x has 12 rows"),
@@ -119,7 +119,7 @@ def test_constructor_and_fit_refuse_settings(case, capsys):
 
 
 PREDICT_CASES = {
-    "NaN": ({"x": _with(np.nan)}, ValueError, r"x\[5, 1\] is nan"),
+    "NaN": ({"x": _with(np.nan)}, ValueError, r"x\[5, 1\] is NaN"),
     "1-D": ({"x": X[0]}, ValueError, r"x has shape \(3,\)"),
     "empty": ({"x": X[:0]}, ValueError, r"x has shape \(0, 3\)"),
     "other columns": ({"x": X[:, :2]}, ValueError, "x has 2 columns: .*fitted with 3"),
@@ -164,7 +164,7 @@ def test_rate_that_float32_cannot_hold_is_refused(rate, capsys):
         (np.zeros(3), np.zeros(3), r"coeffs has shape \(3,\): it must be two-dimensional"),
         (np.zeros((3, 3)), np.zeros(1), r"coeffs has shape \(3, 3\) and biases \(1,\)"),
         (np.zeros((3, 1)), np.zeros(1), "at least 2 classes"),
-        (np.zeros((3, 3)), [0, np.nan, 0], r"biases\[0, 1\] is nan"),
+        (np.zeros((3, 3)), [0, np.nan, 0], r"biases\[0, 1\] is NaN"),
         (np.full((3, 3), np.inf), np.zeros(3), r"coeffs\[0, 0\] is inf"),
         (np.zeros((4, 3)), np.zeros(3), "x has 3 columns: the model was fitted with 4"),
     ],

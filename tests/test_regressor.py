@@ -351,7 +351,7 @@ def test_not_a_number_in_a_prediction_is_refused_wherever_it_is(make_data, broke
     x = x[:n_rows].copy()
     array = x if broken == "x" else getattr(model, broken)
     array.flat[-1] = np.nan
-    with pytest.raises(ValueError, match=rf"{broken}\[.*\] is nan"):
+    with pytest.raises(ValueError, match=rf"{broken}\[.*\] is NaN"):
         model.predict(x)
 
 

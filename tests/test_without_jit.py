@@ -19,8 +19,8 @@ def _run(*arguments, data_file):
 def test_kernel_tests_pass_and_reach_every_line(tmp_path):
     data_file = tmp_path / "coverage"
     tests = _run(
-        "run", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_kernels.py",
-        data_file=data_file,
+        "run", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        "tests/test_kernels.py", "tests/test_accumulator.py", data_file=data_file,
     )  # fmt: skip
     assert tests.returncode == 0, tests.stdout
     report = _run("report", "--fail-under=100", data_file=data_file)

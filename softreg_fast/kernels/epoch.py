@@ -1,9 +1,7 @@
 """Whole epochs of mini-batch gradient descent in one compiled call, on any number of threads.
 
-A batch is cut into *chunks* of rows, a chunk into *tiles*. Each chunk has a gradient of its own,
-summed over its tiles in order; the chunks' gradients are summed in order too. The cuts depend on
-the shapes alone, so the result has the same bits for any number of threads. As many chunks as there
-are gradients make a *round*; threads share its chunks, wait for each other, and share the summing.
+As many chunks of a batch as there are gradients make a *round*; threads share its chunks, wait for
+each other, and share the summing.
 
 A run can be left after any round and taken up again by the next call: everything that it needs to
 go on is in `RUN_STATE` and the arrays beside it. Where it was left changes no bit of the result.
@@ -18,6 +16,7 @@ import math
 import numpy as np
 from numba import types
 
+from .chunk import SCORED, TRAINED, WORKING, add_compensated, fold_chunks, work_on_chunk
 from .jit import (
     Specialisation,
     array_type,
@@ -29,23 +28,13 @@ from .jit import (
     features_type,
     kernel,
 )
-from .lanes import load, load_as, multiply_add, splat, store, sum_lanes
-from .link import count_correct, loss_and_slopes
-from .products import backward, forward, transpose_weights
-from .rows import (
-    fetch_targets,
-    number_rows,
-    order_of_epoch,
-    take_targets,
-    transpose_rows,
-)
+from .lanes import load, multiply_add, splat, store, sum_lanes
+from .products import transpose_weights
+from .rows import order_of_epoch
 from .team import wait_for_team
 
 TRAINING, SCORING_REST, SCORING_ALL = 0, 1, 2
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = 0, 1, 2, 3
-
-# Which of `models` is which.
-WORKING, TRAINED, SCORED = 0, 1, 2
 
 RUN_SETTINGS = np.dtype(
     [
@@ -87,19 +76,6 @@ RUN_STATE = np.dtype(
 
 
 @kernel
-def _add(total, remainder, term):
-    """A sum plus a term, and what rounding has cut off: compensated summation.
-
-    Kahan, Further remarks on reducing truncation errors, 1965. Near a plateau the losses of two
-    epochs differ by less than the rounding errors of a plain sum, which early stopping would take
-    for progress.
-    """
-    corrected = term + remainder
-    new_total = total + corrected
-    return new_total, corrected - (new_total - total)
-
-
-@kernel
 def _are_finite(width, parameters):
     zero = splat(0.0, load(parameters, 0, 0, width))
     total = zero
@@ -117,211 +93,8 @@ def _copy(width, parameters, copy_out):
 
 
 @kernel
-def take_tile(
-    features,
-    targets,
-    start,
-    n_rows,
-    ahead,
-    order,
-    blocks,
-    tile,
-    feature_tiles,
-    thread,
-    numbers,
-):
-    """Find out a tile's rows and what is read of them beside wide features.
-
-    Parameters
-    ----------
-    features : (n_samples, n_features)
-    targets : (n_samples,) int32
-    start, n_rows : int
-        The tile's positions in the order of the rows.
-    ahead : int
-        Where the next tile will begin.
-    order : tuple
-        See `rows`.
-    blocks : tuple of tuples
-    tile : (2 * tile_classes + 2, tile_rows)
-        The last two rows become targets and weights.
-    feature_tiles : (n_threads, >= n_features, tile_rows) or None
-        The thread's becomes the rows transposed.
-    thread : int
-    numbers : (4, >= 2 * tile_rows) int64
-        The second row is 0, 1, 2 ..., the others are overwritten. Where the rows are in order, the
-        first two numbers of the last say what tile is there already.
-
-    Returns
-    -------
-    int
-        The rows of the tile up to whole vectors.
-    """
-    lanes = len(blocks[0])
-    tile_rows = tile.shape[1]
-    n_padded = -(-n_rows // lanes) * lanes
-    held = numbers[3]
-    if not order[0]:
-        # All rows may be one tile, that of the epoch before.
-        if held[0] == start + 1 and held[1] == n_rows:
-            return n_padded
-        held[0], held[1] = start + 1, n_rows
-    number_rows(start, n_rows, n_padded, ahead, features.shape[0], order, tile_rows, numbers)
-    if order[0]:
-        fetch_targets(targets, n_rows, tile_rows, numbers[0])
-    n_values = tile.shape[0] - 2
-    take_targets(targets, n_rows, n_padded, numbers[0], tile[n_values], tile[n_values + 1])
-    transpose_rows(features, n_padded, numbers[0], blocks[0], feature_tiles, thread, tile_rows)
-    return n_padded
-
-
-@kernel
-def _work_on_chunk(
-    features,
-    feature_columns,
-    targets,
-    start,
-    stop,
-    ahead,
-    order,
-    first_model,
-    last_model,
-    count_now,
-    settings,
-    blocks,
-    models,
-    tile,
-    feature_tiles,
-    feature_weights,
-    thread,
-    numbers,
-    gradient_out,
-):
-    """Score the rows of a chunk with the model TRAINED, or train on them, or both.
-
-    Parameters
-    ----------
-    ahead : int
-        Where this thread's next chunk will begin.
-    first_model, last_model : int
-        TRAINED and WORKING, or one of them twice.
-    count_now : bool
-        Whether to count correctly classified rows while training.
-
-    Returns
-    -------
-    loss, n_correct : float
-    """
-    n_rows = (tile.shape[0] - 2) // 2
-    n_classes = settings["n_classes"]
-    use_sigmoid = settings["use_sigmoid"]
-    logits = tile[:n_rows]
-    values = tile[n_rows : 2 * n_rows]
-    tile_targets = tile[2 * n_rows : 2 * n_rows + 1]
-    tile_weights = tile[2 * n_rows + 1 :]
-    loss = 0.0
-    n_correct = 0.0
-    for tile_start in range(start, stop, tile.shape[1]):
-        tile_stop = min(tile_start + tile.shape[1], stop)
-        n_padded = take_tile(
-            features,
-            targets,
-            tile_start,
-            tile_stop - tile_start,
-            tile_stop if tile_stop < stop else ahead,
-            order,
-            blocks,
-            tile,
-            feature_tiles,
-            thread,
-            numbers,
-        )
-        for model in range(first_model, last_model - 1, -1):
-            forward(
-                features,
-                feature_columns,
-                feature_tiles,
-                feature_weights,
-                thread,
-                model,
-                numbers,
-                n_padded,
-                models[model],
-                blocks,
-                logits,
-            )
-            if model == TRAINED:
-                n_correct += count_correct(
-                    tile_targets,
-                    tile_weights,
-                    n_padded,
-                    n_classes,
-                    use_sigmoid,
-                    model == TRAINED,
-                    blocks[0],
-                    logits,
-                    values,
-                )
-                continue
-            tile_loss, n_correct_now = loss_and_slopes(
-                tile_targets,
-                tile_weights,
-                n_padded,
-                n_classes,
-                use_sigmoid,
-                settings["notebook_gradient"],
-                count_now,
-                blocks[0],
-                logits,
-                values,
-            )
-            loss += tile_loss
-            n_correct += n_correct_now
-            backward(
-                features,
-                feature_columns,
-                feature_tiles,
-                thread,
-                numbers,
-                n_padded,
-                logits,
-                tile_start == start,
-                blocks,
-                gradient_out,
-            )
-    return loss, n_correct
-
-
-@kernel
-def _fold(gradients, n_chunks, is_first, is_last, scale, thread, n_threads, blocks, models, totals):
-    """A thread's share of summing the chunks' gradients and, at the end of a batch, of the step.
-
-    Sums are in float64.
-    """
-    width = blocks[0]
-    n_rows, n_columns = totals.shape
-    n_vectors = n_rows * n_columns // len(width)
-    per_row = n_columns // len(width)
-    like = load(totals, 0, 0, width)
-    for vector in range(n_vectors * thread // n_threads, n_vectors * (thread + 1) // n_threads):
-        row = vector // per_row
-        column = (vector - row * per_row) * len(width)
-        total = load_as(gradients[0], row, column, like)
-        for chunk in range(1, n_chunks):
-            total = total + load_as(gradients[chunk], row, column, like)
-        if not is_first:
-            total = total + load(totals, row, column, width)
-        if is_last:
-            before = load_as(models[WORKING], row, column, like)
-            step = multiply_add(splat(scale, like), total, before)
-            store(models[WORKING], row, column, step)
-        else:
-            store(totals, row, column, total)
-
-
-@kernel
 def _finish_batch(n_samples_in_batch, state):
-    state["epoch_loss"], state["epoch_loss_remainder"] = _add(
+    state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
         state["epoch_loss"],
         state["epoch_loss_remainder"],
         state["batch_loss"] / n_samples_in_batch,
@@ -450,7 +223,10 @@ def run_epochs(
     Parameters
     ----------
     features : (n_samples, n_features)
-        Of any strides; rows of neighbouring numbers where there are no `feature_tiles`.
+        Of any strides; rows of neighbouring numbers where there are neither `feature_columns` nor
+        `feature_tiles`.
+    feature_columns : (n_features, n_samples) or None
+        The features transposed, if their columns are read in place.
     targets : (n_samples,) int32
         From 0 to ``n_classes - 1``.
     all_settings : (1,) RUN_SETTINGS
@@ -546,10 +322,11 @@ def run_epochs(
         for chunk in range(first_chunk, last_chunk + 1):
             chunk_start = start + chunk * chunk_rows
             chunk_stop = min(chunk_start + chunk_rows, stop)
-            loss, n_correct = _work_on_chunk(
+            loss, n_correct = work_on_chunk(
                 features,
                 feature_columns,
                 targets,
+                targets[:0],
                 chunk_start,
                 chunk_stop,
                 chunk_stop if chunk < last_chunk else next_round,
@@ -571,7 +348,7 @@ def run_epochs(
             chunk_results[chunk, 1] = n_correct
         is_together = wait_for_team(team, n_threads)
         if is_training and is_together:
-            _fold(
+            fold_chunks(
                 gradients,
                 n_filled,
                 start == batch * batch_size,
@@ -587,7 +364,7 @@ def run_epochs(
             for chunk in range(n_filled):
                 state["n_correct"] += np.int64(chunk_results[chunk, 1])
                 if is_training:
-                    state["batch_loss"], state["batch_loss_remainder"] = _add(
+                    state["batch_loss"], state["batch_loss_remainder"] = add_compensated(
                         state["batch_loss"],
                         state["batch_loss_remainder"],
                         chunk_results[chunk, 0],

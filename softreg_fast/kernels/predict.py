@@ -3,7 +3,7 @@
 import numpy as np
 from numba import types
 
-from .epoch import take_tile
+from .chunk import take_tile
 from .jit import (
     Specialisation,
     array_type,
@@ -142,6 +142,7 @@ def predict(
         n_rows = min(tile.shape[1], stop - tile_start)
         n_padded = take_tile(
             features,
+            no_targets,
             no_targets,
             tile_start,
             n_rows,

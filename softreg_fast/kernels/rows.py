@@ -269,13 +269,16 @@ def fetch_targets(targets, n_rows, tile_rows, numbers):
 
 
 @kernel
-def take_targets(targets, n_rows, n_padded, numbers, targets_out, weights_out):
+def take_targets(targets, sample_weights, n_rows, n_padded, numbers, targets_out, weights_out):
     """Targets and weights of a tile's rows; what fills up the last vector has no weight."""
     if len(targets) == 0:
         return
     for place in range(n_padded):
         targets_out[place] = targets[numbers[place]]
         weights_out[place] = 1.0 if place < n_rows else 0.0
+    if len(sample_weights) > 0:
+        for place in range(n_rows):
+            weights_out[place] = sample_weights[numbers[place]]
 
 
 @kernel

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..definitions import FloatArray, Gradient, check_gradient
 from ..kernels import epoch as kernels
+from ..kernels.chunk import SCORED
 from ..kernels.team import ABANDONED, TEAM_SIZE
 from ..layout import (
     aligned_zeros,
@@ -161,7 +162,7 @@ class GradientDescent:
         """Weights and bias after the last finished epoch; the start if there is none."""
         n_features = self._problem.features.shape[1]
         return unpack_parameters(
-            self._models[kernels.SCORED],
+            self._models[SCORED],
             n_features,
             int(self._kernel_settings[0]["n_classes"]),
             self._specialisation,

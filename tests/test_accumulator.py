@@ -1,0 +1,136 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from softreg_fast import layout, reference
+from softreg_fast.accumulator import Accumulator
+from softreg_fast.problem import make_problem
+
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+TOLERANCE = {DOUBLE: 1e-12, SINGLE: 2e-5}
+
+
+def _model(n_features, n_columns, seed=3):
+    random = np.random.default_rng(seed)
+    scale = 1 / np.sqrt(n_features)
+    return scale * random.standard_normal((n_features, n_columns)), random.standard_normal(
+        n_columns
+    )
+
+
+def _weights(n_samples, seed=4):
+    """Some of them zero."""
+    random = np.random.default_rng(seed)
+    return random.exponential(size=n_samples) * (random.uniform(size=n_samples) > 0.2)
+
+
+def _evaluate(problem, weights, bias, n_threads=1):
+    with Accumulator(problem, len(bias), n_threads) as accumulator:
+        totals = accumulator.evaluate(weights, bias)
+        again = accumulator.evaluate(weights, bias)
+    for name, found in vars(totals).items():
+        np.testing.assert_array_equal(found, getattr(again, name))
+    return totals
+
+
+def _assert_equals_reference(problem, weights, bias):
+    sample_weight = problem.sample_weight
+    if sample_weight is None:
+        sample_weight = np.ones(len(problem.features))
+    expected = reference.accumulate(
+        problem.features.astype(np.float64), problem.targets, sample_weight, weights, bias,
+        problem.link, "exact",
+    )  # fmt: skip
+    totals = _evaluate(problem, weights, bias)
+    found = totals.loss, totals.n_correct, totals.weights_gradient, totals.bias_gradient
+    scale = np.abs(np.append(expected[2], expected[3])).max()
+    for found_part, expected_part, size in zip(
+        found, expected, [abs(expected[0]), abs(expected[1]) + 1, scale, scale], strict=True
+    ):
+        np.testing.assert_allclose(
+            found_part, expected_part, rtol=0, atol=TOLERANCE[problem.dtype] * size
+        )
+
+
+@pytest.mark.parametrize("is_weighted", [True, False], ids=["weighted", "unweighted"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("features_dtype", "dtype"), [(DOUBLE, DOUBLE), (SINGLE, DOUBLE), (SINGLE, SINGLE)]
+)
+def test_sums_equal_reference(make_data, features_dtype, dtype, order, is_weighted):
+    for n_samples, n_features, n_columns, link in [
+        (1, 3, 2, "sigmoid"), (70, 4, 3, "sigmoid"), (70, 60, 3, "identity"),
+        (200, 30, 1, "identity"), (600, 50, 7, "identity"),
+    ]:  # fmt: skip
+        features, targets = make_data(n_samples, n_features, max(n_columns, 2))
+        features = np.asarray(features, features_dtype, order=order)
+        problem = make_problem(features, targets, link, dtype)
+        if is_weighted:
+            problem = replace(problem, sample_weight=_weights(n_samples) + (n_samples == 1))
+        _assert_equals_reference(problem, *_model(n_features, n_columns))
+
+
+def test_sums_over_many_rounds_and_calls_equal_reference(make_data, monkeypatch):
+    monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
+    monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr("softreg_fast.accumulator._PRODUCTS_PER_CALL", 1)
+    features, targets = make_data(900, 6, 5)
+    problem = replace(
+        make_problem(features, targets, "identity", DOUBLE), sample_weight=_weights(900)
+    )
+    _assert_equals_reference(problem, *_model(6, 5))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_number_of_threads_gives_the_same_sums(make_data, eager_threads, order):
+    features, targets = make_data(200, 30, 7)
+    problem = replace(
+        make_problem(np.asarray(features, order=order), targets, "identity", DOUBLE),
+        sample_weight=_weights(200),
+    )
+    model = _model(30, 7)
+    expected = _evaluate(problem, *model)
+    for n_threads in (2, 3, 4, 7):
+        for name, found in vars(_evaluate(problem, *model, n_threads)).items():
+            np.testing.assert_array_equal(found, getattr(expected, name), err_msg=name)
+
+
+def test_weight_of_a_row_counts_as_its_repetition(make_data):
+    features, targets = make_data(200, 6, 3)
+    counts = np.random.default_rng(0).integers(0, 4, 200)
+    weighted = replace(
+        make_problem(features, targets, "identity", DOUBLE), sample_weight=counts.astype(float)
+    )
+    repeated = replace(
+        make_problem(features, targets, "identity", DOUBLE),
+        features=features.repeat(counts, axis=0),
+        targets=weighted.targets.repeat(counts),
+    )
+    assert weighted.total_weight == repeated.total_weight == counts.sum()
+    model = _model(6, 3)
+    found, expected = _evaluate(weighted, *model), _evaluate(repeated, *model)
+    for name, sums in vars(found).items():
+        np.testing.assert_allclose(sums, getattr(expected, name), rtol=1e-12)
+
+
+@pytest.mark.parametrize("broken_thread", [0, 1, 2])
+def test_thread_that_breaks_off_is_not_waited_for(
+    make_data, eager_threads, broken_thread, monkeypatch
+):
+    features, targets = make_data(200, 6, 5)
+    original = Accumulator._call
+
+    def call(self, compiled, start, stop, thread, n_threads):
+        assert n_threads == 3
+        if thread == broken_thread:
+            raise MemoryError("of the test")
+        return original(self, compiled, start, stop, thread, n_threads)
+
+    monkeypatch.setattr(Accumulator, "_call", call)
+    problem = make_problem(features, targets, "sigmoid", DOUBLE)
+    with (
+        pytest.raises(MemoryError, match="of the test"),
+        Accumulator(problem, 5, 3) as accumulator,
+    ):
+        accumulator.evaluate(*_model(6, 5))
