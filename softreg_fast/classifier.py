@@ -24,6 +24,9 @@ from .validation import check_choice, check_flag, check_integer, check_number
 _LINKS = ("identity", "sigmoid")
 _DTYPES = (np.float64, np.float32)
 _MAX_ITERATIONS = 1_000
+# Integers, booleans and strings are labels; of others scikit-learn has to find out, which takes
+# longer than all other checks.
+_KINDS_OF_LABELS = "iubUS"
 
 
 def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -191,7 +194,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _make_problem(self, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, Any]:
         """The problem and the classes, from checked input; sets what `validate_data` sets."""
         X, y = validate_data(self, X, y, dtype=_DTYPES, ensure_all_finite=False)
-        check_classification_targets(y)
+        if y.dtype.kind not in _KINDS_OF_LABELS:
+            check_classification_targets(y)
         features = check_features("X", X, X.dtype)
         classes, targets = np.unique(y, return_inverse=True)
         if not 2 <= len(classes) <= MAX_CLASSES:
