@@ -86,6 +86,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     intercept_ : ndarray of shape (n_classes,) or (1,)
         With the identity link and several classes their mean is zero.
     n_iter_ : int
+    link_ : str
+        The link that was fitted.
     converged_ : bool
         Whether `tol` was reached.
     n_features_in_ : int
@@ -105,6 +107,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coef_: FloatArray
     intercept_: FloatArray
     n_iter_: int
+    link_: str
     converged_: bool
 
     def __init__(
@@ -209,15 +212,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         if self.class_weight is not None:
-            factors = compute_class_weight(
-                self.class_weight, classes=classes, y=y, sample_weight=row_weights
-            )
+            factors = self._class_factors(classes, y, row_weights)
             row_weights = factors[targets] * (1.0 if row_weights is None else row_weights)
         if row_weights is not None and not 0 < row_weights.sum() < np.inf:
             raise ValueError(
                 f"sample_weight and class_weight add up to {row_weights.sum()}: "
                 "the sum must be a finite number above 0"
             )
+        C = check_number("C", self.C, above=0.0, allow_infinity=True)
         problem = Problem(
             features,
             targets.astype(np.int32),
@@ -225,9 +227,26 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             cast(Link, self.link),
             np.dtype(np.float64),
             row_weights,
-            1.0 / float(self.C),
+            1.0 / C,
         )
         return problem, classes
+
+    def _class_factors(self, classes: Any, y: Any, row_weights: Any) -> FloatArray:
+        """What `class_weight` multiplies the weights of each class's rows by."""
+        with np.errstate(all="ignore"):
+            factors = compute_class_weight(
+                self.class_weight, classes=classes, y=y, sample_weight=row_weights
+            )
+        if isinstance(self.class_weight, str):
+            # Of classes whose rows weigh nothing.
+            factors[~np.isfinite(factors)] = 0.0
+        for label, factor in zip(classes, factors, strict=True):
+            if not 0 <= factor < np.inf:
+                raise ValueError(
+                    f"class_weight has {factor} for the class {label!r}: "
+                    "it must be a finite number of at least 0"
+                )
+        return cast(FloatArray, factors)
 
     def _n_columns(self, n_classes: int) -> int:
         return 1 if n_classes == 2 and self.link == "identity" else n_classes
@@ -239,8 +258,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_columns = self._n_columns(len(classes))
         n_features = problem.features.shape[1]
         coef, intercept = np.zeros((n_columns, n_features)), np.zeros(n_columns)
+        if intercept_init is not None and not self.fit_intercept:
+            raise ValueError("intercept_init goes with fit_intercept=True alone: it must be None")
         if self.warm_start and hasattr(self, "coef_"):
             self._take_over(classes, coef, intercept)
+            intercept *= bool(self.fit_intercept)
         for name, given, part in [
             ("coef_init", coef_init, coef),
             ("intercept_init", intercept_init, intercept),
@@ -277,10 +299,17 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(bias) > 1 and self.link == "identity":
             bias = bias - bias.mean()
         dtype = problem.features.dtype
+        with np.errstate(all="ignore"):
+            coef, intercept = np.ascontiguousarray(solution.weights.T, dtype), bias.astype(dtype)
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            raise ValueError(
+                f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
+            )
         self.classes_ = classes
-        self.coef_ = np.ascontiguousarray(solution.weights.T, dtype)
-        self.intercept_ = bias.astype(dtype)
+        self.coef_ = coef
+        self.intercept_ = intercept
         self.n_iter_ = solution.n_iterations
+        self.link_ = self.link
         self.converged_ = solution.converged
 
     def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -304,21 +333,27 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For two classes one number, above 0 where the second is the more probable.
         """
         features, weights, bias = self._check_input(X)
-        if self.link == "identity":
+        if self.link_ == "identity":
             values, all_finite = decide(features, weights, bias, n_threads=self.n_threads)
         else:
             _, values, _, all_finite = predict(
                 features, weights, bias, "sigmoid", keep_steps=True, n_threads=self.n_threads
             )
         if not all_finite:
-            self._refuse_unbounded(features, weights)
+            self._refuse_unbounded(features, values)
         if values.shape[1] == 1:
             return values[:, 0]
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
 
-    def _refuse_unbounded(self, features: FloatArray, weights: FloatArray) -> None:
-        """Raise ValueError if features aren't finite; logits that overflow are no error."""
-        check_features("X", features, weights.dtype)
+    def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
+        """Raise ValueError if features aren't finite, or a result is NaN because of overflows."""
+        check_features("X", features, results.dtype)
+        rows = np.isnan(results).any(axis=1)
+        if rows.any():
+            raise ValueError(
+                f"row {rows.argmax()} of X is too large for this model: its linear function "
+                f"overflows {results.dtype.name}"
+            )
 
     def predict(self, X: Any) -> Any:
         """The most probable class of each row.
@@ -349,11 +384,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         features, weights, bias = self._check_input(X)
         probabilities, _, _, all_finite = predict(
-            features, weights, bias, cast(Link, self.link), keep_steps=False,
+            features, weights, bias, cast(Link, self.link_), keep_steps=False,
             n_threads=self.n_threads,
         )  # fmt: skip
         if not all_finite:
-            self._refuse_unbounded(features, weights)
+            self._refuse_unbounded(features, probabilities)
         return probabilities
 
     def predict_log_proba(self, X: Any) -> FloatArray:
@@ -370,4 +405,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         values = self.decision_function(X)
         if values.ndim == 1:
             values = np.stack([np.zeros_like(values), values], axis=1)
-        return cast(FloatArray, log_softmax(values, axis=1))
+        with np.errstate(invalid="ignore"):
+            logarithms = cast(FloatArray, log_softmax(values, axis=1))
+        if np.isnan(logarithms).any():
+            self._refuse_unbounded(np.zeros((1, 1)), logarithms)
+        return logarithms

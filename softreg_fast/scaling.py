@@ -33,8 +33,14 @@ def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Flo
     Returns
     -------
     means, variances : ndarrays of shape (n_features,), float64
-        The variance of a feature that is constant but for rounding is zero.
+        The variance of a feature that is constant but for rounding is zero. Not finite where
+        squares overflow.
     """
+    with np.errstate(all="ignore"):
+        return _moments(problem, center=center)
+
+
+def _moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
     n_features = problem.features.shape[1]
     total = problem.total_weight
     means = np.zeros(n_features)
@@ -48,5 +54,5 @@ def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Flo
         variances += weights @ np.square(deviations, out=block)
     variances /= total
     rounding = len(problem.features) * np.finfo(np.float64).eps * np.abs(means)
-    variances[variances <= rounding**2] = 0.0
+    variances[(variances <= rounding**2) & np.isfinite(variances)] = 0.0
     return means, variances

@@ -269,3 +269,77 @@ def test_without_a_penalty_the_loss_is_lowest(make_data):
     )
     assert max(np.abs(weights_gradient).max(), np.abs(bias_gradient).max()) < 1e-8
     np.testing.assert_allclose(model.coef_.sum(axis=0), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("factor", "settings", "arguments", "message"),
+    [
+        (1e154, {}, {}, "scale the features"),
+        (1e200, {}, {}, "scale the features"),
+        (1e307, {}, {}, "scale the features"),
+        (1.0, {"C": 1e-310}, {}, "use a larger C"),
+        (1.0, {}, {"sample_weight": np.full(100, 5e-324)}, "use a larger C"),
+        (1.0, {}, {"coef_init": np.full((3, 3), 1e308)}, "start elsewhere"),
+        (1.0, {"class_weight": {0: 1, 1: 1, 2: -0.5}}, {}, r"class_weight has -0.5 for the class"),
+        (1.0, {"fit_intercept": False}, {"intercept_init": np.ones(3)}, "fit_intercept=True alone"),
+    ],
+)
+def test_what_would_give_no_finite_model_is_refused(
+    make_data, factor, settings, arguments, message
+):
+    X, y = make_data(100, 3, 3)
+    model = SoftmaxClassifier(**settings)
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.abs(X) * factor, y, **arguments)
+    assert not hasattr(model, "coef_")
+
+
+def test_no_penalty_and_huge_coefficients_give_finite_objectives(make_data):
+    X, y = make_data(100, 3, 3)
+    tiny, plain = (
+        SoftmaxClassifier(C=np.inf, tol=1e-8).fit(X * factor, y) for factor in (1e-10, 1.0)
+    )
+    assert np.isfinite(tiny.coef_).all()
+    assert plain.converged_
+    with pytest.raises(ValueError, match="overflow float32"):
+        SoftmaxClassifier(C=np.inf, tol=0.0).fit((X * 1e-40).astype(np.float32), y)
+
+
+def test_c_beyond_floats_means_no_penalty(make_data):
+    X, y = make_data(100, 3, 3)
+    found, expected = (SoftmaxClassifier(C=C).fit(X, y) for C in (10**400, np.inf))
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+
+
+def test_predictions_have_the_link_that_was_fitted(make_data):
+    X, y = make_data(100, 3, 2)
+    model = SoftmaxClassifier().fit(X, y)
+    expected = model.predict_proba(X)
+    model.set_params(link="sigmoid")
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    np.testing.assert_array_equal(model.predict(X), expected.argmax(axis=1))
+
+
+def test_warm_start_without_intercept_drops_the_old_one(make_data):
+    X, y = make_data(100, 3, 3)
+    model = SoftmaxClassifier(warm_start=True).fit(X + 1.0, y)
+    model.set_params(fit_intercept=False).fit(X + 1.0, y)
+    np.testing.assert_array_equal(model.intercept_, 0.0)
+
+
+def test_balanced_classes_may_weigh_nothing(make_data):
+    X, y = make_data(100, 3, 3)
+    weights = (y != 2) * 1.0
+    model = SoftmaxClassifier(class_weight="balanced").fit(X, y, sample_weight=weights)
+    assert model.predict_proba(X)[:, 2].max() < 0.2
+
+
+def test_rows_that_overflow_are_refused_instead_of_giving_nan(make_data):
+    X, y = make_data(100, 3, 3)
+    model = SoftmaxClassifier().fit(X, y)
+    model.coef_ = np.array([[2.0, -2.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    huge = np.array([[0.0, 0.0, 0.0], [1e308, -1e308, 0.0]])
+    assert model.predict(huge)[1] == 0
+    for method in ("predict_proba", "predict_log_proba"):
+        with pytest.raises(ValueError, match="row 1 of X is too large for this model"):
+            getattr(model, method)(huge)

@@ -303,9 +303,10 @@ def test_fit_needs_next_to_no_memory(make_data):
     """Nothing as large as the features, nor one number for each row and class."""
     x, y = make_data(200_000, 20, 10)
     y = y.astype(np.int32)
-    model = SoftmaxRegressor(0.1, verbose=False).fit(x[:100], y[:100], 1, 10)
+    model = SoftmaxRegressor(0.1, verbose=False)
     for array in (x, x[::2, ::2], np.asfortranarray(x)):
         labels = y[: 2 * len(array) : 2] if len(array) == 100_000 else y[: len(array)]
+        model.fit(array[:100], labels[:100], 1, 10)  # compiles
         tracemalloc.start()
         model.fit(array, labels, 2, len(array))
         _, peak = tracemalloc.get_traced_memory()

@@ -72,6 +72,11 @@ class _Objective:
         curvature = (1 - 1 / problem.n_classes) / problem.n_classes
         self._scales = np.sqrt(variances + self._penalty / curvature)
         self._scales[self._scales == 0.0] = 1.0
+        if not np.isfinite(self._scales).all():
+            raise ValueError(
+                f"the features' squares or the penalty, {self._penalty:g} per unit of weight, are "
+                "not finite: scale the features, or use a larger C"
+            )
         self._origin: _Point | None = None
         self.last: _Point
 
@@ -100,9 +105,9 @@ class _Objective:
         """The value and the derivatives by the variables."""
         weights, bias = self._model_of(variables)
         totals = self._accumulator.evaluate(weights, bias)
-        objective = totals.loss / self._total_weight + 0.5 * self._penalty * np.vdot(
-            weights, weights
-        )
+        objective = totals.loss / self._total_weight
+        if self._penalty > 0.0:
+            objective += 0.5 * self._penalty * float(np.vdot(weights, weights))
         weights_gradient = totals.weights_gradient / self._total_weight + self._penalty * weights
         bias_gradient = totals.bias_gradient / self._total_weight
         largest = np.abs(weights_gradient).max()
@@ -144,13 +149,23 @@ def minimise(
     Returns
     -------
     Solution
+
+    Raises
+    ------
+    ValueError
+        The objective or its gradient overflows at the start.
     """
     with Accumulator(problem, len(bias), n_threads) as accumulator:
         objective = _Objective(problem, accumulator, bias, fit_intercept=settings.fit_intercept)
-        variables = objective.variables_of(weights, bias)
-        objective(variables)
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            objective(objective.variables_of(weights, bias))
         n_iterations = 0
         best = objective.last
+        if not np.isfinite([best.objective, best.gradient_norm]).all():
+            raise ValueError(
+                f"the objective at the start is {best.objective} and the largest component of its "
+                f"gradient {best.gradient_norm}: scale the features, or start elsewhere"
+            )
 
         def watch(intermediate_result: Any) -> None:
             nonlocal n_iterations, best
