@@ -131,20 +131,21 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.warm_start = warm_start
         self.n_threads = n_threads
 
-    def _check_parameters(self) -> LbfgsSettings:
-        """Settings of the solver, from parameters that are allowed."""
-        check_number("C", self.C, above=0.0, allow_infinity=True)
+    def _check_parameters(self) -> tuple[LbfgsSettings, float]:
+        """Settings of the solver and strength of the penalty, from parameters that are allowed."""
+        C = check_number("C", self.C, above=0.0, allow_infinity=True)
         check_choice("link", self.link, _LINKS)
         check_flag("warm_start", self.warm_start)
         check_n_threads("n_threads", self.n_threads)
         max_iter = _MAX_ITERATIONS
         if self.max_iter is not None:
             max_iter = check_integer("max_iter", self.max_iter, minimum=1)
-        return LbfgsSettings(
+        settings = LbfgsSettings(
             tolerance=check_number("tol", self.tol, minimum=0.0),
             max_iterations=max_iter,
             fit_intercept=check_flag("fit_intercept", self.fit_intercept),
         )
+        return settings, 1.0 / C
 
     @_or_as_before
     def fit(
@@ -179,8 +180,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TypeError, ValueError
             An argument is not allowed; the object is as before.
         """
-        settings = self._check_parameters()
-        problem, classes = self._make_problem(X, y, sample_weight)
+        settings, l2_penalty = self._check_parameters()
+        problem, classes = self._make_problem(X, y, sample_weight, l2_penalty)
         weights, bias = self._start(problem, classes, coef_init, intercept_init)
         solution = minimise(problem, settings, weights, bias, self.n_threads)
         self._keep(problem, solution, classes)
@@ -194,7 +195,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         return self
 
-    def _make_problem(self, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, Any]:
+    def _make_problem(
+        self, X: Any, y: Any, sample_weight: Any, l2_penalty: float
+    ) -> tuple[Problem, Any]:
         """The problem and the classes, from checked input; sets what `validate_data` sets."""
         X, y = validate_data(self, X, y, dtype=_DTYPES, ensure_all_finite=False)
         if y.dtype.kind not in _KINDS_OF_LABELS:
@@ -203,7 +206,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes, targets = np.unique(y, return_inverse=True)
         if not 2 <= len(classes) <= MAX_CLASSES:
             raise ValueError(
-                f"y has {len(classes)} class{'es'[: 2 * (len(classes) > 1)]}: "
+                f"y has {len(classes)} {'class' if len(classes) == 1 else 'classes'}: "
                 f"allowed are 2 to {MAX_CLASSES}"
             )
         row_weights = None
@@ -219,7 +222,6 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"sample_weight and class_weight add up to {row_weights.sum()}: "
                 "the sum must be a finite number above 0"
             )
-        C = check_number("C", self.C, above=0.0, allow_infinity=True)
         problem = Problem(
             features,
             targets.astype(np.int32),
@@ -227,7 +229,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             cast(Link, self.link),
             np.dtype(np.float64),
             row_weights,
-            1.0 / C,
+            l2_penalty,
         )
         return problem, classes
 
@@ -248,14 +250,11 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 )
         return cast(FloatArray, factors)
 
-    def _n_columns(self, n_classes: int) -> int:
-        return 1 if n_classes == 2 and self.link == "identity" else n_classes
-
     def _start(
         self, problem: Problem, classes: Any, coef_init: Any, intercept_init: Any
     ) -> tuple[FloatArray, FloatArray]:
         """Weights and bias to begin with."""
-        n_columns = self._n_columns(len(classes))
+        n_columns = 1 if len(classes) == 2 and self.link == "identity" else len(classes)
         n_features = problem.features.shape[1]
         coef, intercept = np.zeros((n_columns, n_features)), np.zeros(n_columns)
         if intercept_init is not None and not self.fit_intercept:
@@ -348,6 +347,10 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
         """Raise ValueError if features aren't finite, or a result is NaN because of overflows."""
         check_features("X", features, results.dtype)
+        self._refuse_overflow(results)
+
+    def _refuse_overflow(self, results: FloatArray) -> None:
+        """Raise ValueError if a result is NaN though its features are finite."""
         rows = np.isnan(results).any(axis=1)
         if rows.any():
             raise ValueError(
@@ -407,6 +410,5 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             values = np.stack([np.zeros_like(values), values], axis=1)
         with np.errstate(invalid="ignore"):
             logarithms = cast(FloatArray, log_softmax(values, axis=1))
-        if np.isnan(logarithms).any():
-            self._refuse_unbounded(np.zeros((1, 1)), logarithms)
+        self._refuse_overflow(logarithms)
         return logarithms
