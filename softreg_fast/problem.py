@@ -37,9 +37,10 @@ class Problem:
         Of parameters and arithmetic, float32 or float64.
     sample_weight : ndarray of shape (n_samples,), float64, or None
         Not negative, finite, and not all zero; None weights every row by 1.
-    l2_penalty : float
-        The objective is the weighted sum of the losses plus half of this times the sum of the
-        squared weights; biases are not penalised.
+    l2_penalty, l1_penalty : float
+        The objective is the weighted sum of the losses plus half of the first times the sum of the
+        squared weights, plus the second times the sum of the absolute weights; biases are not
+        penalised.
     """
 
     features: FloatArray
@@ -49,6 +50,7 @@ class Problem:
     dtype: np.dtype
     sample_weight: npt.NDArray[np.float64] | None = None
     l2_penalty: float = 0.0
+    l1_penalty: float = 0.0
 
     @property
     def total_weight(self) -> float:

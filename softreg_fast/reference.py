@@ -402,3 +402,134 @@ def epoch(
     probabilities, _, _ = predict(features, weights, bias, link)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == targets))
     return float(np.mean(losses)), accuracy, weights, bias
+
+
+def _penalised(weights: FloatArray, l1_penalty: float, l2_penalty: float) -> float:
+    return float(l1_penalty * np.abs(weights).sum() + 0.5 * l2_penalty * (weights**2).sum())
+
+
+def proximal_descent(
+    features: FloatArray,
+    targets: npt.NDArray[np.integer],
+    sample_weight: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    link: Link,
+    *,
+    means: FloatArray,
+    factors: FloatArray,
+    l1_penalty: float,
+    l2_penalty: float,
+    method: str,
+    momentum: float,
+    learning_rate: float,
+    schedule: str,
+    batch_size: int,
+    n_epochs: int,
+    fit_intercept: bool = True,
+) -> tuple[FloatArray, FloatArray, list[float]]:
+    """Epochs of proximal gradient descent in the order of the rows; see `kernels.proximal`.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,)
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    link : {"identity", "sigmoid"}
+    means, factors : ndarrays of shape (n_features,)
+        What features are centred by, and what rates are multiplied by.
+    l1_penalty, l2_penalty : float
+        Per unit of weight.
+    method : {"plain", "averaged", "accelerated"}
+    momentum, learning_rate : float
+    schedule : {"auto", "constant", "invscaling"}
+    batch_size, n_epochs : int
+    fit_intercept : bool, default=True
+
+    Returns
+    -------
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+        Of the average.
+    objectives : list of float
+        Of each epoch, per unit of weight.
+    """
+    total_weight = sample_weight.sum()
+    mean_weight = total_weight / len(features)
+
+    def objective_of(centred: tuple[FloatArray, FloatArray]) -> tuple[float, float]:
+        loss, _, _, _ = accumulate(
+            features, targets, sample_weight, centred[0], centred[1] - means @ centred[0], link,
+            "exact",
+        )  # fmt: skip
+        return loss / total_weight + _penalised(centred[0], l1_penalty, l2_penalty), loss
+
+    fast = average = best = (weights, bias + means @ weights)
+    working = weights, fast[1]
+    n_steps, share_total, curvature, caution = 0, 0.0, 1.0, 1.0
+    best_objective, epoch_loss = objective_of(best)
+    if schedule == "auto" and link == "identity":
+        curvature = min(4 * epoch_loss / total_weight, 1.0)
+    objectives = []
+    for epoch in range(n_epochs):
+        epoch_loss = epoch_penalty = 0.0
+        for start in range(0, len(features), batch_size):
+            rows = slice(start, start + batch_size)
+            loss, _, slopes, bias_slopes = accumulate(
+                features[rows], targets[rows], sample_weight[rows],
+                working[0], working[1] - means @ working[0], link, "exact",
+            )  # fmt: skip
+            epoch_loss += loss / total_weight
+            epoch_penalty = _penalised(working[0], l1_penalty, l2_penalty)
+            scale = len(features[rows]) * mean_weight
+            slopes = (slopes - np.outer(means, bias_slopes)) / scale
+            rate = learning_rate / curvature
+            if schedule == "invscaling":
+                rate /= math.sqrt(1 + epoch)
+            share, pull = 1 - momentum, 1.0
+            if method == "plain":
+                rate /= share
+            elif method == "averaged":
+                share_total += (n_steps + 1) ** 2
+                share, pull = (n_steps + 1) ** 2 / share_total, momentum
+            else:
+                share, pull = 2 / (n_steps + 2), 1 - 2 / (n_steps + 3)
+                rate /= share
+            rates = rate * factors[:, None]
+            moved = fast[0] - rates * slopes
+            moved = np.sign(moved) * np.maximum(np.abs(moved) - rates * l1_penalty, 0)
+            moved /= 1 + rates * l2_penalty
+            moved_bias = fast[1] - fit_intercept * rate * bias_slopes / scale
+            before = average
+            fast = moved, moved_bias
+            average = (
+                average[0] + share * (moved - average[0]),
+                average[1] + share * (moved_bias - average[1]),
+            )
+            n_steps += 1
+            if method == "accelerated":
+                products = (working[0] - average[0]) * (average[0] - before[0])
+                against = (products / factors[:, None]).sum()
+                against += ((working[1] - average[1]) * (average[1] - before[1])).sum()
+                if against > 0:
+                    fast, n_steps, pull = average, 0, 0.0
+            working = (
+                fast[0] + pull * (average[0] - fast[0]),
+                fast[1] + pull * (average[1] - fast[1]),
+            )
+        objectives.append(epoch_loss + epoch_penalty)
+        if schedule != "auto":
+            continue
+        if objectives[-1] < 1.25 * best_objective:
+            if objectives[-1] < best_objective:
+                best_objective, best = objectives[-1], average
+        else:
+            best = min(best, average, key=objective_of)
+            best_objective, epoch_loss = objective_of(best)
+            epoch_loss /= total_weight
+            fast = average = working = best
+            n_steps, share_total, caution = 0, 0.0, 2 * caution
+        curvature = caution * (1.0 if link == "sigmoid" else min(4 * epoch_loss, 1.0))
+    return average[0], average[1] - means @ average[0], objectives

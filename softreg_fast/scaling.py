@@ -1,13 +1,23 @@
 """How features are spread, so that solvers can work in variables of equal curvature."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import eigh
 
 from .definitions import FloatArray
 from .problem import Problem
 
 _NUMBERS_PER_BLOCK = 1 << 20
+# Of rows from which the largest eigenvalue of their second moments is estimated.
+_SAMPLED_ROWS = 2048
+_POWER_STEPS = 30
+_EPSILON = float(np.finfo(np.float64).eps)
+# Of the loss by the logits: the largest eigenvalue of its second derivatives. Boehning, Multinomial
+# logistic regression algorithm, 1992; with the sigmoid link 1/2 of (1/4)**2, and the largest second
+# derivative of the sigmoid.
+_CURVATURE, _CURVATURE_OF_TWO, _CURVATURE_OF_SIGMOID = 0.5, 0.25, 0.1275
 
 
 def _blocks(problem: Problem) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -56,3 +66,141 @@ def _moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]
     rounding = len(problem.features) * np.finfo(np.float64).eps * np.abs(means)
     variances[(variances <= rounding**2) & np.isfinite(variances)] = 0.0
     return means, variances
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How steps are made equal for features: implicitly, by what they are multiplied by.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_features,), float64
+        What features are centred by; zeros for not at all.
+    factors : ndarray of shape (n_features,), float64
+        Of the rates: the inverse of the features' variances, or ones.
+    """
+
+    means: FloatArray
+    factors: FloatArray
+
+
+def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
+    """A scaling by the features' weighted moments.
+
+    Raises
+    ------
+    ValueError
+        A square of a feature overflows.
+    """
+    n_features = problem.features.shape[1]
+    if not scale:
+        return Scaling(np.zeros(n_features), np.ones(n_features))
+    means, variances = weighted_moments(problem, center=center)
+    return Scaling(means, 1.0 / _steady(variances, means))
+
+
+def _steady(variances: FloatArray, means: FloatArray) -> FloatArray:
+    """Variances, and of constant features something else to divide by."""
+    with np.errstate(over="ignore"):
+        variances = np.where(variances > 0.0, variances, means**2)
+    variances[variances < np.finfo(np.float64).tiny] = 1.0
+    if not np.isfinite(variances).all():
+        raise ValueError("the square of a feature overflows float64: scale the features")
+    return variances
+
+
+def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatArray]:
+    """The problem with its features centred and rotated to their principal axes.
+
+    There their covariances are zero, and a penalty of the squared weights is what it was.
+
+    Parameters
+    ----------
+    problem : Problem
+        Without an L1 penalty.
+    scaling : Scaling
+        Its means are the centre.
+
+    Returns
+    -------
+    rotated : Problem
+    scaling : Scaling
+        Of its features.
+    rotation : ndarray of shape (n_features, n_features), float64
+        ``rotation @ weights`` are the original features' weights.
+    """
+    n_features = problem.features.shape[1]
+    moments = np.zeros((n_features, n_features))
+    for block, weights in _blocks(problem):
+        centred = block - scaling.means
+        moments += (centred * weights[:, None]).T @ centred
+    variances, rotation = eigh(moments / problem.total_weight)
+    least = n_features * _EPSILON * variances[-1]
+    # Where only rounding differs, rows are taken as equal.
+    variances = np.where(variances > least, variances, variances[-1] or 1.0)
+    features = np.empty(problem.features.shape, problem.dtype)
+    start = 0
+    for block, _ in _blocks(problem):
+        features[start : start + len(block)] = (block - scaling.means) @ rotation
+        start += len(block)
+    rotated = replace(problem, features=features)
+    return rotated, Scaling(np.zeros(n_features), 1.0 / variances), rotation
+
+
+def bound_curvature(
+    problem: Problem, scaling: Scaling, *, n_columns: int, batch_size: int, fit_intercept: bool
+) -> float:
+    """A bound of the curvature of a batch's mean loss in scaled features.
+
+    It is the expected smoothness of Gower et al., SGD: general analysis and improved rates, 2019,
+    with the mean of the rows' curvatures in place of the largest: between that of all rows together
+    and that of single ones, by the batch's size. Estimated from a part of many rows.
+
+    Parameters
+    ----------
+    problem : Problem
+    scaling : Scaling
+    n_columns : int
+        Of the model.
+    batch_size : int
+    fit_intercept : bool
+
+    Returns
+    -------
+    float
+        Above zero.
+    """
+    n_samples = len(problem.features)
+    every = -(-n_samples // _SAMPLED_ROWS)
+    rows = problem.features[::every].astype(np.float64)
+    weights = np.ones(len(rows))
+    if problem.sample_weight is not None:
+        weights = problem.sample_weight[::every]
+    with np.errstate(all="ignore"):
+        rows = (rows - scaling.means) * np.sqrt(scaling.factors)
+        if fit_intercept:
+            rows = np.hstack([rows, np.ones((len(rows), 1))])
+        total = weights.sum() or 1.0
+        norm = float(weights @ np.einsum("ij,ij->i", rows, rows)) / total
+        largest = _largest_eigenvalue(rows, weights / total)
+    share = (n_samples - batch_size) / (batch_size * max(n_samples - 1, 1))
+    bound = (1.0 - share) * largest + share * norm
+    if not np.isfinite(bound):
+        raise ValueError("the square of a feature overflows float64: scale the features")
+    curvature = _CURVATURE_OF_TWO if n_columns == 1 else _CURVATURE
+    if problem.link == "sigmoid":
+        curvature = _CURVATURE_OF_SIGMOID
+    return curvature * bound if bound > 0.0 else 1.0
+
+
+def _largest_eigenvalue(rows: FloatArray, weights: FloatArray) -> float:
+    """Of the rows' weighted second moments, by power iteration."""
+    vector = weights @ rows + 1.0 / np.sqrt(np.arange(1.0, rows.shape[1] + 1.0))
+    value = 0.0
+    for _ in range(_POWER_STEPS):
+        length = float(np.linalg.norm(vector))
+        if not 0.0 < length < np.inf:
+            return length
+        vector = rows.T @ (weights * (rows @ (vector / length)))
+        value = float(np.linalg.norm(vector))
+    return value

@@ -7,7 +7,7 @@ and share the summing.
 import numpy as np
 from numba import types
 
-from .chunk import WORKING, add_compensated, fold_chunks, work_on_chunk
+from .chunk import WORKING, add_compensated, fold_chunks, work_on_round
 from .jit import (
     Specialisation,
     array_type,
@@ -134,37 +134,30 @@ def accumulate(
     round_start = start
     while is_together and round_start < stop:
         round_stop = min(round_start + n_chunks * chunk_rows, stop)
-        n_filled = -(-(round_stop - round_start) // chunk_rows)
-        first_chunk = n_filled * thread // n_threads
-        last_chunk = n_filled * (thread + 1) // n_threads - 1
-        next_round = min(round_stop + first_chunk * chunk_rows, stop)
-        for chunk in range(first_chunk, last_chunk + 1):
-            chunk_start = round_start + chunk * chunk_rows
-            chunk_stop = min(chunk_start + chunk_rows, round_stop)
-            loss, n_correct = work_on_chunk(
-                features,
-                feature_columns,
-                targets,
-                sample_weights,
-                chunk_start,
-                chunk_stop,
-                chunk_stop if chunk < last_chunk else next_round,
-                order,
-                WORKING,
-                WORKING,
-                True,
-                settings,
-                blocks,
-                models,
-                tiles[thread],
-                feature_tiles,
-                feature_weights,
-                thread,
-                numbers[thread],
-                gradients[chunk],
-            )
-            chunk_results[chunk, 0] = loss
-            chunk_results[chunk, 1] = n_correct
+        n_filled = work_on_round(
+            features,
+            feature_columns,
+            targets,
+            sample_weights,
+            round_start,
+            round_stop,
+            round_stop,
+            order,
+            WORKING,
+            WORKING,
+            True,
+            settings,
+            blocks,
+            models,
+            tiles,
+            feature_tiles,
+            feature_weights,
+            thread,
+            n_threads,
+            numbers,
+            gradients,
+            chunk_results,
+        )
         is_together = wait_for_team(team, n_threads)
         if is_together:
             fold_chunks(

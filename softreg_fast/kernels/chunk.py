@@ -6,7 +6,7 @@ the shapes alone, so the result has the same bits for any number of threads.
 """
 
 from .jit import kernel
-from .lanes import load, load_as, multiply_add, splat, store
+from .lanes import load, load_as, multiply_add, splat, store, sum_lanes
 from .link import count_correct, loss_and_slopes
 from .products import backward, forward
 from .rows import fetch_targets, number_rows, take_targets, transpose_rows
@@ -26,6 +26,25 @@ def add_compensated(total, remainder, term):
     corrected = term + remainder
     new_total = total + corrected
     return new_total, corrected - (new_total - total)
+
+
+@kernel
+def are_finite(width, parameters):
+    """Whether all numbers of a two-dimensional array are finite."""
+    zero = splat(0.0, load(parameters, 0, 0, width))
+    total = zero
+    for row in range(parameters.shape[0]):
+        for column in range(0, parameters.shape[1], len(width)):
+            total = multiply_add(load(parameters, row, column, width), zero, total)
+    return sum_lanes(total) == 0.0
+
+
+@kernel
+def copy_parameters(width, parameters, copy_out):
+    """Copy parameters from one array to another."""
+    for row in range(parameters.shape[0]):
+        for column in range(0, parameters.shape[1], len(width)):
+            store(copy_out, row, column, load(parameters, row, column, width))
 
 
 @kernel
@@ -212,6 +231,91 @@ def work_on_chunk(
 
 
 @kernel
+def work_on_round(
+    features,
+    feature_columns,
+    targets,
+    sample_weights,
+    start,
+    stop,
+    next_start,
+    order,
+    first_model,
+    last_model,
+    count_now,
+    settings,
+    blocks,
+    models,
+    tiles,
+    feature_tiles,
+    feature_weights,
+    thread,
+    n_threads,
+    numbers,
+    gradients_out,
+    chunk_results_out,
+):
+    """A thread's share of a round: as many chunks as there are gradients, or fewer.
+
+    Parameters
+    ----------
+    start, stop : int
+        The round's positions in the order of the rows.
+    next_start : int
+        Where the next round will begin.
+    thread, n_threads : int
+    chunk_results_out : (n_chunks, 2) float64
+        Loss and number of correctly classified rows of each chunk.
+
+    Returns
+    -------
+    int
+        How many chunks the round has.
+    """
+    chunk_rows = settings["chunk_rows"]
+    n_chunks = -(-(stop - start) // chunk_rows)
+    first_chunk = n_chunks * thread // n_threads
+    last_chunk = n_chunks * (thread + 1) // n_threads - 1
+    for chunk in range(first_chunk, last_chunk + 1):
+        chunk_start = start + chunk * chunk_rows
+        chunk_stop = min(chunk_start + chunk_rows, stop)
+        loss, n_correct = work_on_chunk(
+            features,
+            feature_columns,
+            targets,
+            sample_weights,
+            chunk_start,
+            chunk_stop,
+            chunk_stop if chunk < last_chunk else next_start + first_chunk * chunk_rows,
+            order,
+            first_model,
+            last_model,
+            count_now,
+            settings,
+            blocks,
+            models,
+            tiles[thread],
+            feature_tiles,
+            feature_weights,
+            thread,
+            numbers[thread],
+            gradients_out[chunk],
+        )
+        chunk_results_out[chunk, 0] = loss
+        chunk_results_out[chunk, 1] = n_correct
+    return n_chunks
+
+
+@kernel
+def sum_chunks(gradients, n_chunks, row, column, like):
+    """Sum of the chunks' vectors at a place, in the type of the vector `like`."""
+    total = load_as(gradients[0], row, column, like)
+    for chunk in range(1, n_chunks):
+        total = total + load_as(gradients[chunk], row, column, like)
+    return total
+
+
+@kernel
 def fold_chunks(
     gradients, n_chunks, is_first, is_last, scale, thread, n_threads, blocks, models, totals
 ):
@@ -227,9 +331,7 @@ def fold_chunks(
     for vector in range(n_vectors * thread // n_threads, n_vectors * (thread + 1) // n_threads):
         row = vector // per_row
         column = (vector - row * per_row) * len(width)
-        total = load_as(gradients[0], row, column, like)
-        for chunk in range(1, n_chunks):
-            total = total + load_as(gradients[chunk], row, column, like)
+        total = sum_chunks(gradients, n_chunks, row, column, like)
         if not is_first:
             total = total + load(totals, row, column, width)
         if is_last:

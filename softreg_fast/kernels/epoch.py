@@ -16,7 +16,16 @@ import math
 import numpy as np
 from numba import types
 
-from .chunk import SCORED, TRAINED, WORKING, add_compensated, fold_chunks, work_on_chunk
+from .chunk import (
+    SCORED,
+    TRAINED,
+    WORKING,
+    add_compensated,
+    are_finite,
+    copy_parameters,
+    fold_chunks,
+    work_on_round,
+)
 from .jit import (
     Specialisation,
     array_type,
@@ -28,7 +37,6 @@ from .jit import (
     features_type,
     kernel,
 )
-from .lanes import load, multiply_add, splat, store, sum_lanes
 from .products import transpose_weights
 from .rows import order_of_epoch
 from .team import wait_for_team
@@ -76,23 +84,6 @@ RUN_STATE = np.dtype(
 
 
 @kernel
-def _are_finite(width, parameters):
-    zero = splat(0.0, load(parameters, 0, 0, width))
-    total = zero
-    for row in range(parameters.shape[0]):
-        for column in range(0, parameters.shape[1], len(width)):
-            total = multiply_add(load(parameters, row, column, width), zero, total)
-    return sum_lanes(total) == 0.0
-
-
-@kernel
-def _copy(width, parameters, copy_out):
-    for row in range(parameters.shape[0]):
-        for column in range(0, parameters.shape[1], len(width)):
-            store(copy_out, row, column, load(parameters, row, column, width))
-
-
-@kernel
 def _finish_batch(n_samples_in_batch, state):
     state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
         state["epoch_loss"],
@@ -108,7 +99,7 @@ def _record_score(n_samples, width, models, state, accuracies_out):
     accuracies_out[state["n_scored"] % len(accuracies_out)] = state["n_correct"] / n_samples
     state["n_scored"] += 1
     state["n_correct"] = 0
-    _copy(width, models[TRAINED], models[SCORED])
+    copy_parameters(width, models[TRAINED], models[SCORED])
 
 
 @kernel
@@ -119,7 +110,7 @@ def _finish_training(n_batches, settings, width, models, state, losses_out):
     state["epoch_loss"] = 0.0
     state["epoch_loss_remainder"] = 0.0
     state["row"] = 0
-    _copy(width, models[WORKING], models[TRAINED])
+    copy_parameters(width, models[WORKING], models[TRAINED])
     losses_out[epoch % len(losses_out)] = loss
     if epoch == 0 or loss < state["best_loss"]:
         state["best_loss"] = loss
@@ -135,7 +126,7 @@ def _finish_training(n_batches, settings, width, models, state, losses_out):
         state["n_scored"] = epoch + 1
         state["phase"] = TRAINING
         state["outcome"] = state["ending"]
-        _copy(width, models[TRAINED], models[SCORED])
+        copy_parameters(width, models[TRAINED], models[SCORED])
 
 
 @kernel
@@ -143,7 +134,7 @@ def _advance(n_samples, n_batches, settings, width, models, state, losses_out, a
     """What follows when all rows of a phase are done."""
     is_behind = state["n_scored"] < state["n_trained"]
     if state["phase"] == TRAINING:
-        if not (math.isfinite(state["epoch_loss"]) and _are_finite(width, models[WORKING])):
+        if not (math.isfinite(state["epoch_loss"]) and are_finite(width, models[WORKING])):
             state["ending"] = DIVERGED
             state["n_correct"] = 0
             state["row"] = 0
@@ -279,8 +270,6 @@ def run_epochs(
     n_chunks = gradients.shape[0]
     scale = -settings["learning_rate"] / batch_size
     last_trained = state["n_trained"] + len(losses_out) - 1
-    tile = tiles[thread]
-    thread_numbers = numbers[thread]
     is_together = True
     transposed_epoch = -1  # the model TRAINED that this thread has transposed
     while (
@@ -306,7 +295,6 @@ def run_epochs(
         if is_training:
             phase_stop = (batch + 1) * batch_size
         stop = min(start + n_chunks * chunk_rows, phase_stop)
-        n_filled = -(-(stop - start) // chunk_rows)
         # In an epoch's first batch the two models are still the same.
         counts_now = is_training and is_behind and batch == 0
         first_model = TRAINED if not is_training or (is_behind and batch > 0) else WORKING
@@ -316,36 +304,30 @@ def run_epochs(
                 transpose_weights(models[model], width, feature_weights, thread, model)
             if model == TRAINED:
                 transposed_epoch = state["n_trained"]
-        first_chunk = n_filled * thread // n_threads
-        last_chunk = n_filled * (thread + 1) // n_threads - 1
-        next_round = (stop if stop < n_batch_rows else 0) + first_chunk * chunk_rows
-        for chunk in range(first_chunk, last_chunk + 1):
-            chunk_start = start + chunk * chunk_rows
-            chunk_stop = min(chunk_start + chunk_rows, stop)
-            loss, n_correct = work_on_chunk(
-                features,
-                feature_columns,
-                targets,
-                targets[:0],
-                chunk_start,
-                chunk_stop,
-                chunk_stop if chunk < last_chunk else next_round,
-                order,
-                first_model,
-                last_model,
-                counts_now,
-                settings,
-                blocks,
-                models,
-                tile,
-                feature_tiles,
-                feature_weights,
-                thread,
-                thread_numbers,
-                gradients[chunk],
-            )
-            chunk_results[chunk, 0] = loss
-            chunk_results[chunk, 1] = n_correct
+        n_filled = work_on_round(
+            features,
+            feature_columns,
+            targets,
+            targets[:0],
+            start,
+            stop,
+            stop if stop < n_batch_rows else 0,
+            order,
+            first_model,
+            last_model,
+            counts_now,
+            settings,
+            blocks,
+            models,
+            tiles,
+            feature_tiles,
+            feature_weights,
+            thread,
+            n_threads,
+            numbers,
+            gradients,
+            chunk_results,
+        )
         is_together = wait_for_team(team, n_threads)
         if is_training and is_together:
             fold_chunks(

@@ -1,0 +1,264 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from softreg_fast import layout, reference
+from softreg_fast.problem import make_problem
+from softreg_fast.scaling import choose_scaling
+from softreg_fast.solvers.proximal import ProximalDescent, ProximalSettings
+
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+SETTINGS = ProximalSettings(
+    schedule="constant",
+    learning_rate=0.3,
+    batch_size=32,
+    n_epochs=3,
+    patience=0,
+    tolerance=0.0,
+    method="plain",
+    momentum=0.0,
+    feature_scaling="standard",
+)
+
+
+def _problem(make_data, n_samples=101, n_features=6, n_columns=3, link="identity", **changes):
+    features, targets = make_data(n_samples, n_features, max(n_columns, 2))
+    features = features * np.geomspace(0.1, 30, n_features) + np.linspace(-5, 5, n_features)
+    sample_weight = np.random.default_rng(4).exponential(size=n_samples)
+    sample_weight[::7] = 0.0
+    problem = make_problem(features, targets, link, DOUBLE)
+    problem = replace(problem, sample_weight=sample_weight, l2_penalty=1.0, l1_penalty=0.5)
+    return replace(problem, **changes)
+
+
+def _start(problem, n_columns, seed=3):
+    random = np.random.default_rng(seed)
+    n_features = problem.features.shape[1]
+    return 0.1 * random.standard_normal((n_features, n_columns)), random.standard_normal(n_columns)
+
+
+def _descend(problem, settings, start, n_threads=1, **run):
+    descent = ProximalDescent(problem, settings, *start, n_threads)
+    descent.run(**run)
+    return *descent.solution, descent.objectives
+
+
+def _expected(problem, settings, start):
+    scales = settings.feature_scaling == "standard"
+    scaling = choose_scaling(problem, center=scales and settings.fit_intercept, scale=scales)
+    total_weight = problem.sample_weight.sum()
+    return reference.proximal_descent(
+        problem.features.astype(np.float64),
+        problem.targets,
+        problem.sample_weight,
+        *start,
+        problem.link,
+        means=scaling.means,
+        factors=scaling.factors,
+        l1_penalty=problem.l1_penalty / total_weight,
+        l2_penalty=problem.l2_penalty / total_weight,
+        method=settings.method,
+        momentum=settings.momentum,
+        learning_rate=settings.learning_rate,
+        schedule=settings.schedule,
+        batch_size=settings.batch_size,
+        n_epochs=settings.n_epochs,
+        fit_intercept=settings.fit_intercept,
+    )
+
+
+def _assert_equal(found, expected, tolerance=1e-11):
+    for found_part, expected_part in zip(found, expected, strict=True):
+        scale = np.abs(expected_part).max()
+        np.testing.assert_allclose(found_part, expected_part, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "auto"])
+@pytest.mark.parametrize(
+    ("method", "momentum"),
+    [("plain", 0.0), ("plain", 0.8), ("averaged", 0.0), ("averaged", 0.9), ("accelerated", 0.0)],
+)
+def test_steps_equal_reference(make_data, method, momentum, schedule):
+    settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
+    if method == "accelerated":
+        settings = replace(settings, batch_size=101, n_epochs=40)
+    for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
+        problem = _problem(make_data, n_columns=n_columns, link=link)
+        for start in (_start(problem, n_columns), (np.zeros((6, n_columns)), np.zeros(n_columns))):
+            found = _descend(problem, settings, start)
+            _assert_equal(found, _expected(problem, settings, start))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_features", [3, 20, 60])
+def test_steps_on_any_layout_equal_reference(make_data, n_features, order):
+    problem = _problem(make_data, n_features=n_features)
+    problem = replace(problem, features=np.asarray(problem.features, order=order))
+    settings = replace(SETTINGS, method="averaged", momentum=0.9)
+    start = _start(problem, 3)
+    _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
+    single = replace(problem, features=problem.features.astype(np.float32), dtype=SINGLE)
+    _assert_equal(_descend(single, settings, start), _expected(single, settings, start), 2e-4)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("feature_scaling", ["none", "standard"])
+def test_steps_without_scaling_or_intercept_equal_reference(
+    make_data, feature_scaling, fit_intercept
+):
+    problem = _problem(make_data)
+    settings = replace(
+        SETTINGS, feature_scaling=feature_scaling, fit_intercept=fit_intercept, learning_rate=1e-3
+    )
+    start = _start(problem, 3)
+    found = _descend(problem, settings, start)
+    _assert_equal(found, _expected(problem, settings, start))
+    if not fit_intercept:
+        np.testing.assert_array_equal(found[1], start[1])
+
+
+def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
+    problem = _problem(make_data, n_samples=900, n_columns=5)
+    settings = replace(SETTINGS, batch_size=400, method="averaged", momentum=0.5)
+    start = _start(problem, 5)
+    monkeypatch.setattr(layout, "_PRODUCTS_WORTH_CUTTING", 1)
+    monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
+    monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr("softreg_fast.solvers.proximal._FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr("softreg_fast.solvers.proximal._SECONDS_PER_CALL", 0.0)
+    _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
+
+
+@pytest.mark.parametrize("n_columns", [1, 3, 5])
+@pytest.mark.parametrize("method", ["averaged", "accelerated"])
+def test_any_number_of_threads_gives_the_same_bits(make_data, eager_threads, method, n_columns):
+    problem = _problem(make_data, n_samples=200, n_columns=n_columns)
+    settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=10)
+    if method == "accelerated":
+        settings = replace(settings, batch_size=200)
+    start = _start(problem, n_columns)
+    expected = _descend(problem, settings, start)
+    for n_threads in (2, 3, 7):
+        for found, wanted in zip(
+            _descend(problem, settings, start, n_threads), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_looking_after_each_epoch_changes_nothing(make_data):
+    problem = _problem(make_data)
+    settings = replace(SETTINGS, method="averaged", momentum=0.9, shuffle_seed=5)
+    start = _start(problem, 3)
+    looks = []
+    found = _descend(problem, settings, start, watch=lambda: bool(looks.append(0)))
+    for found_part, expected_part in zip(found, _descend(problem, settings, start), strict=True):
+        np.testing.assert_array_equal(found_part, expected_part)
+    assert len(looks) == settings.n_epochs
+    assert len(_descend(problem, settings, start, watch=lambda: True)[2]) == 1
+
+
+def test_shuffled_rows_are_those_of_the_reference(make_data):
+    problem = _problem(make_data)
+    windows = layout.choose_windows(problem.features[0].nbytes)
+    rows = reference.shuffled_rows(101, 5, 0, windows.block_bits, windows.window_rows)
+    in_order = replace(
+        problem,
+        features=problem.features[rows],
+        targets=problem.targets[rows],
+        sample_weight=problem.sample_weight[rows],
+    )
+    start = _start(problem, 3)
+    settings = replace(SETTINGS, n_epochs=1)
+    found = _descend(problem, replace(settings, shuffle_seed=5), start)
+    _assert_equal(found, _expected(in_order, settings, start))
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_rotated_descent_is_that_of_rotated_features(make_data, fit_intercept):
+    problem = _problem(make_data, l1_penalty=0.0)
+    problem = replace(problem, features=problem.features @ np.random.default_rng(0).uniform(
+        size=(6, 6)
+    ))  # fmt: skip
+    weight = problem.sample_weight / problem.sample_weight.sum()
+    centre = weight @ problem.features if fit_intercept else np.zeros(6)
+    centred = problem.features - centre
+    _, axes = np.linalg.eigh((centred * weight[:, None]).T @ centred)
+    weights, bias = _start(problem, 3)
+    settings = replace(
+        SETTINGS, batch_size=101, n_epochs=20, method="accelerated", fit_intercept=fit_intercept
+    )
+    rotated = replace(problem, features=centred @ axes)
+    expected_weights, expected_bias, objectives = _expected(
+        rotated, settings, (axes.T @ weights, bias + centre @ weights)
+    )
+    expected_weights = axes @ expected_weights
+    found = _descend(problem, replace(settings, feature_scaling="whiten"), (weights, bias))
+    _assert_equal(
+        found, (expected_weights, expected_bias - centre @ expected_weights, objectives), 1e-9
+    )
+
+
+def test_automatic_rate_goes_back_where_the_objective_rises(make_data):
+    problem = _problem(make_data, l1_penalty=0.0)
+    settings = replace(SETTINGS, schedule="auto", learning_rate=300.0, n_epochs=60)
+    start = np.zeros((6, 3)), np.zeros(3)
+    descent = ProximalDescent(problem, settings, *start)
+    descent.run()
+    assert descent._states[0]["caution"] > 1
+    assert descent.objectives[-1] < 0.9 * np.log(3)
+    _assert_equal(
+        (*descent.solution, descent.objectives), _expected(problem, settings, start), 1e-8
+    )
+
+
+def test_divergence_is_an_error(make_data):
+    problem = _problem(make_data, l1_penalty=0.0, l2_penalty=0.0, link="identity")
+    problem = replace(problem, features=problem.features * 1e200)
+    settings = replace(SETTINGS, feature_scaling="none", learning_rate=1e200)
+    with pytest.raises(FloatingPointError, match="infinite or NaN in epoch 1"):
+        _descend(problem, settings, _start(problem, 3))
+
+
+def test_stops_after_epochs_without_progress(make_data):
+    problem = _problem(make_data)
+    settings = replace(
+        SETTINGS, method="averaged", schedule="auto", learning_rate=None, n_epochs=500, patience=3,
+        tolerance=1e-3,
+    )  # fmt: skip
+    objectives = _descend(problem, settings, _start(problem, 3))[2]
+    assert 5 < len(objectives) < 100
+    lowest = objectives[0]
+    since = 0
+    for objective in objectives[1:]:
+        since += 1
+        if objective < lowest * (1 - settings.tolerance):
+            lowest, since = objective, 0
+    assert since == settings.patience
+
+
+def test_weight_of_a_row_counts_as_its_repetition_in_full_batches(make_data):
+    counts = np.random.default_rng(0).integers(0, 4, 101)
+    problem = _problem(make_data, sample_weight=counts.astype(float), l1_penalty=0.0)
+    repeated = replace(
+        problem,
+        features=problem.features.repeat(counts, axis=0),
+        targets=problem.targets.repeat(counts),
+        sample_weight=None,
+    )
+    start = _start(problem, 3)
+    for feature_scaling in ("none", "standard", "whiten"):
+        settings = replace(
+            SETTINGS, feature_scaling=feature_scaling, schedule="auto", learning_rate=None,
+            method="accelerated", n_epochs=50,
+        )  # fmt: skip
+        found = _descend(problem, replace(settings, batch_size=101), start)
+        expected = _descend(repeated, replace(settings, batch_size=counts.sum()), start)
+        _assert_equal(found, expected, 1e-9)
+
+
+def test_penalty_of_absolute_weights_gives_zeros(make_data):
+    problem = _problem(make_data, l1_penalty=10.0, l2_penalty=0.0)
+    settings = replace(SETTINGS, schedule="auto", learning_rate=None, n_epochs=100, batch_size=101)
+    weights, _, _ = _descend(problem, settings, (np.zeros((6, 3)), np.zeros(3)))
+    assert 3 < np.count_nonzero(weights == 0.0) < 18
