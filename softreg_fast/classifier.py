@@ -1,32 +1,36 @@
 """The scikit-learn estimator; parameters in, attributes out."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
-from .definitions import FloatArray, Link
+from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from .definitions import FloatArray, Link, Model
+from .encoding import check_classes, encode, encode_known, weigh_rows
+from .fit_monitor import FitMonitor
+from .held_out import HeldOut, split
+from .parameters import Parameters, check_parameters
 from .prediction import decide, predict
-from .problem import MAX_CLASSES, Problem, check_features
-from .solvers.lbfgs import LbfgsSettings, minimise
-from .solvers.solution import Solution
+from .problem import Problem, check_features
+from .solvers.lbfgs import minimise
+from .solvers.proximal import descend, sharpen
+from .solvers.solution import Solution, gradient_norm
+from .solvers.stream import advance, begin_stream
 from .threads import check_n_threads
-from .validation import check_choice, check_flag, check_integer, check_number
 
-_LINKS = ("identity", "sigmoid")
 _DTYPES = (np.float64, np.float32)
-_MAX_ITERATIONS = 1_000
-# Integers, booleans and strings are labels; of others scikit-learn has to find out, which takes
-# longer than all other checks.
-_KINDS_OF_LABELS = "iubUS"
 
 
 def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,12 +49,20 @@ def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
     return restoring
 
 
-class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+def _learns_in_blocks(classifier: Any) -> bool:
+    if classifier.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is not there with solver='lbfgs': it must be 'sgd' or 'auto'"
+        )
+    return True
+
+
+class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression.
 
     Minimises, over coefficients ``W`` and intercepts ``b``, ::
 
-        C * sum_i w[i] * loss[i] + sum(W ** 2) / 2
+        C * sum_i w[i] * loss[i] + (1 - l1_ratio) * sum(W ** 2) / 2 + l1_ratio * sum(abs(W))
 
     where ``w`` are the rows' weights and ``loss[i] = -log(p[i, y[i]])`` with
     ``p = softmax(link(X @ W.T + b))``: the objective of `sklearn.linear_model.LogisticRegression`,
@@ -60,23 +72,67 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     C : float, default=1.0
         Inverse of the strength of the penalty, above 0; ``np.inf`` for none.
+    l1_ratio : float, default=0.0
+        Share of the penalty of the absolute coefficients, from 0 to 1: elastic net. With the solver
+        "sgd" alone.
     link : {"identity", "sigmoid"}, default="identity"
         What is taken of the linear function before the softmax. With the sigmoid no loss can fall
         below ``log(1 + (n_classes - 1) / e)``, and the objective isn't convex.
+    solver : {"auto", "lbfgs", "sgd"}, default="auto"
+        "lbfgs" is exact. "sgd" is mini-batch gradient descent: fast on many rows, within a percent
+        of the lowest objective as a rule. "auto" takes "lbfgs" but with ``l1_ratio > 0`` or where
+        ``n_samples * n_features * n_classes`` is above 1e10.
     fit_intercept : bool, default=True
     tol : float, default=1e-4
-        Stop when no component of the gradient of the objective, divided by `C` and by the sum of
-        the rows' weights, is larger.
+        "lbfgs" stops when no component of the gradient of the objective, divided by `C` and by the
+        sum of the rows' weights, is larger. "sgd" stops when the objective, or the loss of held-out
+        rows, has not fallen by this share of it for `n_iter_no_change` epochs.
     max_iter : int, default=None
-        At most so many iterations; None is 1,000.
+        At most so many iterations or epochs; None is 1,000 for "lbfgs" and 100 for "sgd".
     class_weight : dict or "balanced", default=None
         Factors of the rows' weights by class; "balanced" is inversely proportional to the classes'
         weighted numbers of rows.
+    learning_rate : {"auto", "invscaling"} or float, default="auto"
+        Of "sgd". "auto" follows from a bound of the curvature, which falls with the loss, and goes
+        back where the objective rises. "invscaling" is its first value divided by the square root
+        of the epoch. A number, above 0, is constant; it is for features scaled as `feature_scaling`
+        says.
+    batch_size : int or "auto", default="auto"
+        Rows of a step of "sgd". "auto" is all of up to 1,000 rows, else about a hundredth of them,
+        16 to 1,024.
+    momentum : float or "auto", default="auto"
+        Of "sgd", from 0 to below 1. With `averaging`, how far the gradients are taken from the last
+        step towards the average (0 is Polyak's averaging); without, heavy-ball momentum. "auto" is
+        0.95 with `averaging`, 0 without and in `partial_fit`; with full batches, an automatic rate
+        and averaging it is Nesterov's acceleration.
+    averaging : bool, default=True
+        Whether "sgd" gives an average of its steps, of weights that grow as their square, instead
+        of the last one.
+    feature_scaling : {"auto", "none", "standard", "whiten"}, default="auto"
+        In which features "sgd" takes its steps; coefficients and penalty are those of the features
+        as they are all the same. "standard" centres (with an intercept) and scales them, without a
+        copy. "whiten" rotates them to their principal axes too, which takes a copy. "auto" is
+        "whiten" for full batches of up to 256 features without L1 penalty, else "standard".
+    shuffle : bool, default=True
+        Whether "sgd" takes the rows in another order in each epoch.
+    early_stopping : bool, default=False
+        Whether "sgd" holds out rows, stops by their loss, and keeps the best epoch's model.
+    validation_fraction : float, default=0.1
+        Share of the rows that is held out, of each class.
+    n_iter_no_change : int, default=5
+        Epochs without progress before "sgd" stops.
+    n_samples_total : int, default=None
+        Rows of the whole stream, for `partial_fit`: each row brings ``1 / n_samples_total`` of the
+        penalty. None is the number of rows seen so far.
     warm_start : bool, default=False
         Whether `fit` begins where the last one ended; classes that were not there begin at zero.
+    random_state : int, RandomState or None, default=None
+        For the order of the rows and for which are held out.
     n_threads : int, default=None
         How many threads share the work. None is the number of CPUs, or fewer if the environment
         variable `OMP_NUM_THREADS` says so. The result has the same bits for any number.
+    verbose : int, default=0
+        Whether to print a line for each iteration.
 
     Attributes
     ----------
@@ -86,6 +142,12 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     intercept_ : ndarray of shape (n_classes,) or (1,)
         With the identity link and several classes their mean is zero.
     n_iter_ : int
+        Iterations, epochs, or blocks of `partial_fit`.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        The objective after each iteration, divided by `C` and by the sum of the rows' weights; of
+        "sgd" with the losses as the rows were met. Not after `partial_fit`.
+    validation_curve_ : ndarray of shape (n_iter_,) or None
+        Mean loss of the held-out rows after each epoch.
     link_ : str
         The link that was fitted.
     converged_ : bool
@@ -97,7 +159,7 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from softreg_fast.classifier import SoftmaxClassifier
+    >>> from softreg_fast import SoftmaxClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> round(SoftmaxClassifier().fit(X, y).score(X, y), 2)
     0.97
@@ -107,6 +169,8 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coef_: FloatArray
     intercept_: FloatArray
     n_iter_: int
+    loss_curve_: FloatArray
+    validation_curve_: FloatArray | None
     link_: str
     converged_: bool
 
@@ -114,45 +178,64 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         C: float = 1.0,
+        l1_ratio: float = 0.0,
         link: str = "identity",
+        solver: str = "auto",
         fit_intercept: bool = True,
         tol: float = 1e-4,
         max_iter: int | None = None,
         class_weight: Any = None,
+        learning_rate: Any = "auto",
+        batch_size: Any = "auto",
+        momentum: Any = "auto",
+        averaging: bool = True,
+        feature_scaling: str = "auto",
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        n_samples_total: int | None = None,
         warm_start: bool = False,
+        random_state: Any = None,
         n_threads: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.C = C
+        self.l1_ratio = l1_ratio
         self.link = link
+        self.solver = solver
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
         self.class_weight = class_weight
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.momentum = momentum
+        self.averaging = averaging
+        self.feature_scaling = feature_scaling
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.n_samples_total = n_samples_total
         self.warm_start = warm_start
+        self.random_state = random_state
         self.n_threads = n_threads
+        self.verbose = verbose
 
-    def _check_parameters(self) -> tuple[LbfgsSettings, float]:
-        """Settings of the solver and strength of the penalty, from parameters that are allowed."""
-        C = check_number("C", self.C, above=0.0, allow_infinity=True)
-        check_choice("link", self.link, _LINKS)
-        check_flag("warm_start", self.warm_start)
-        check_n_threads("n_threads", self.n_threads)
-        max_iter = _MAX_ITERATIONS
-        if self.max_iter is not None:
-            max_iter = check_integer("max_iter", self.max_iter, minimum=1)
-        settings = LbfgsSettings(
-            tolerance=check_number("tol", self.tol, minimum=0.0),
-            max_iterations=max_iter,
-            fit_intercept=check_flag("fit_intercept", self.fit_intercept),
-        )
-        return settings, 1.0 / C
+    def _check_parameters(self) -> Parameters:
+        return check_parameters(self.get_params(deep=False))
 
     @_or_as_before
+    @with_callbacks
     def fit(
         self,
         X: Any,
         y: Any,
         sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> "SoftmaxClassifier":
@@ -166,7 +249,14 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative; 1 for None. A whole number counts as so many
-            repetitions of the row.
+            repetitions of the row: exactly for "lbfgs" and full batches, else on average.
+        X_val : array-like of shape (n_samples_val, n_features), default=None
+            Held-out rows: "sgd" stops by their loss and keeps the best epoch's model. They take the
+            place of those that `early_stopping` holds out. Not for "lbfgs".
+        y_val : array-like of shape (n_samples_val,), default=None
+            Their labels, of the classes in `y`.
+        sample_weight_val : array-like of shape (n_samples_val,), default=None
+            Their weights.
         coef_init, intercept_init : array-like, default=None
             Where to begin, in the shapes of `coef_` and `intercept_`; zero for None.
 
@@ -179,82 +269,279 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ------
         TypeError, ValueError
             An argument is not allowed; the object is as before.
+
+        Notes
+        -----
+        `sklearn.model_selection.GridSearchCV` and the like cut every argument of `fit` that has as
+        many rows as `X` into folds, an `X_val` too. Give it another number of rows there.
         """
-        settings, l2_penalty = self._check_parameters()
-        problem, classes = self._make_problem(X, y, sample_weight, l2_penalty)
-        weights, bias = self._start(problem, classes, coef_init, intercept_init)
-        solution = minimise(problem, settings, weights, bias, self.n_threads)
-        self._keep(problem, solution, classes)
-        if not solution.converged:
-            warnings.warn(
-                f"SoftmaxClassifier has not converged: after {solution.n_iterations} iterations "
-                f"the largest component of the gradient is {solution.gradient_norm:.3g}, above "
-                f"tol={self.tol!r}; increase max_iter or tol",
-                ConvergenceWarning,
-                stacklevel=3,
+        parameters = self._check_parameters()
+        problem, classes = self._make_problem(X, y, sample_weight, parameters)
+        n_columns = self._count_columns(classes)
+        holds_out = parameters.early_stopping or X_val is not None
+        n_products = problem.features.size * n_columns
+        solver = parameters.choose_solver(n_products, holds_out=holds_out)
+        held_out_rows: Problem | None = None
+        if X_val is not None or y_val is not None or sample_weight_val is not None:
+            if solver != "sgd":
+                raise ValueError(f"X_val goes with solver='sgd' or 'auto', not {self.solver!r}")
+            held_out_rows = self._make_held_out(X_val, y_val, sample_weight_val, classes, problem)
+        source = check_random_state(self.random_state)
+        if parameters.early_stopping and held_out_rows is None:
+            problem, held_out_rows = split(problem, parameters.validation_fraction, source)
+        start = self._start(problem, classes, coef_init, intercept_init)
+        given = {
+            "sample_weight": sample_weight,
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
+        metadata = {name: value for name, value in given.items() if value is not None}
+        tasks = FitTasks(self, parameters.count_iterations(solver), X, y, metadata)
+        held_out: HeldOut | None = None
+        with ExitStack() as context:
+            if held_out_rows is not None:
+                held_out = context.enter_context(
+                    HeldOut(
+                        held_out_rows,
+                        n_columns,
+                        parameters.n_iter_no_change,
+                        parameters.tol,
+                        self.n_threads,
+                    )
+                )
+            monitor = FitMonitor(
+                parameters.verbose,
+                held_out,
+                tasks,
+                lambda model: self._attributes_of(problem, model, classes),
             )
+            solution = self._solve(
+                solver,
+                problem,
+                parameters,
+                start,
+                source,
+                monitor if monitor.is_needed else None,
+                held_out,
+            )
+        attributes = self._attributes_of(problem, (solution.weights, solution.bias), classes)
+        self.__dict__.update(
+            **attributes,
+            n_iter_=solution.n_iterations,
+            loss_curve_=solution.objectives,
+            validation_curve_=None if held_out is None else np.array(held_out.losses),
+            converged_=solution.converged,
+        )
+        self.__dict__.pop("_stream", None)
+        tasks.end(attributes)
+        if not (solution.converged or monitor.was_stopped_by_callback):
+            self._warn(solver, problem, solution)
         return self
 
+    def _count_columns(self, classes: npt.NDArray[Any]) -> int:
+        return 1 if len(classes) == 2 and self.link == "identity" else len(classes)
+
+    def _solve(
+        self,
+        solver: str,
+        problem: Problem,
+        parameters: Parameters,
+        start: Model,
+        source: Any,
+        monitor: FitMonitor | None,
+        held_out: HeldOut | None,
+    ) -> Solution:
+        if solver == "lbfgs":
+            exact = replace(problem, dtype=np.dtype(np.float64))
+            return minimise(exact, parameters.lbfgs_settings(), *start, self.n_threads, monitor)
+        seed = int(source.randint(np.iinfo(np.int64).max, dtype=np.int64))
+        settings = parameters.descent_settings(
+            len(problem.features), problem.features.shape[1], seed, stops=held_out is None
+        )
+        with self._divergence_named():
+            solution = descend(problem, settings, *start, self.n_threads, monitor)
+            if held_out is not None and held_out.best is not None:
+                weights, bias = held_out.best
+                converged = held_out.should_stop
+                solution = replace(solution, weights=weights, bias=bias, converged=converged)
+            elif problem.l1_penalty > 0.0:
+                model = solution.weights, solution.bias
+                weights, bias = sharpen(problem, settings, *model, self.n_threads)
+                solution = replace(solution, weights=weights, bias=bias)
+            return solution
+
+    @contextmanager
+    def _divergence_named(self) -> Iterator[None]:
+        """Have a divergence raise an error that names what to change."""
+        try:
+            yield
+        except FloatingPointError as error:
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} is too large for these features: {error}; "
+                "use a smaller one or 'auto', or scale the features"
+            ) from error
+
+    def _warn(self, solver: str, problem: Problem, solution: Solution) -> None:
+        norm = gradient_norm(
+            problem,
+            solution.weights,
+            solution.bias,
+            fit_intercept=bool(self.fit_intercept),
+            n_threads=self.n_threads,
+        )
+        iterations = "epochs" if solver == "sgd" else "iterations"
+        above = "" if solver == "sgd" else f", above tol={self.tol!r}"
+        warnings.warn(
+            f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} the "
+            f"largest component of the gradient is {norm:.3g}{above}; increase max_iter or tol",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
     def _make_problem(
-        self, X: Any, y: Any, sample_weight: Any, l2_penalty: float
-    ) -> tuple[Problem, Any]:
+        self, X: Any, y: Any, sample_weight: Any, parameters: Parameters
+    ) -> tuple[Problem, npt.NDArray[Any]]:
         """The problem and the classes, from checked input; sets what `validate_data` sets."""
         X, y = validate_data(self, X, y, dtype=_DTYPES, ensure_all_finite=False)
-        if y.dtype.kind not in _KINDS_OF_LABELS:
-            check_classification_targets(y)
         features = check_features("X", X, X.dtype)
-        classes, targets = np.unique(y, return_inverse=True)
-        if not 2 <= len(classes) <= MAX_CLASSES:
-            raise ValueError(
-                f"y has {len(classes)} {'class' if len(classes) == 1 else 'classes'}: "
-                f"allowed are 2 to {MAX_CLASSES}"
-            )
-        row_weights = None
-        if sample_weight is not None:
-            row_weights = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-        if self.class_weight is not None:
-            factors = self._class_factors(classes, y, row_weights)
-            row_weights = factors[targets] * (1.0 if row_weights is None else row_weights)
-        if row_weights is not None and not 0 < row_weights.sum() < np.inf:
-            raise ValueError(
-                f"sample_weight and class_weight add up to {row_weights.sum()}: "
-                "the sum must be a finite number above 0"
-            )
+        classes, targets = encode(y)
+        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
         problem = Problem(
             features,
-            targets.astype(np.int32),
+            targets,
             len(classes),
             cast(Link, self.link),
-            np.dtype(np.float64),
-            row_weights,
-            l2_penalty,
+            features.dtype,
+            weights,
+            l2_penalty=(1.0 - parameters.l1_ratio) / parameters.C,
+            l1_penalty=parameters.l1_ratio / parameters.C,
         )
         return problem, classes
 
-    def _class_factors(self, classes: Any, y: Any, row_weights: Any) -> FloatArray:
-        """What `class_weight` multiplies the weights of each class's rows by."""
-        with np.errstate(all="ignore"):
-            factors = compute_class_weight(
-                self.class_weight, classes=classes, y=y, sample_weight=row_weights
+    def _make_held_out(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Any, problem: Problem
+    ) -> Problem:
+        """The problem of held-out rows."""
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val go together: neither or both must be None")
+        X_val, y_val = check_X_y(
+            X_val, y_val, dtype=_DTYPES, ensure_all_finite=False, estimator=self
+        )
+        n_features = problem.features.shape[1]
+        if X_val.shape[1] != n_features:
+            raise ValueError(
+                f"X_val has {X_val.shape[1]} features: it must have {n_features}, as X has"
             )
-        if isinstance(self.class_weight, str):
-            # Of classes whose rows weigh nothing.
-            factors[~np.isfinite(factors)] = 0.0
-        for label, factor in zip(classes, factors, strict=True):
-            if not 0 <= factor < np.inf:
-                raise ValueError(
-                    f"class_weight has {factor} for the class {label!r}: "
-                    "it must be a finite number of at least 0"
-                )
-        return cast(FloatArray, factors)
+        features = check_features("X_val", X_val, X_val.dtype)
+        targets = encode_known("y_val", y_val, classes)
+        weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
+        return replace(problem, features=features, targets=targets, sample_weight=weights)
 
-    def _start(
-        self, problem: Problem, classes: Any, coef_init: Any, intercept_init: Any
-    ) -> tuple[FloatArray, FloatArray]:
+    @available_if(_learns_in_blocks)
+    @_or_as_before
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> "SoftmaxClassifier":
+        """Go once over a block of rows of a stream, in their order, by gradient descent.
+
+        What "sgd" does in one epoch, going on from the last block or from `fit`. Features are
+        scaled by all rows seen so far. With a number for `learning_rate`,
+        ``feature_scaling="none"``, `n_samples_total`, and blocks that are multiples of
+        `batch_size`, all blocks together give the same bits as one epoch of `fit` without
+        shuffling.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels of the classes, not of all of them necessarily.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be. Needed at the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative; 1 for None.
+
+        Returns
+        -------
+        SoftmaxClassifier
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not allowed; the object is as before.
+        """
+        parameters = self._check_parameters()
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is not allowed with partial_fit, which "
+                "doesn't know all rows: it must be a dict or None"
+            )
+        is_first = not hasattr(self, "classes_")
+        X, y = validate_data(self, X, y, dtype=_DTYPES, ensure_all_finite=False, reset=is_first)
+        features = check_features("X", X, X.dtype)
+        classes = self._known_classes(classes)
+        targets = encode_known("y", y, classes)
+        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
+        stream = getattr(self, "_stream", None)
+        dtype = features.dtype
+        if not is_first:
+            dtype = np.result_type(features, self.coef_)
+        if stream is None:
+            start = np.zeros((features.shape[1], self._count_columns(classes)), dtype)
+            bias = np.zeros(start.shape[1], dtype)
+            if not is_first:
+                start, bias = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
+            stream = begin_stream(start, bias)
+        problem = Problem(
+            features,
+            targets,
+            len(classes),
+            cast(Link, self.link),
+            dtype,
+            weights,
+            l2_penalty=(1.0 - parameters.l1_ratio) / parameters.C,
+            l1_penalty=parameters.l1_ratio / parameters.C,
+        )
+        settings = parameters.block_settings(len(features))
+        with self._divergence_named():
+            stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
+        n_blocks = 1 if is_first else self.n_iter_ + 1
+        self.__dict__.update(
+            **self._attributes_of(problem, stream.model, classes),
+            n_iter_=n_blocks,
+            converged_=False,
+            _stream=stream,
+        )
+        for name in ("loss_curve_", "validation_curve_"):
+            self.__dict__.pop(name, None)
+        return self
+
+    def _known_classes(self, classes: Any) -> npt.NDArray[Any]:
+        """The classes of a stream."""
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise ValueError(
+                    "classes=None is not allowed at the first call of partial_fit: it must hold "
+                    "all labels there will be"
+                )
+            return check_classes(classes)
+        if self.link != self.link_:
+            raise ValueError(
+                f"link={self.link!r} is not allowed after training with {self.link_!r}: "
+                "partial_fit goes on with the same link"
+            )
+        known = cast("npt.NDArray[Any]", self.classes_)
+        if classes is not None and not np.array_equal(check_classes(classes), known):
+            raise ValueError(
+                f"classes={np.asarray(classes).tolist()!r} are not those of the calls before: "
+                f"they must be {known.tolist()!r} or None"
+            )
+        return known
+
+    def _start(self, problem: Problem, classes: Any, coef_init: Any, intercept_init: Any) -> Model:
         """Weights and bias to begin with."""
-        n_columns = 1 if len(classes) == 2 and self.link == "identity" else len(classes)
+        n_columns = self._count_columns(classes)
         n_features = problem.features.shape[1]
         coef, intercept = np.zeros((n_columns, n_features)), np.zeros(n_columns)
         if intercept_init is not None and not self.fit_intercept:
@@ -293,23 +580,21 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if len(found):
                 coef_out[row], intercept_out[row] = self.coef_[found[0]], self.intercept_[found[0]]
 
-    def _keep(self, problem: Problem, solution: Solution, classes: Any) -> None:
-        bias = solution.bias
+    def _attributes_of(
+        self, problem: Problem, model: Model, classes: npt.NDArray[Any]
+    ) -> dict[str, Any]:
+        """What makes this estimator one that has fitted a model."""
+        weights, bias = model
         if len(bias) > 1 and self.link == "identity":
             bias = bias - bias.mean()
-        dtype = problem.features.dtype
+        dtype = problem.dtype
         with np.errstate(all="ignore"):
-            coef, intercept = np.ascontiguousarray(solution.weights.T, dtype), bias.astype(dtype)
+            coef, intercept = np.ascontiguousarray(weights.T, dtype), bias.astype(dtype)
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             raise ValueError(
                 f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
             )
-        self.classes_ = classes
-        self.coef_ = coef
-        self.intercept_ = intercept
-        self.n_iter_ = solution.n_iterations
-        self.link_ = self.link
-        self.converged_ = solution.converged
+        return {"classes_": classes, "coef_": coef, "intercept_": intercept, "link_": self.link}
 
     def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 Link = Literal["identity", "sigmoid"]
 Gradient = Literal["exact", "notebook"]
 FloatArray = npt.NDArray[np.floating]
+Model = tuple[FloatArray, FloatArray]  # weights and bias
 
 
 def check_gradient(gradient: Gradient, link: Link) -> None:

@@ -1,8 +1,11 @@
 """What a training run tells while it goes on, and what remains of it."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 
-from .definitions import FloatArray
+from .definitions import FloatArray, Model
 
 
 class EpochLog:
@@ -53,3 +56,26 @@ class EpochLog:
 
     def _curve(self, row: int) -> FloatArray:
         return np.concatenate([np.empty(0), *(curves[row] for curves in self._curves)])
+
+
+class Monitor(Protocol):
+    """What solvers tell of their iterations."""
+
+    def begin_iteration(self) -> None:
+        """Called before each iteration."""
+
+    def end_iteration(self, objective: float, model: Callable[[], Model]) -> bool:
+        """Called after each iteration.
+
+        Parameters
+        ----------
+        objective : float
+            Per unit of weight.
+        model : callable
+            Gives weights, of shape (n_features, n_columns), and bias.
+
+        Returns
+        -------
+        bool
+            Whether to stop.
+        """

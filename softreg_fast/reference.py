@@ -472,8 +472,8 @@ def proximal_descent(
     best_objective, epoch_loss = objective_of(best)
     if schedule == "auto" and link == "identity":
         curvature = min(4 * epoch_loss / total_weight, 1.0)
-    objectives = []
-    for epoch in range(n_epochs):
+    objectives: list[float] = []
+    while len(objectives) < n_epochs:
         epoch_loss = epoch_penalty = 0.0
         for start in range(0, len(features), batch_size):
             rows = slice(start, start + batch_size)
@@ -487,7 +487,7 @@ def proximal_descent(
             slopes = (slopes - np.outer(means, bias_slopes)) / scale
             rate = learning_rate / curvature
             if schedule == "invscaling":
-                rate /= math.sqrt(1 + epoch)
+                rate /= math.sqrt(1 + len(objectives))
             share, pull = 1 - momentum, 1.0
             if method == "plain":
                 rate /= share
@@ -519,17 +519,18 @@ def proximal_descent(
                 fast[0] + pull * (average[0] - fast[0]),
                 fast[1] + pull * (average[1] - fast[1]),
             )
-        objectives.append(epoch_loss + epoch_penalty)
-        if schedule != "auto":
-            continue
-        if objectives[-1] < 1.25 * best_objective:
-            if objectives[-1] < best_objective:
-                best_objective, best = objectives[-1], average
+        objective = epoch_loss + epoch_penalty
+        most_rise = 1.25 if method == "accelerated" else 2.0
+        if schedule != "auto" or objective < most_rise * best_objective:
+            objectives.append(objective)
+            if objective < best_objective:
+                best_objective, best = objective, average
         else:
             best = min(best, average, key=objective_of)
             best_objective, epoch_loss = objective_of(best)
             epoch_loss /= total_weight
             fast = average = working = best
             n_steps, share_total, caution = 0, 0.0, 2 * caution
-        curvature = caution * (1.0 if link == "sigmoid" else min(4 * epoch_loss, 1.0))
+        if schedule == "auto":
+            curvature = caution * (1.0 if link == "sigmoid" else min(4 * epoch_loss, 1.0))
     return average[0], average[1] - means @ average[0], objectives

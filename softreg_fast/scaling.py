@@ -96,10 +96,10 @@ def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
     if not scale:
         return Scaling(np.zeros(n_features), np.ones(n_features))
     means, variances = weighted_moments(problem, center=center)
-    return Scaling(means, 1.0 / _steady(variances, means))
+    return Scaling(means, 1.0 / steady_variances(variances, means))
 
 
-def _steady(variances: FloatArray, means: FloatArray) -> FloatArray:
+def steady_variances(variances: FloatArray, means: FloatArray) -> FloatArray:
     """Variances, and of constant features something else to divide by."""
     with np.errstate(over="ignore"):
         variances = np.where(variances > 0.0, variances, means**2)

@@ -38,8 +38,11 @@ def check_number(
     value: Any,
     *,
     above: float | None = None,
+    below: float | None = None,
     minimum: float | None = None,
+    maximum: float | None = None,
     allow_infinity: bool = False,
+    alternative: str = "",
 ) -> float:
     """The value as a float, if it is a real number within the bounds.
 
@@ -48,11 +51,13 @@ def check_number(
     name : str
         Of the argument, for errors.
     value : object
-    above : float, default=None
-        What it must be larger than.
-    minimum : float, default=None
-        What it must not be smaller than.
+    above, below : float, default=None
+        What it must be larger and smaller than.
+    minimum, maximum : float, default=None
+        What it must not be smaller and larger than.
     allow_infinity : bool, default=False
+    alternative : str, default=""
+        What else the argument might be, for errors.
 
     Raises
     ------
@@ -61,11 +66,10 @@ def check_number(
     ValueError
         NaN, infinite where that isn't allowed, or out of bounds.
     """
-    allowed = "a number" if allow_infinity else "a finite number"
-    if above is not None:
-        allowed += f" above {above:g}"
-    if minimum is not None:
-        allowed += f" of at least {minimum:g}"
+    bounds = [("above", above), ("below", below), ("of at least", minimum), ("of at most", maximum)]
+    allowed = "a number " if allow_infinity else "a finite number "
+    allowed += " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+    allowed = allowed.strip() + (f", or {alternative}" if alternative else "")
     message = f"{name}={value!r} is not allowed: it must be {allowed}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(message)
@@ -73,7 +77,12 @@ def check_number(
         number = float(value)
     except OverflowError:
         number = math.inf
-    is_within = (above is None or number > above) and (minimum is None or number >= minimum)
+    is_within = (
+        (above is None or number > above)
+        and (below is None or number < below)
+        and (minimum is None or number >= minimum)
+        and (maximum is None or number <= maximum)
+    )
     if math.isnan(number) or (math.isinf(number) and not allow_infinity) or not is_within:
         raise ValueError(message)
     return number

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from softreg_fast import layout, reference
+from softreg_fast.accumulator import Accumulator
 from softreg_fast.problem import make_problem
-from softreg_fast.scaling import choose_scaling
-from softreg_fast.solvers.proximal import ProximalDescent, ProximalSettings
+from softreg_fast.scaling import choose_scaling, weighted_moments
+from softreg_fast.solvers.lbfgs import LbfgsSettings, minimise
+from softreg_fast.solvers.proximal import ProximalDescent, ProximalSettings, sharpen
+from softreg_fast.solvers.stream import advance, begin_stream
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 SETTINGS = ProximalSettings(
@@ -39,9 +42,12 @@ def _start(problem, n_columns, seed=3):
 
 
 def _descend(problem, settings, start, n_threads=1, **run):
-    descent = ProximalDescent(problem, settings, *start, n_threads)
+    descent = ProximalDescent(problem, settings, start, n_threads)
     descent.run(**run)
-    return *descent.solution, descent.objectives
+    if settings.feature_scaling == "whiten":
+        return *descent.solution, descent.objectives
+    snapshot = descent.snapshot()
+    return snapshot.weights[2], snapshot.biases[2], descent.objectives
 
 
 def _expected(problem, settings, start):
@@ -146,16 +152,37 @@ def test_any_number_of_threads_gives_the_same_bits(make_data, eager_threads, met
             np.testing.assert_array_equal(found, wanted)
 
 
+class _Monitor:
+    def __init__(self, stops_after):
+        self.stops_after = stops_after
+        self.objectives = []
+        self.models = []
+        self.n_begun = 0
+
+    def begin_iteration(self):
+        self.n_begun += 1
+
+    def end_iteration(self, objective, model):
+        self.objectives.append(objective)
+        self.models.append(model())
+        assert self.n_begun == len(self.models)
+        return len(self.models) == self.stops_after
+
+
 def test_looking_after_each_epoch_changes_nothing(make_data):
     problem = _problem(make_data)
     settings = replace(SETTINGS, method="averaged", momentum=0.9, shuffle_seed=5)
     start = _start(problem, 3)
-    looks = []
-    found = _descend(problem, settings, start, watch=lambda: bool(looks.append(0)))
+    monitor = _Monitor(stops_after=-1)
+    found = _descend(problem, settings, start, monitor=monitor)
     for found_part, expected_part in zip(found, _descend(problem, settings, start), strict=True):
         np.testing.assert_array_equal(found_part, expected_part)
-    assert len(looks) == settings.n_epochs
-    assert len(_descend(problem, settings, start, watch=lambda: True)[2]) == 1
+    np.testing.assert_array_equal(monitor.objectives, found[2])
+    stopped = _descend(problem, settings, start, monitor=_Monitor(stops_after=2))
+    assert len(stopped[2]) == 2
+    again = ProximalDescent(problem, settings, start)
+    again.run(_Monitor(stops_after=2))
+    np.testing.assert_array_equal(again.solution[0], monitor.models[1][0])
 
 
 def test_shuffled_rows_are_those_of_the_reference(make_data):
@@ -201,12 +228,14 @@ def test_rotated_descent_is_that_of_rotated_features(make_data, fit_intercept):
 
 def test_automatic_rate_goes_back_where_the_objective_rises(make_data):
     problem = _problem(make_data, l1_penalty=0.0)
-    settings = replace(SETTINGS, schedule="auto", learning_rate=300.0, n_epochs=60)
+    settings = replace(
+        SETTINGS, schedule="auto", learning_rate=300.0, n_epochs=60, method="averaged", momentum=0.9
+    )
     start = np.zeros((6, 3)), np.zeros(3)
-    descent = ProximalDescent(problem, settings, *start)
+    descent = ProximalDescent(problem, settings, start)
     descent.run()
     assert descent._states[0]["caution"] > 1
-    assert descent.objectives[-1] < 0.9 * np.log(3)
+    assert descent.objectives[-1] < 0.7 * np.log(3)
     _assert_equal(
         (*descent.solution, descent.objectives), _expected(problem, settings, start), 1e-8
     )
@@ -257,8 +286,74 @@ def test_weight_of_a_row_counts_as_its_repetition_in_full_batches(make_data):
         _assert_equal(found, expected, 1e-9)
 
 
-def test_penalty_of_absolute_weights_gives_zeros(make_data):
+@pytest.mark.parametrize(("method", "batch_size"), [("averaged", 16), ("accelerated", 101)])
+def test_penalty_of_absolute_weights_gives_zeros(make_data, method, batch_size):
     problem = _problem(make_data, l1_penalty=10.0, l2_penalty=0.0)
-    settings = replace(SETTINGS, schedule="auto", learning_rate=None, n_epochs=100, batch_size=101)
-    weights, _, _ = _descend(problem, settings, (np.zeros((6, 3)), np.zeros(3)))
+    settings = replace(
+        SETTINGS, schedule="auto", learning_rate=None, n_epochs=200, batch_size=batch_size,
+        method=method, momentum=0.9,
+    )  # fmt: skip
+    descent = ProximalDescent(problem, settings, (np.zeros((6, 3)), np.zeros(3)))
+    descent.run()
+    weights, bias = sharpen(problem, settings, *descent.solution)
     assert 3 < np.count_nonzero(weights == 0.0) < 18
+    objective = _objective(problem, weights, bias)
+    assert objective <= _objective(problem, *descent.solution) * (1 + 1e-12)
+    longer = replace(settings, method="accelerated", batch_size=101, n_epochs=500)
+    lowest = _descend(problem, longer, (np.zeros((6, 3)), np.zeros(3)))[2].min()
+    assert lowest * (1 - 1e-12) <= objective < 1.01 * lowest
+
+
+def _objective(problem, weights, bias):
+    with Accumulator(problem, len(bias)) as accumulator:
+        loss = accumulator.evaluate(weights, bias).loss
+    penalty = 0.5 * problem.l2_penalty * (weights**2).sum()
+    return (loss + penalty + problem.l1_penalty * np.abs(weights).sum()) / problem.total_weight
+
+
+def _average_of_blocks(problem, settings, block_rows, n_samples_total):
+    stream = begin_stream(np.zeros((6, 3)), np.zeros(3))
+    for first in range(0, len(problem.features), block_rows):
+        rows = slice(first, first + block_rows)
+        block = replace(
+            problem,
+            features=problem.features[rows],
+            targets=problem.targets[rows],
+            sample_weight=None if problem.sample_weight is None else problem.sample_weight[rows],
+        )
+        stream = advance(stream, block, settings, n_samples_total)
+    return stream
+
+
+@pytest.mark.parametrize(("method", "momentum"), [("plain", 0.5), ("averaged", 0.9)])
+def test_blocks_of_a_stream_give_the_bits_of_an_epoch(make_data, method, momentum):
+    problem = _problem(make_data, n_samples=160, l1_penalty=0.0, sample_weight=None)
+    problem = replace(problem, features=problem.features / 30)
+    settings = replace(
+        SETTINGS, n_epochs=1, batch_size=16, method=method, momentum=momentum,
+        feature_scaling="none",
+    )  # fmt: skip
+    expected = _descend(problem, settings, (np.zeros((6, 3)), np.zeros(3)))
+    stream = _average_of_blocks(problem, settings, 32, 160)
+    for found_part, expected_part in zip(stream.model, expected, strict=False):
+        np.testing.assert_array_equal(found_part, expected_part)
+
+
+def test_stream_knows_the_moments_of_all_its_rows(make_data):
+    problem = _problem(make_data)
+    for fit_intercept in (True, False):
+        settings = replace(SETTINGS, n_epochs=1, fit_intercept=fit_intercept)
+        stream = _average_of_blocks(problem, settings, 40, None)
+        means, variances = weighted_moments(problem, center=fit_intercept)
+        assert stream.n_samples == 101
+        np.testing.assert_allclose(stream.total_weight, problem.total_weight)
+        np.testing.assert_allclose(stream.means, means, rtol=1e-12)
+        np.testing.assert_allclose(stream.variances, variances, rtol=1e-12)
+
+
+def test_automatic_stream_comes_close_to_the_lowest_objective(make_data):
+    problem = _problem(make_data, n_samples=8000, l1_penalty=0.0)
+    settings = replace(SETTINGS, schedule="auto", learning_rate=None, n_epochs=1, method="averaged")
+    weights, bias = _average_of_blocks(problem, settings, 500, 8000).model
+    lowest = minimise(problem, LbfgsSettings(1e-8, 1000), np.zeros((6, 3)), np.zeros(3)).objective
+    assert lowest < _objective(problem, weights, bias) < 1.01 * lowest

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 
 from ..accumulator import Accumulator
 from ..definitions import FloatArray
+from ..monitor import Monitor
 from ..problem import Problem
 from ..scaling import weighted_moments
 from .solution import Solution
@@ -41,6 +42,23 @@ class LbfgsSettings:
     tolerance: float
     max_iterations: int
     fit_intercept: bool = True
+
+
+@dataclass(frozen=True)
+class Minimum(Solution):
+    """A solution, and how good it is.
+
+    Attributes
+    ----------
+    objective : float
+        The objective of the problem, divided by the sum of the rows' weights.
+    gradient_norm : float
+        The largest absolute component of its gradient with respect to weights and, if it was
+        fitted, bias.
+    """
+
+    objective: float
+    gradient_norm: float
 
 
 @dataclass(frozen=True)
@@ -133,7 +151,8 @@ def minimise(
     weights: FloatArray,
     bias: FloatArray,
     n_threads: int | None = None,
-) -> Solution:
+    monitor: Monitor | None = None,
+) -> Minimum:
     """Minimise the objective of a problem.
 
     Parameters
@@ -145,10 +164,12 @@ def minimise(
     bias : ndarray of shape (n_columns,)
         The start. See `Accumulator` for the number of columns.
     n_threads : int or None, default=None
+    monitor : Monitor or None, default=None
+        Told of each iteration.
 
     Returns
     -------
-    Solution
+    Minimum
 
     Raises
     ------
@@ -159,8 +180,9 @@ def minimise(
         objective = _Objective(problem, accumulator, bias, fit_intercept=settings.fit_intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
             objective(objective.variables_of(weights, bias))
-        n_iterations = 0
         best = objective.last
+        objectives: list[float] = []
+        is_stopped = False
         if not np.isfinite([best.objective, best.gradient_norm]).all():
             raise ValueError(
                 f"the objective at the start is {best.objective} and the largest component of its "
@@ -168,18 +190,26 @@ def minimise(
             )
 
         def watch(intermediate_result: Any) -> None:
-            nonlocal n_iterations, best
-            n_iterations += 1
+            nonlocal best, is_stopped
             if not np.array_equal(intermediate_result.x, objective.last.variables):
                 objective(intermediate_result.x)
             best = objective.last
-            if best.gradient_norm <= settings.tolerance:
+            objectives.append(best.objective)
+            if monitor is not None:
+                reached_model = best.weights, best.bias
+                is_stopped = monitor.end_iteration(best.objective, lambda: reached_model)
+            if is_stopped or best.gradient_norm <= settings.tolerance:
                 raise StopIteration
+            if monitor is not None and len(objectives) < settings.max_iterations:
+                monitor.begin_iteration()
 
         reached = np.inf
+        if monitor is not None and best.gradient_norm > settings.tolerance:
+            monitor.begin_iteration()
         while (
             best.gradient_norm > settings.tolerance
-            and n_iterations < settings.max_iterations
+            and not is_stopped
+            and len(objectives) < settings.max_iterations
             and best.gradient_norm < _WORTH_GOING_ON * reached
         ):
             if np.isfinite(reached):
@@ -192,18 +222,18 @@ def minimise(
                 method="L-BFGS-B",
                 callback=watch,
                 options={
-                    "maxiter": settings.max_iterations - n_iterations,
+                    "maxiter": settings.max_iterations - len(objectives),
                     "maxfun": _NO_LIMIT,
                     "maxls": _LINE_SEARCH_STEPS,
                     "ftol": 0.0,
                     "gtol": 0.0,
                 },
             )
-    return Solution(
+    return Minimum(
         best.weights,
         best.bias,
+        np.array(objectives),
+        best.gradient_norm <= settings.tolerance,
         best.objective,
         best.gradient_norm,
-        n_iterations,
-        best.gradient_norm <= settings.tolerance,
     )

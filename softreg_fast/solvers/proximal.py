@@ -1,15 +1,14 @@
 """Proximal mini-batch gradient descent: centred, scaled, averaged or accelerated."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from ..accumulator import Accumulator
-from ..definitions import FloatArray
+from ..definitions import FloatArray, Model
 from ..kernels import proximal as kernels
 from ..kernels.chunk import WORKING
 from ..kernels.team import ABANDONED, TEAM_SIZE
@@ -20,14 +19,17 @@ from ..layout import (
     choose_windows,
     columns_in_place,
     estimate_work,
+    fill_parameters,
     make_workspace,
     pack_parameters,
     specialise,
     unpack_parameters,
 )
+from ..monitor import Monitor
 from ..problem import Problem
-from ..scaling import bound_curvature, choose_scaling, rotate
-from ..threads import count_threads_for_steps, team_of
+from ..scaling import Scaling, bound_curvature, choose_scaling, rotate
+from ..threads import Team, count_threads_for_steps, team_of
+from .solution import Solution
 
 FeatureScaling = Literal["none", "standard", "whiten"]
 Schedule = Literal["auto", "constant", "invscaling"]
@@ -44,6 +46,7 @@ _LARGEST_GROWTH = 8.0
 _FIRST_CALL_PRODUCTS = 20_000_000
 # How often the bound of the curvature is doubled.
 _MOST_CAUTION = 2.0**60
+_SHARPENING_STEPS = 10
 _NO_WEIGHTS = np.zeros(0)
 
 
@@ -92,27 +95,49 @@ class ProximalSettings:
 
 
 @dataclass(frozen=True)
-class Descended:
-    """Where a descent has ended.
+class Population:
+    """What the rows are taken from.
 
     Attributes
     ----------
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
-    n_iterations : int
-        Epochs.
-    converged : bool
-        Whether it stopped before the last epoch.
-    objectives : ndarray of shape (n_iterations,)
-        Of each epoch, divided by the sum of the rows' weights: the losses as the rows were met,
-        and the penalty.
+    total_weight : float
+        Of all rows there are: the penalty is a share of that size for each unit of weight.
+    mean_weight : float
+        Of a row: such a row moves the parameters by the rate.
+    """
+
+    total_weight: float
+    mean_weight: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a descent is, so that another one can go on from there.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (3, n_features, n_columns)
+        Of the working set, the fast one and the average.
+    biases : ndarray of shape (3, n_columns)
+    n_steps : int
+    share_total, caution, loss : float
+        See `kernels.proximal.PROXIMAL_STATE`.
     """
 
     weights: FloatArray
-    bias: FloatArray
-    n_iterations: int
-    converged: bool
-    objectives: FloatArray
+    biases: FloatArray
+    n_steps: int
+    share_total: float
+    caution: float
+    loss: float
+
+    @property
+    def model(self) -> Model:
+        """The average, with the zeros that an L1 penalty gives the last step."""
+        return np.where(self.weights[1] == 0.0, 0.0, self.weights[2]), self.biases[2]
+
+
+_SETS = (WORKING, kernels.FAST, kernels.AVERAGE)
 
 
 class ProximalDescent:
@@ -122,27 +147,35 @@ class ProximalDescent:
     ----------
     problem : Problem
     settings : ProximalSettings
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
-        The start. See `Accumulator` for the number of columns.
+    start : (weights, bias) or Snapshot
+        Of shapes (n_features, n_columns) and (n_columns,); see `Accumulator` for the number of
+        columns. A snapshot is gone on from; features are not rotated then.
     n_threads : int or None
         See `count_threads_for_steps`. The result has the same bits for any number.
+    population : Population or None, default=None
+        None are the problem's own rows.
+    scaling : Scaling or None, default=None
+        None is one by the problem's own features.
     """
 
     def __init__(
         self,
         problem: Problem,
         settings: ProximalSettings,
-        weights: FloatArray,
-        bias: FloatArray,
+        start: Model | Snapshot,
         n_threads: int | None = 1,
+        population: Population | None = None,
+        scaling: Scaling | None = None,
     ) -> None:
         self._settings = settings
-        scaling = choose_scaling(
-            problem,
-            center=settings.fit_intercept and settings.feature_scaling != "none",
-            scale=settings.feature_scaling != "none",
-        )
+        if population is None:
+            total_weight = problem.total_weight
+            population = Population(total_weight, total_weight / len(problem.features))
+        if scaling is None:
+            scales = settings.feature_scaling != "none"
+            scaling = choose_scaling(
+                problem, center=settings.fit_intercept and scales, scale=scales
+            )
         self._rotation: FloatArray | None = None
         self._origin: FloatArray = np.zeros(problem.features.shape[1])
         if settings.feature_scaling == "whiten":
@@ -153,16 +186,20 @@ class ProximalDescent:
         self._features = problem.features
         if settings.shuffle_seed is not None and not are_rows_contiguous(problem.features):
             self._features = np.ascontiguousarray(problem.features)
+        weights, bias = start.model if isinstance(start, Snapshot) else start
         self._n_columns = len(bias)
         self._specialisation = specialise(self._features, problem.dtype, self._n_columns)
         if self._rotation is not None:
             weights, bias = self._rotation.T @ weights, bias + self._origin @ weights
         self._make_arrays(weights, bias, n_threads)
-        self._kernel_settings = self._make_kernel_settings()
+        self._kernel_settings = self._make_kernel_settings(population)
         self._states = np.zeros(1, kernels.PROXIMAL_STATE)
         self._states["caution"] = 1.0
         self._states["reference_objective"] = np.inf
-        self._begin_at(weights, bias)
+        if isinstance(start, Snapshot):
+            self._resume(start)
+        else:
+            self._begin_at(weights, bias)
         self._objectives = np.full(settings.n_epochs, np.nan)
         self._team_array = np.zeros(TEAM_SIZE, np.int64)
         self._row_budget = max(1, _FIRST_CALL_PRODUCTS // self._models[0].size)
@@ -193,7 +230,7 @@ class ProximalDescent:
             self._n_threads, cuts.tile_rows, n_features, working, self._specialisation
         )
 
-    def _make_kernel_settings(self) -> Any:
+    def _make_kernel_settings(self, population: Population) -> Any:
         settings, problem = self._settings, self._problem
         record = np.zeros(1, kernels.PROXIMAL_SETTINGS)
         record["seed"] = settings.shuffle_seed or 0
@@ -209,8 +246,9 @@ class ProximalDescent:
         record["method"] = _METHODS[settings.method]
         record["momentum"] = settings.momentum
         record["total_weight"] = problem.total_weight
-        record["l1_penalty"] = problem.l1_penalty / problem.total_weight
-        record["l2_penalty"] = problem.l2_penalty / problem.total_weight
+        record["mean_weight"] = population.mean_weight
+        record["l1_penalty"] = problem.l1_penalty / population.total_weight
+        record["l2_penalty"] = problem.l2_penalty / population.total_weight
         record["use_sigmoid"] = problem.link == "sigmoid"
         record["fit_intercept"] = settings.fit_intercept
         record["is_automatic"] = settings.schedule == "auto"
@@ -246,6 +284,34 @@ class ProximalDescent:
         state["loss"] = loss
         state["best_objective"] = loss + state["penalty"]
 
+    def snapshot(self) -> Snapshot:
+        """Where the descent is. Not where features are rotated."""
+        models = [self._model(place) for place in _SETS]
+        state = self._states[0]
+        return Snapshot(
+            np.stack([weights for weights, _ in models]),
+            np.stack([bias for _, bias in models]),
+            int(state["n_steps"]),
+            float(state["share_total"]),
+            float(state["caution"]),
+            float(state["loss"]),
+        )
+
+    def _resume(self, snapshot: Snapshot) -> None:
+        """Go on from where another descent was."""
+        for place, weights, bias in zip(_SETS, snapshot.weights, snapshot.biases, strict=True):
+            shift = 0.0 if place == WORKING else self._scaling.means @ weights
+            fill_parameters(weights, bias + shift, self._specialisation, self._models[place])
+        self._models[kernels.BEST] = self._models[kernels.AVERAGE]
+        state = self._states[0]
+        state["n_steps"] = snapshot.n_steps
+        state["share_total"] = snapshot.share_total
+        state["caution"] = snapshot.caution
+        state["loss"] = snapshot.loss
+        state["penalty"] = self._penalty(snapshot.weights[0])
+        # Other rows may have any loss.
+        state["best_objective"] = np.inf
+
     def _penalty(self, weights: FloatArray) -> float:
         """Of a model, per unit of weight."""
         settings = self._kernel_settings[0]
@@ -260,6 +326,7 @@ class ProximalDescent:
     def _go_back(self) -> None:
         """Begin again where the objective is lowest of all known models, with smaller steps."""
         state = self._states[0]
+        state["n_epochs"] -= 1  # it doesn't count
         state["caution"] *= 2.0
         if state["caution"] > _MOST_CAUTION:
             state["outcome"] = kernels.DIVERGED
@@ -272,7 +339,7 @@ class ProximalDescent:
         self._begin_at(*models[int(np.nanargmin([*objectives, np.inf])) % 2])
         state["outcome"] = kernels.RUNNING
 
-    def _model(self, place: int) -> tuple[FloatArray, FloatArray]:
+    def _model(self, place: int) -> Model:
         """Weights and bias of one of the sets of parameters."""
         weights, bias = unpack_parameters(
             self._models[place],
@@ -280,6 +347,8 @@ class ProximalDescent:
             self._n_columns,
             self._specialisation,
         )
+        if place == WORKING:
+            return weights, bias
         shift = self._scaling.means @ weights.astype(np.float64)
         return weights, (bias - shift).astype(bias.dtype)
 
@@ -299,22 +368,24 @@ class ProximalDescent:
         return self._objectives[: self.n_epochs].copy()
 
     @property
-    def solution(self) -> tuple[FloatArray, FloatArray]:
-        """Weights and bias after the last epoch."""
+    def solution(self) -> Model:
+        """Weights and bias after the last epoch, with an L1 penalty's zeros of the last step."""
         weights, bias = self._model(kernels.AVERAGE)
+        if self._problem.l1_penalty > 0.0:
+            weights = np.where(self._model(kernels.FAST)[0] == 0.0, 0, weights)
         if self._rotation is None:
             return weights, bias
         exact_weights = self._rotation @ weights.astype(np.float64)
         exact_bias = bias - self._origin @ exact_weights
         return exact_weights.astype(weights.dtype), exact_bias.astype(bias.dtype)
 
-    def run(self, watch: Callable[[], bool] | None = None) -> None:
+    def run(self, monitor: Monitor | None = None) -> None:
         """Descend to the last epoch or to a stop.
 
         Parameters
         ----------
-        watch : callable, default=None
-            Called after each epoch; True stops the descent.
+        monitor : Monitor or None, default=None
+            Told of each epoch.
 
         Raises
         ------
@@ -325,23 +396,31 @@ class ProximalDescent:
         state = self._states[0]
         with team_of(self._n_threads, self._abandon) as team:
             while state["outcome"] == kernels.RUNNING and self.n_epochs < self._settings.n_epochs:
-                before = self.n_epochs
-                last_epoch = before + 1 if watch else self._settings.n_epochs
-                started = time.perf_counter()
-                unspent = team.call(partial(self._call, compiled, last_epoch))
-                elapsed = time.perf_counter() - started
-                growth = (
-                    _SECONDS_PER_CALL * (self._row_budget - unspent) / (elapsed * self._row_budget)
-                )
-                self._row_budget = max(1, int(self._row_budget * min(growth, _LARGEST_GROWTH)))
-                if state["outcome"] == kernels.ROSE:
-                    self._go_back()
-                if watch and self.n_epochs > before and watch():
+                if monitor is None:
+                    self._run_to(team, compiled, self._settings.n_epochs)
+                    continue
+                monitor.begin_iteration()
+                self._run_to(team, compiled, self.n_epochs + 1)
+                if state["outcome"] != kernels.DIVERGED and monitor.end_iteration(
+                    float(self._objectives[self.n_epochs - 1]), lambda: self.solution
+                ):
                     break
         if state["outcome"] == kernels.DIVERGED:
             raise FloatingPointError(
                 f"the objective or a parameter became infinite or NaN in epoch {self.n_epochs}"
             )
+
+    def _run_to(self, team: Team, compiled: Any, last_epoch: int) -> None:
+        """Descend to an epoch or to a stop."""
+        state = self._states[0]
+        while state["outcome"] == kernels.RUNNING and self.n_epochs < last_epoch:
+            started = time.perf_counter()
+            unspent = team.call(partial(self._call, compiled, last_epoch))
+            elapsed = time.perf_counter() - started
+            growth = _SECONDS_PER_CALL * (self._row_budget - unspent) / (elapsed * self._row_budget)
+            self._row_budget = max(1, int(self._row_budget * min(growth, _LARGEST_GROWTH)))
+            if state["outcome"] == kernels.ROSE:
+                self._go_back()
 
     def _abandon(self) -> None:
         """Make the threads that run the kernel return."""
@@ -375,3 +454,72 @@ class ProximalDescent:
             self._team_array,
         )
         return unspent
+
+
+def descend(
+    problem: Problem,
+    settings: ProximalSettings,
+    weights: FloatArray,
+    bias: FloatArray,
+    n_threads: int | None = None,
+    monitor: Monitor | None = None,
+) -> Solution:
+    """Minimise the objective of a problem approximately.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : ProximalSettings
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+        The start. See `Accumulator` for the number of columns.
+    n_threads : int or None, default=None
+    monitor : Monitor or None, default=None
+        Told of each epoch.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    FloatingPointError
+        See `ProximalDescent.run`.
+    """
+    descent = ProximalDescent(problem, settings, (weights, bias), n_threads)
+    descent.run(monitor)
+    return Solution(*descent.solution, descent.objectives, descent.has_stopped)
+
+
+def sharpen(
+    problem: Problem,
+    settings: ProximalSettings,
+    weights: FloatArray,
+    bias: FloatArray,
+    n_threads: int | None = None,
+) -> Model:
+    """A model some steps on all rows later: that has the zeros of the lowest objective.
+
+    Parameters
+    ----------
+    problem : Problem
+        With an L1 penalty.
+    settings : ProximalSettings
+        Those of the descent that has found the model.
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    n_threads : int or None, default=None
+    """
+    full = replace(
+        settings,
+        schedule="auto",
+        learning_rate=None,
+        batch_size=len(problem.features),
+        n_epochs=_SHARPENING_STEPS,
+        patience=0,
+        method="plain",
+        momentum=0.0,
+        shuffle_seed=None,
+    )
+    solution = descend(problem, full, weights, bias, n_threads)
+    return solution.weights, solution.bias

@@ -1,31 +1,60 @@
-"""What exact solvers return."""
+"""What solvers return."""
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..accumulator import Accumulator
 from ..definitions import FloatArray
+from ..problem import Problem
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Parameters and how good they are.
+    """Parameters and the way there.
 
     Attributes
     ----------
-    weights : ndarray of shape (n_features, n_columns), float64
-    bias : ndarray of shape (n_columns,), float64
-    objective : float
-        The objective of the problem, divided by the sum of the rows' weights.
-    gradient_norm : float
-        The largest absolute component of its gradient with respect to weights and, if it was
-        fitted, bias.
-    n_iterations : int
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    objectives : ndarray of shape (n_iterations,)
+        The objective after each iteration, divided by the sum of the rows' weights; of gradient
+        descent with the losses as the rows were met.
     converged : bool
-        Whether the gradient's norm is within the tolerance.
+        Whether the solver's tolerance was reached.
     """
 
     weights: FloatArray
     bias: FloatArray
-    objective: float
-    gradient_norm: float
-    n_iterations: int
+    objectives: FloatArray
     converged: bool
+
+    @property
+    def n_iterations(self) -> int:
+        """Iterations or epochs."""
+        return len(self.objectives)
+
+
+def gradient_norm(
+    problem: Problem,
+    weights: FloatArray,
+    bias: FloatArray,
+    *,
+    fit_intercept: bool,
+    n_threads: int | None,
+) -> float:
+    """The largest absolute component of the objective's gradient, per unit of weight.
+
+    With an L1 penalty, of the shortest subgradient.
+    """
+    with Accumulator(problem, len(bias), n_threads) as accumulator:
+        totals = accumulator.evaluate(weights, bias)
+    total_weight = problem.total_weight
+    slopes = (totals.weights_gradient + problem.l2_penalty * weights) / total_weight
+    l1_penalty = problem.l1_penalty / total_weight
+    at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
+    elsewhere = np.abs(slopes + l1_penalty * np.sign(weights))
+    largest = float(np.where(weights == 0.0, at_zero, elsewhere).max())
+    if not fit_intercept:
+        return largest
+    return max(largest, float(np.abs(totals.bias_gradient).max()) / total_weight)

@@ -1,0 +1,239 @@
+"""Parameters of the classifier, checked and turned into settings of a solver."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from .solvers.lbfgs import LbfgsSettings
+from .solvers.proximal import FeatureScaling, Method, ProximalSettings, Schedule
+from .threads import check_n_threads
+from .validation import check_choice, check_flag, check_integer, check_number
+
+Solver = Literal["lbfgs", "sgd"]
+
+LINKS = ("identity", "sigmoid")
+_SOLVERS = ("auto", "lbfgs", "sgd")
+_SCHEDULES = ("auto", "invscaling")
+_SCALINGS = ("auto", "none", "standard", "whiten")
+_EPOCHS, _ITERATIONS = 100, 1_000
+# Products in a pass from which an exact solver takes minutes.
+_MOST_PRODUCTS_OF_EXACT_SOLVERS = 10_000_000_000
+_MOST_ROWS_OF_A_FULL_BATCH = 1_000
+_BATCHES_PER_EPOCH = 128
+_SMALLEST_BATCH, _LARGEST_BATCH = 16, 1_024
+_MOST_FEATURES_ROTATED = 256
+_MOMENTUM = 0.95
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Allowed values of the classifier's parameters, under their names.
+
+    What depends on the data, such as ``batch_size="auto"``, is None until it is known.
+    """
+
+    C: float
+    l1_ratio: float
+    solver: Solver | None
+    fit_intercept: bool
+    tol: float
+    max_iter: int | None
+    schedule: Schedule
+    learning_rate: float | None
+    batch_size: int | None
+    momentum: float | None
+    averaging: bool
+    feature_scaling: FeatureScaling | None
+    shuffle: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    n_samples_total: int | None
+    verbose: int
+
+    def choose_solver(self, n_products: int, *, holds_out: bool) -> Solver:
+        """The solver, given the multiplications of a pass and whether rows are held out."""
+        if self.solver is not None:
+            return self.solver
+        is_exact = (
+            self.l1_ratio == 0.0 and not holds_out and n_products <= _MOST_PRODUCTS_OF_EXACT_SOLVERS
+        )
+        return "lbfgs" if is_exact else "sgd"
+
+    def count_iterations(self, solver: Solver) -> int:
+        """How many iterations there are at most."""
+        return self.max_iter or (_ITERATIONS if solver == "lbfgs" else _EPOCHS)
+
+    def lbfgs_settings(self) -> LbfgsSettings:
+        """Settings of the exact solver."""
+        return LbfgsSettings(
+            tolerance=self.tol,
+            max_iterations=self.count_iterations("lbfgs"),
+            fit_intercept=self.fit_intercept,
+        )
+
+    def descent_settings(
+        self, n_samples: int, n_features: int, seed: int, *, stops: bool
+    ) -> ProximalSettings:
+        """Settings of gradient descent over rows that are all there.
+
+        Parameters
+        ----------
+        n_samples, n_features : int
+        seed : int
+            Of the shuffled order.
+        stops : bool
+            Whether to stop where the objective doesn't fall any more.
+        """
+        batch_size = self.batch_size
+        if batch_size is None:
+            batch_size = choose_batch_size(n_samples)
+        batch_size = min(batch_size, n_samples)
+        is_full = batch_size == n_samples
+        momentum, method = self._method()
+        feature_scaling = self.feature_scaling
+        if feature_scaling is None:
+            rotates = is_full and n_features <= _MOST_FEATURES_ROTATED and self.l1_ratio == 0.0
+            feature_scaling = "whiten" if rotates else "standard"
+        if is_full and self.momentum is None and self.averaging and self.schedule == "auto":
+            method = "accelerated"
+        return ProximalSettings(
+            schedule=self.schedule,
+            learning_rate=self.learning_rate,
+            batch_size=batch_size,
+            n_epochs=self.count_iterations("sgd"),
+            patience=self.n_iter_no_change if stops else 0,
+            tolerance=self.tol,
+            method=method,
+            momentum=momentum,
+            feature_scaling=feature_scaling,
+            fit_intercept=self.fit_intercept,
+            shuffle_seed=seed if self.shuffle and not is_full else None,
+        )
+
+    def block_settings(self, n_samples: int) -> ProximalSettings:
+        """Settings of gradient descent over a block of a stream, in the order of its rows."""
+        # Each row is met once: less lag is worth more than less noise.
+        momentum, method = self._method(momentum=0.0)
+        feature_scaling = self.feature_scaling or "standard"
+        if feature_scaling == "whiten":
+            raise ValueError(
+                "feature_scaling='whiten' is not allowed with partial_fit: it must be 'auto', "
+                "'standard' or 'none'"
+            )
+        batch_size = choose_batch_size(n_samples, full=False)
+        return ProximalSettings(
+            schedule=self.schedule,
+            learning_rate=self.learning_rate,
+            batch_size=min(self.batch_size or batch_size, n_samples),
+            n_epochs=1,
+            patience=0,
+            tolerance=0.0,
+            method=method,
+            momentum=momentum,
+            feature_scaling=feature_scaling,
+            fit_intercept=self.fit_intercept,
+        )
+
+    def _method(self, momentum: float = _MOMENTUM) -> tuple[float, Method]:
+        """Momentum, if it is chosen, and method."""
+        if self.averaging:
+            return (momentum if self.momentum is None else self.momentum), "averaged"
+        return self.momentum or 0.0, "plain"
+
+
+def choose_batch_size(n_samples: int, *, full: bool = True) -> int:
+    """Rows in a batch: all of few, if that is wanted; else a power of two."""
+    if full and n_samples <= _MOST_ROWS_OF_A_FULL_BATCH:
+        return n_samples
+    power = round(np.log2(max(n_samples / _BATCHES_PER_EPOCH, 1.0)))
+    return int(np.clip(2**power, _SMALLEST_BATCH, _LARGEST_BATCH))
+
+
+def _none_if_auto(value: Any) -> Any:
+    return None if isinstance(value, str) and value == "auto" else value
+
+
+def check_parameters(given: Mapping[str, Any]) -> Parameters:
+    """The classifier's parameters, if they are allowed.
+
+    Parameters
+    ----------
+    given : mapping
+        As `SoftmaxClassifier.get_params` gives them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        One is not allowed; the message names it.
+    """
+    check_choice("link", given["link"], LINKS)
+    check_flag("warm_start", given["warm_start"])
+    check_n_threads("n_threads", given["n_threads"])
+    l1_ratio = check_number("l1_ratio", given["l1_ratio"], minimum=0.0, maximum=1.0)
+    solver = _none_if_auto(check_choice("solver", given["solver"], _SOLVERS))
+    feature_scaling = check_choice("feature_scaling", given["feature_scaling"], _SCALINGS)
+    if l1_ratio > 0.0:
+        if solver == "lbfgs":
+            raise ValueError(
+                f"l1_ratio={l1_ratio!r} is not allowed with solver='lbfgs': it must be 0, or the "
+                "solver 'sgd' or 'auto'"
+            )
+        if feature_scaling == "whiten":
+            raise ValueError(
+                f"feature_scaling='whiten' is not allowed with l1_ratio={l1_ratio!r}: it must be "
+                "'auto', 'standard' or 'none', or l1_ratio must be 0"
+            )
+    if given["early_stopping"] is True and solver == "lbfgs":
+        raise ValueError(
+            "early_stopping=True is not allowed with solver='lbfgs': it must be False, or the "
+            "solver 'sgd' or 'auto'"
+        )
+    schedule, learning_rate = _check_learning_rate(given["learning_rate"])
+    return Parameters(
+        C=check_number("C", given["C"], above=0.0, allow_infinity=True),
+        l1_ratio=l1_ratio,
+        solver=solver,
+        fit_intercept=check_flag("fit_intercept", given["fit_intercept"]),
+        tol=check_number("tol", given["tol"], minimum=0.0),
+        max_iter=_check_count("max_iter", given["max_iter"]),
+        schedule=schedule,
+        learning_rate=learning_rate,
+        batch_size=_check_count("batch_size", _none_if_auto(given["batch_size"])),
+        momentum=_check_momentum(given["momentum"]),
+        averaging=check_flag("averaging", given["averaging"]),
+        feature_scaling=_none_if_auto(feature_scaling),
+        shuffle=check_flag("shuffle", given["shuffle"]),
+        early_stopping=check_flag("early_stopping", given["early_stopping"]),
+        validation_fraction=check_number(
+            "validation_fraction", given["validation_fraction"], above=0.0, below=1.0
+        ),
+        n_iter_no_change=check_integer("n_iter_no_change", given["n_iter_no_change"], minimum=1),
+        n_samples_total=_check_count("n_samples_total", given["n_samples_total"]),
+        verbose=_check_verbose(given["verbose"]),
+    )
+
+
+def _check_count(name: str, value: Any) -> int | None:
+    return None if value is None else check_integer(name, value, minimum=1)
+
+
+def _check_verbose(value: Any) -> int:
+    return int(value) if isinstance(value, bool) else check_integer("verbose", value, minimum=0)
+
+
+def _check_momentum(value: Any) -> float | None:
+    value = _none_if_auto(value)
+    if value is None:
+        return None
+    return check_number("momentum", value, minimum=0.0, below=1.0, alternative="'auto'")
+
+
+def _check_learning_rate(value: Any) -> tuple[Schedule, float | None]:
+    if isinstance(value, str) and value in _SCHEDULES:
+        return cast(Schedule, value), None
+    return "constant", check_number(
+        "learning_rate", value, above=0.0, alternative="'auto' or 'invscaling'"
+    )

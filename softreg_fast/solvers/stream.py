@@ -1,0 +1,96 @@
+"""Gradient descent over rows that come block by block."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..definitions import FloatArray, Model
+from ..problem import Problem
+from ..scaling import Scaling, steady_variances, weighted_moments
+from .proximal import Population, ProximalDescent, ProximalSettings, Snapshot
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is known of the rows seen so far, and what has been learnt of them.
+
+    Attributes
+    ----------
+    n_samples : int
+    total_weight : float
+    means, variances : ndarrays of shape (n_features,), float64
+        Of the features, by the rows' weights; without an intercept zeros and mean squares.
+    snapshot : Snapshot
+    """
+
+    n_samples: int
+    total_weight: float
+    means: FloatArray
+    variances: FloatArray
+    snapshot: Snapshot
+
+    @property
+    def model(self) -> Model:
+        """Weights and bias."""
+        return self.snapshot.model
+
+
+def begin_stream(weights: FloatArray, bias: FloatArray) -> Stream:
+    """A stream of which nothing is known, at a model of some shape."""
+    zeros = np.zeros(len(weights))
+    snapshot = Snapshot(np.stack([weights] * 3), np.stack([bias] * 3), 0, 0.0, 1.0, np.inf)
+    return Stream(0, 0.0, zeros, zeros, snapshot)
+
+
+def advance(
+    stream: Stream,
+    problem: Problem,
+    settings: ProximalSettings,
+    n_samples_total: int | None = None,
+    n_threads: int | None = None,
+) -> Stream:
+    """The stream after a block of rows, over which gradient descent goes once.
+
+    Parameters
+    ----------
+    stream : Stream
+    problem : Problem
+        Its penalty is that of all rows of the stream together.
+    settings : ProximalSettings
+        Of one epoch; features are not rotated.
+    n_samples_total : int or None, default=None
+        Rows of the whole stream. None are those seen so far.
+    n_threads : int or None, default=None
+
+    Raises
+    ------
+    FloatingPointError
+        See `ProximalDescent.run`.
+    """
+    n_samples = stream.n_samples + len(problem.features)
+    total_weight = stream.total_weight + problem.total_weight
+    means, variances = _merge_moments(stream, problem, center=settings.fit_intercept)
+    scaling = Scaling(np.zeros_like(means), np.ones_like(means))
+    if settings.feature_scaling != "none":
+        scaling = Scaling(means, 1.0 / steady_variances(variances, means))
+    mean_weight = total_weight / n_samples
+    population = Population((n_samples_total or n_samples) * mean_weight, mean_weight)
+    descent = ProximalDescent(
+        problem, settings, stream.snapshot, n_threads, population=population, scaling=scaling
+    )
+    descent.run()
+    return Stream(n_samples, total_weight, means, variances, descent.snapshot())
+
+
+def _merge_moments(
+    stream: Stream, problem: Problem, *, center: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Moments of both together (Chan, Golub and LeVeque, 1983)."""
+    means, variances = weighted_moments(problem, center=center)
+    share = problem.total_weight / (stream.total_weight + problem.total_weight)
+    apart = means - stream.means
+    merged_means = stream.means + share * apart
+    merged = (1.0 - share) * stream.variances + share * variances
+    if center:
+        merged += share * (1.0 - share) * apart**2
+    return merged_means, merged

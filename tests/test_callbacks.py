@@ -1,0 +1,140 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from softreg_fast.classifier import SoftmaxClassifier
+
+callback = pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 brings callbacks")
+
+SOLVERS = ["lbfgs", "sgd"]
+
+
+class Recorder:
+    """Remembers what it is told, and wants to stop after some iterations."""
+
+    def __init__(self, stops_after=None):
+        self.stops_after = stops_after
+        self.events = []
+        self.models = []
+        self.n_iterations = 0
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None):
+        self.events.append(f"begin {context.task_name}")
+        self.metadata = metadata
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+        self.events.append(f"end {context.task_name}")
+        self.models.append(fitted_estimator)
+        self.score = fitted_estimator.score(X, y)
+        if context.task_name != "iteration":
+            return False
+        self.n_iterations += 1
+        return self.n_iterations == self.stops_after
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_callbacks_are_told_of_every_iteration(make_data, solver):
+    X, y = make_data(300, 4, 3)
+    recorder = Recorder()
+    model = SoftmaxClassifier(solver=solver, random_state=0).set_callbacks(recorder)
+    model.fit(X, y, sample_weight=np.ones(300))
+    expected = ["setup", "begin fit"]
+    expected += ["begin iteration", "end iteration"] * model.n_iter_
+    assert recorder.events == [*expected, "end fit", "teardown"]
+    assert list(recorder.metadata) == ["sample_weight"]
+    for place in (-1, -2):
+        np.testing.assert_array_equal(
+            recorder.models[place].predict_proba(X), model.predict_proba(X)
+        )
+    alone = SoftmaxClassifier(solver=solver, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, alone.coef_)
+    assert not hasattr(model, "_callback_fit_ctx")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_wish_to_stop_is_honoured_without_a_warning(make_data, solver):
+    X, y = make_data(300, 4, 3)
+    recorder = Recorder(stops_after=3)
+    model = SoftmaxClassifier(solver=solver).set_callbacks(recorder).fit(X, y)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert not model.converged_
+    np.testing.assert_array_equal(recorder.models[2].coef_, model.coef_)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_failed_fit_is_torn_down_and_leaves_the_object_as_it_was(make_data, solver):
+    X, y = make_data(300, 4, 3)
+
+    class Failing(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            raise RuntimeError("of the test")
+
+    recorder = Failing()
+    model = SoftmaxClassifier(solver=solver).set_callbacks(recorder)
+    before = vars(model).copy()
+    with pytest.raises(RuntimeError, match="of the test"):
+        model.fit(X, y)
+    assert recorder.events[-1] == "teardown"
+    assert vars(model) == before
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scores_of_every_iteration_alone_in_a_pipeline_and_in_a_search(make_data, solver):
+    X, y = make_data(300, 4, 3)
+    classifier = SoftmaxClassifier(solver=solver, random_state=0)
+
+    monitor = callback.ScoringMonitor(scoring="neg_log_loss")
+    model = classifier.set_callbacks(monitor).fit(X, y)
+    scores = [entry["neg_log_loss"] for entry in monitor.get_logs().data if "neg_log_loss" in entry]
+    assert len(scores) == model.n_iter_ + 1
+    assert scores[-1] > scores[1]
+    classifier.set_callbacks()
+
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    pipeline = make_pipeline(StandardScaler(), classifier.set_callbacks(monitor)).fit(X, y)
+    assert len(monitor.get_logs().data) == pipeline[-1].n_iter_ + 1
+
+    search = GridSearchCV(pipeline, {"softmaxclassifier__C": [0.1, 1.0]}, cv=2).fit(X, y)
+    assert search.best_score_ > 0.5
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("where", ["alone", "pipeline", "search"])
+def test_progress_bar(make_data, solver, where):
+    pytest.importorskip("rich")
+    X, y = make_data(300, 4, 3)
+    model = SoftmaxClassifier(solver=solver, random_state=0)
+    if where != "alone":
+        model = make_pipeline(StandardScaler(), model)
+    if where == "search":
+        model = GridSearchCV(model, {"softmaxclassifier__C": [0.1, 1.0]}, cv=2)
+    model.set_callbacks(callback.ProgressBar()).fit(X, y)
+    assert model.score(X, y) > 0.5
+
+
+def test_without_callbacks_in_scikit_learn_everything_else_works():
+    script = """
+import sys
+import numpy as np
+import sklearn.linear_model
+sys.modules["sklearn.callback"] = None  # what softreg_fast imports from now on
+from softreg_fast.classifier import SoftmaxClassifier
+X = np.random.default_rng(0).standard_normal((100, 3))
+y = (X[:, 0] > 0).astype(int)
+for solver in ("lbfgs", "sgd"):
+    model = SoftmaxClassifier(solver=solver, verbose=1).fit(X, y)
+    assert model.score(X, y) > 0.9
+assert not hasattr(model, "set_callbacks")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
