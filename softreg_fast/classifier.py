@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -22,15 +23,24 @@ from .encoding import check_classes, encode, encode_known, weigh_rows
 from .fit_monitor import FitMonitor
 from .held_out import HeldOut, split
 from .parameters import Parameters, check_parameters
-from .prediction import decide, predict
-from .problem import Problem, check_features
+from .prediction import decide, predict, predict_sparse
+from .problem import Problem, check_features, check_sparse_features
 from .solvers.lbfgs import minimise
-from .solvers.proximal import descend, sharpen
 from .solvers.solution import Solution, gradient_norm
+from .solvers.stochastic import descend, sharpen
 from .solvers.stream import advance, begin_stream
 from .threads import check_n_threads
 
-_DTYPES = (np.float64, np.float32)
+# Kernels look for numbers that aren't finite.
+_CHECKS: dict[str, Any] = {
+    "accept_sparse": "csr",
+    "dtype": (np.float64, np.float32),
+    "ensure_all_finite": False,
+}
+
+
+def _check_features(name: str, X: Any) -> Any:
+    return check_sparse_features(name, X) if issparse(X) else check_features(name, X, X.dtype)
 
 
 def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -223,6 +233,11 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         self.n_threads = n_threads
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _check_parameters(self) -> Parameters:
         return check_parameters(self.get_params(deep=False))
 
@@ -243,8 +258,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            float32 and float64 arrays are not copied; others are, once.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            float32 and float64 arrays and CSR matrices are not copied; others are, once.
         y : array-like of shape (n_samples,)
             Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -279,7 +294,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         problem, classes = self._make_problem(X, y, sample_weight, parameters)
         n_columns = self._count_columns(classes)
         holds_out = parameters.early_stopping or X_val is not None
-        n_products = problem.features.size * n_columns
+        n_products = problem.n_elements * n_columns
         solver = parameters.choose_solver(n_products, holds_out=holds_out)
         held_out_rows: Problem | None = None
         if X_val is not None or y_val is not None or sample_weight_val is not None:
@@ -356,8 +371,9 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             exact = replace(problem, dtype=np.dtype(np.float64))
             return minimise(exact, parameters.lbfgs_settings(), *start, self.n_threads, monitor)
         seed = int(source.randint(np.iinfo(np.int64).max, dtype=np.int64))
+        n_samples, n_features = problem.features.shape
         settings = parameters.descent_settings(
-            len(problem.features), problem.features.shape[1], seed, stops=held_out is None
+            n_samples, n_features, seed, stops=held_out is None, is_sparse=problem.is_sparse
         )
         with self._divergence_named():
             solution = descend(problem, settings, *start, self.n_threads, monitor)
@@ -403,8 +419,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         self, X: Any, y: Any, sample_weight: Any, parameters: Parameters
     ) -> tuple[Problem, npt.NDArray[Any]]:
         """The problem and the classes, from checked input; sets what `validate_data` sets."""
-        X, y = validate_data(self, X, y, dtype=_DTYPES, ensure_all_finite=False)
-        features = check_features("X", X, X.dtype)
+        X, y = validate_data(self, X, y, **_CHECKS)
+        features = _check_features("X", X)
         classes, targets = encode(y)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
         problem = Problem(
@@ -425,15 +441,15 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         """The problem of held-out rows."""
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together: neither or both must be None")
-        X_val, y_val = check_X_y(
-            X_val, y_val, dtype=_DTYPES, ensure_all_finite=False, estimator=self
-        )
+        X_val, y_val = check_X_y(X_val, y_val, estimator=self, **_CHECKS)
+        if issparse(X_val) != problem.is_sparse:
+            raise ValueError("X and X_val must both be sparse or both be dense")
         n_features = problem.features.shape[1]
         if X_val.shape[1] != n_features:
             raise ValueError(
                 f"X_val has {X_val.shape[1]} features: it must have {n_features}, as X has"
             )
-        features = check_features("X_val", X_val, X_val.dtype)
+        features = _check_features("X_val", X_val)
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
         return replace(problem, features=features, targets=targets, sample_weight=weights)
@@ -453,7 +469,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
             Labels of the classes, not of all of them necessarily.
         classes : array-like of shape (n_classes,), default=None
@@ -478,8 +494,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                 "doesn't know all rows: it must be a dict or None"
             )
         is_first = not hasattr(self, "classes_")
-        X, y = validate_data(self, X, y, dtype=_DTYPES, ensure_all_finite=False, reset=is_first)
-        features = check_features("X", X, X.dtype)
+        X, y = validate_data(self, X, y, reset=is_first, **_CHECKS)
+        features = _check_features("X", X)
         classes = self._known_classes(classes)
         targets = encode_known("y", y, classes)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
@@ -503,7 +519,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             l2_penalty=(1.0 - parameters.l1_ratio) / parameters.C,
             l1_penalty=parameters.l1_ratio / parameters.C,
         )
-        settings = parameters.block_settings(len(features))
+        settings = parameters.block_settings(features.shape[0])
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
         n_blocks = 1 if is_first else self.n_iter_ + 1
@@ -600,7 +616,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
         check_is_fitted(self)
         check_n_threads("n_threads", self.n_threads)
-        features = validate_data(self, X, reset=False, dtype=_DTYPES, ensure_all_finite=False)
+        features = validate_data(self, X, reset=False, **_CHECKS)
         dtype = np.result_type(features, self.coef_)
         return features, self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
 
@@ -609,7 +625,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------
@@ -617,7 +633,9 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             For two classes one number, above 0 where the second is the more probable.
         """
         features, weights, bias = self._check_input(X)
-        if self.link_ == "identity":
+        if issparse(features):
+            _, values, all_finite = predict_sparse(features, weights, bias, cast(Link, self.link_))
+        elif self.link_ == "identity":
             values, all_finite = decide(features, weights, bias, n_threads=self.n_threads)
         else:
             _, values, _, all_finite = predict(
@@ -631,7 +649,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
     def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
         """Raise ValueError if features aren't finite, or a result is NaN because of overflows."""
-        check_features("X", features, results.dtype)
+        _check_features("X", features)
         self._refuse_overflow(results)
 
     def _refuse_overflow(self, results: FloatArray) -> None:
@@ -648,7 +666,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------
@@ -664,17 +682,20 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
         """
         features, weights, bias = self._check_input(X)
-        probabilities, _, _, all_finite = predict(
-            features, weights, bias, cast(Link, self.link_), keep_steps=False,
-            n_threads=self.n_threads,
-        )  # fmt: skip
+        link = cast(Link, self.link_)
+        if issparse(features):
+            probabilities, _, all_finite = predict_sparse(features, weights, bias, link)
+        else:
+            probabilities, _, _, all_finite = predict(
+                features, weights, bias, link, keep_steps=False, n_threads=self.n_threads
+            )
         if not all_finite:
             self._refuse_unbounded(features, probabilities)
         return probabilities
@@ -684,7 +705,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------

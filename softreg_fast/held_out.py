@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .accumulator import Accumulator
+from .accumulator import accumulator_of
 from .definitions import FloatArray
 from .problem import Problem
 
@@ -36,7 +36,7 @@ class HeldOut:
         n_threads: int | None,
     ) -> None:
         self._problem = problem
-        self._accumulator = Accumulator(problem, n_columns, n_threads)
+        self._accumulator = accumulator_of(problem, n_columns, n_threads)
         self._context = ExitStack()
         self._patience = patience
         self._tolerance = tolerance
@@ -92,7 +92,7 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
     ValueError
         No row is held out.
     """
-    n_samples = len(problem.features)
+    n_samples = problem.n_samples
     weights = problem.sample_weight
     if weights is None:
         weights = np.ones(n_samples)

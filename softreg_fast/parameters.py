@@ -6,8 +6,8 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from .solvers.descent import FeatureScaling, Method, ProximalSettings, Schedule
 from .solvers.lbfgs import LbfgsSettings
-from .solvers.proximal import FeatureScaling, Method, ProximalSettings, Schedule
 from .threads import check_n_threads
 from .validation import check_choice, check_flag, check_integer, check_number
 
@@ -75,7 +75,7 @@ class Parameters:
         )
 
     def descent_settings(
-        self, n_samples: int, n_features: int, seed: int, *, stops: bool
+        self, n_samples: int, n_features: int, seed: int, *, stops: bool, is_sparse: bool
     ) -> ProximalSettings:
         """Settings of gradient descent over rows that are all there.
 
@@ -86,6 +86,8 @@ class Parameters:
             Of the shuffled order.
         stops : bool
             Whether to stop where the objective doesn't fall any more.
+        is_sparse : bool
+            Whether the features are.
         """
         batch_size = self.batch_size
         if batch_size is None:
@@ -96,7 +98,12 @@ class Parameters:
         feature_scaling = self.feature_scaling
         if feature_scaling is None:
             rotates = is_full and n_features <= _MOST_FEATURES_ROTATED and self.l1_ratio == 0.0
-            feature_scaling = "whiten" if rotates else "standard"
+            feature_scaling = "whiten" if rotates and not is_sparse else "standard"
+        elif feature_scaling == "whiten" and is_sparse:
+            raise ValueError(
+                "feature_scaling='whiten' is not allowed with sparse X: it must be 'auto', "
+                "'standard' or 'none'"
+            )
         if is_full and self.momentum is None and self.averaging and self.schedule == "auto":
             method = "accelerated"
         return ProximalSettings(

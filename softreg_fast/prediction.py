@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import reference
 from .definitions import FloatArray, Link
 from .kernels.jit import Specialisation
 from .kernels.predict import predict as predict_kernel
@@ -188,3 +189,12 @@ def _run(
         block_rows = workers.rows_per_block(n_samples, prepared.parameters.size)
         block_rows += -block_rows % prepared.cuts.tile_rows
         return all(workers.run(predict_rows, n_samples, block_rows))
+
+
+def predict_sparse(
+    features: Any, weights: FloatArray, bias: FloatArray, link: Link
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Probabilities, values of the link, and whether all logits are finite, of sparse rows."""
+    with np.errstate(all="ignore"):
+        probabilities, values, logits = reference.predict(features, weights, bias, link)
+    return probabilities, values, bool(np.isfinite(logits).all())

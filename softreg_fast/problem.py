@@ -26,8 +26,8 @@ class Problem:
 
     Attributes
     ----------
-    features : ndarray of shape (n_samples, n_features)
-        float32 or float64, of any strides; finite, also in `dtype`.
+    features : ndarray or scipy.sparse.csr_array, of shape (n_samples, n_features)
+        float32 or float64, finite, also in `dtype`; an array of any strides.
     targets : ndarray of shape (n_samples,), int32
         From 0 to ``n_classes - 1``.
     n_classes : int
@@ -43,7 +43,7 @@ class Problem:
         penalised.
     """
 
-    features: FloatArray
+    features: Any
     targets: npt.NDArray[np.int32]
     n_classes: int
     link: Link
@@ -53,10 +53,25 @@ class Problem:
     l1_penalty: float = 0.0
 
     @property
+    def n_samples(self) -> int:
+        """Rows."""
+        return int(self.features.shape[0])
+
+    @property
+    def n_elements(self) -> int:
+        """Numbers that the features are made of."""
+        return int(self.features.nnz if self.is_sparse else self.features.size)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the features are a sparse matrix."""
+        return not isinstance(self.features, np.ndarray)
+
+    @property
     def total_weight(self) -> float:
         """Sum of the rows' weights."""
         if self.sample_weight is None:
-            return float(len(self.features))
+            return float(self.n_samples)
         return float(self.sample_weight.sum())
 
 
@@ -175,6 +190,47 @@ def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
     array = shape_features(name, value, dtype)
     _refuse_unbounded(name, array, dtype, value)
     return array
+
+
+def check_sparse_features(name: str, matrix: Any) -> Any:
+    """A sparse CSR matrix as kernels take it.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for errors.
+    matrix : sparse CSR matrix of shape (n_samples, n_features)
+        float32 or float64.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Of the same memory, or of a copy in which no row has two elements of a feature.
+
+    Raises
+    ------
+    ValueError
+        Columns out of range or the like; NaN or infinite.
+    """
+    # Kernels index by what it holds without a check.
+    matrix.check_format(full_check=True)
+    if not _has_finite_sum(matrix.data):
+        is_wrong = ~np.isfinite(matrix.data)
+        if is_wrong.any():
+            element = is_wrong.argmax()
+            row = np.searchsorted(matrix.indptr, element, side="right") - 1
+            found = matrix.data[element]
+            raise ValueError(
+                f"{name}[{row}, {matrix.indices[element]}] is "
+                f"{'NaN' if np.isnan(found) else found}: every element must be a finite "
+                f"{matrix.dtype.name} number"
+            )
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    from scipy.sparse import csr_array
+
+    return csr_array(matrix)
 
 
 def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np.int32], int]:

@@ -534,3 +534,101 @@ def proximal_descent(
         if schedule == "auto":
             curvature = caution * (1.0 if link == "sigmoid" else min(4 * epoch_loss, 1.0))
     return average[0], average[1] - means @ average[0], objectives
+
+
+def sparse_descent(
+    features: FloatArray,
+    targets: npt.NDArray[np.integer],
+    sample_weight: FloatArray,
+    weights: FloatArray,
+    bias: FloatArray,
+    link: Link,
+    *,
+    factors: FloatArray,
+    strengths: FloatArray,
+    l1_penalty: float,
+    l2_penalty: float,
+    method: str,
+    momentum: float,
+    learning_rate: float,
+    schedule: str,
+    batch_size: int,
+    n_epochs: int,
+    fit_intercept: bool = True,
+) -> tuple[FloatArray, FloatArray, list[float]]:
+    """Epochs of proximal gradient descent that moves touched features alone; see `kernels.sparse`.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        Dense; zeros are elements that aren't there.
+    factors, strengths : ndarrays of shape (n_features,)
+        What rates, and what penalties of touched features, are multiplied by.
+    schedule : {"auto", "constant", "invscaling"}
+        "auto" without going back.
+
+    The others and the result are those of `proximal_descent`.
+    """
+    total_weight = sample_weight.sum()
+    fast, average = weights.copy(), weights.copy()
+    fast_bias = average_bias = working_bias = bias
+    feature_steps = np.zeros(len(weights))
+    n_steps, last_loss, last_objective = 0, math.inf, math.inf
+    objectives: list[float] = []
+    for epoch in range(n_epochs):
+        epoch_loss = 0.0
+        for start in range(0, len(features), batch_size):
+            rows = slice(start, start + batch_size)
+            rate = learning_rate
+            if schedule == "invscaling":
+                rate /= math.sqrt(1 + epoch)
+            if schedule == "auto" and link == "identity":
+                rate /= min(4 * last_loss, 1.0)
+            share: FloatArray | float = 1 - momentum
+            pull = next_pull = 1.0
+            if method == "plain":
+                rate /= 1 - momentum
+            elif method == "averaged":
+                share, pull, next_pull = _share_of_step(n_steps), momentum, momentum
+            else:
+                share = 2 / (n_steps + 2)
+                pull, next_pull = 1 - share, 1 - 2 / (n_steps + 3)
+                rate /= share
+            working = fast + pull * (average - fast)
+            penalty = _penalised(working, l1_penalty, l2_penalty)
+            loss, _, slopes, bias_slopes = accumulate(
+                features[rows], targets[rows], sample_weight[rows], working, working_bias, link,
+                "exact",
+            )  # fmt: skip
+            epoch_loss += loss / total_weight
+            scale = len(features[rows]) * total_weight / len(features)
+            touched = (features[rows] != 0).any(axis=0)
+            rates = (rate * factors)[touched, None]
+            strength = strengths[touched, None]
+            moved = fast[touched] - rates * slopes[touched] / scale
+            moved = np.sign(moved) * np.maximum(np.abs(moved) - rates * strength * l1_penalty, 0)
+            fast[touched] = moved / (1 + rates * strength * l2_penalty)
+            shares = share
+            if method == "averaged":
+                shares = _share_of_step(feature_steps[touched, None])
+            feature_steps[touched] += 1
+            average[touched] += shares * (fast[touched] - average[touched])
+            fast_bias = fast_bias - fit_intercept * rate * bias_slopes / scale
+            average_bias = average_bias + share * (fast_bias - average_bias)
+            working_bias = fast_bias + next_pull * (average_bias - fast_bias)
+            n_steps += 1
+        if batch_size < len(features):
+            working = fast + next_pull * (average - fast)
+            penalty = _penalised(working, l1_penalty, l2_penalty)
+        objectives.append(epoch_loss + penalty)
+        last_loss = epoch_loss
+        if method == "accelerated" and objectives[-1] > last_objective:
+            fast, fast_bias, working_bias, n_steps = average.copy(), average_bias, average_bias, 0
+        last_objective = objectives[-1]
+    return average, average_bias, objectives
+
+
+def _share_of_step(n_steps: FloatArray | int) -> FloatArray | float:
+    """Of an average whose weights grow as the square of the steps; `n_steps` are done."""
+    number = n_steps + 1
+    return number**2 / (number * (number + 1) * (2 * number + 1) / 6)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse
 from scipy.linalg import eigh
 
 from .definitions import FloatArray
@@ -53,6 +54,8 @@ def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Flo
 def _moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
     n_features = problem.features.shape[1]
     total = problem.total_weight
+    if problem.is_sparse:
+        return _sparse_moments(problem, center=center)
     means = np.zeros(n_features)
     if center:
         for block, weights in _blocks(problem):
@@ -68,6 +71,23 @@ def _moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]
     return means, variances
 
 
+def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
+    features, total = problem.features, problem.total_weight
+    weights = problem.sample_weight
+    if weights is None:
+        weights = np.ones(problem.n_samples)
+    means = np.zeros(features.shape[1])
+    squares = features.copy()
+    squares.data = np.square(features.data, dtype=np.float64)
+    variances = squares.T @ weights / total
+    if center:
+        means = features.T @ weights / total
+        largest = variances
+        variances = variances - means**2
+        variances[variances <= problem.n_samples * _EPSILON * largest] = 0.0
+    return means, variances
+
+
 @dataclass(frozen=True)
 class Scaling:
     """How steps are made equal for features: implicitly, by what they are multiplied by.
@@ -78,10 +98,14 @@ class Scaling:
         What features are centred by; zeros for not at all.
     factors : ndarray of shape (n_features,), float64
         Of the rates: the inverse of the features' variances, or ones.
+    presence : ndarray of shape (n_features,), float64, or None
+        Of sparse features, the share of the rows that have an element of each, as far as batches
+        are concerned: ones for a full batch.
     """
 
     means: FloatArray
     factors: FloatArray
+    presence: FloatArray | None = None
 
 
 def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
@@ -97,6 +121,39 @@ def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
         return Scaling(np.zeros(n_features), np.ones(n_features))
     means, variances = weighted_moments(problem, center=center)
     return Scaling(means, 1.0 / steady_variances(variances, means))
+
+
+def choose_sparse_scaling(problem: Problem, *, batch_size: int, scale: bool) -> Scaling:
+    """A scaling of sparse features, which aren't centred.
+
+    With a full batch by their mean squares. In smaller ones a feature that most rows lack moves by
+    its few elements at once: the factor is the inverse of the mean square of these, divided by the
+    root of their share of the rows.
+    """
+    n_features = problem.features.shape[1]
+    shares = np.ones(n_features)
+    if batch_size < problem.n_samples:
+        shares = presence(problem)
+    mean_squares = np.ones(n_features)
+    if scale:
+        _, mean_squares = weighted_moments(problem, center=False)
+    return scale_sparse(mean_squares, shares, scale=scale)
+
+
+def scale_sparse(mean_squares: FloatArray, shares: FloatArray, *, scale: bool) -> Scaling:
+    """See `choose_sparse_scaling`."""
+    zeros = np.zeros_like(mean_squares)
+    if not scale:
+        return Scaling(zeros, np.ones_like(zeros), shares)
+    roots = np.sqrt(np.where(shares > 0.0, shares, 1.0))
+    return Scaling(zeros, roots / steady_variances(mean_squares, zeros), shares)
+
+
+def presence(problem: Problem) -> FloatArray:
+    """The share of the rows that have an element of each feature, float64."""
+    n_features = problem.features.shape[1]
+    counts = np.bincount(problem.features.indices, minlength=n_features)
+    return counts / problem.n_samples
 
 
 def steady_variances(variances: FloatArray, means: FloatArray) -> FloatArray:
@@ -170,18 +227,23 @@ def bound_curvature(
     float
         Above zero.
     """
-    n_samples = len(problem.features)
+    n_samples = problem.n_samples
     every = -(-n_samples // _SAMPLED_ROWS)
     rows = problem.features[::every].astype(np.float64)
-    weights = np.ones(len(rows))
+    weights = np.ones(rows.shape[0])
     if problem.sample_weight is not None:
         weights = problem.sample_weight[::every]
+    ones = np.ones((rows.shape[0], int(fit_intercept)))
     with np.errstate(all="ignore"):
-        rows = (rows - scaling.means) * np.sqrt(scaling.factors)
-        if fit_intercept:
-            rows = np.hstack([rows, np.ones((len(rows), 1))])
+        if problem.is_sparse:
+            scaled = rows.multiply(np.sqrt(scaling.factors))
+            rows = scipy.sparse.hstack([scaled, scipy.sparse.csr_array(ones)], format="csr")
+            norms = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+        else:
+            rows = np.hstack([(rows - scaling.means) * np.sqrt(scaling.factors), ones])
+            norms = np.einsum("ij,ij->i", rows, rows)
         total = weights.sum() or 1.0
-        norm = float(weights @ np.einsum("ij,ij->i", rows, rows)) / total
+        norm = float(weights @ norms) / total
         largest = _largest_eigenvalue(rows, weights / total)
     share = (n_samples - batch_size) / (batch_size * max(n_samples - 1, 1))
     bound = (1.0 - share) * largest + share * norm

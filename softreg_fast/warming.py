@@ -12,7 +12,7 @@ from .kernels.jit import EntryPoint, Specialisation, all_specialisations
 from .kernels.predict import predict
 from .problem import check_dtype
 
-_ENTRY_POINTS: tuple[EntryPoint, ...] = (run_epochs, predict)
+_ENTRY_POINTS: tuple[EntryPoint[Specialisation], ...] = (run_epochs, predict)
 
 
 def _describe(specialisation: Specialisation) -> str:

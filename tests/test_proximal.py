@@ -7,8 +7,10 @@ from softreg_fast import layout, reference
 from softreg_fast.accumulator import Accumulator
 from softreg_fast.problem import make_problem
 from softreg_fast.scaling import choose_scaling, weighted_moments
+from softreg_fast.solvers.descent import ProximalSettings
 from softreg_fast.solvers.lbfgs import LbfgsSettings, minimise
-from softreg_fast.solvers.proximal import ProximalDescent, ProximalSettings, sharpen
+from softreg_fast.solvers.proximal import ProximalDescent
+from softreg_fast.solvers.stochastic import sharpen
 from softreg_fast.solvers.stream import advance, begin_stream
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
@@ -131,8 +133,8 @@ def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
     monkeypatch.setattr(layout, "_PRODUCTS_WORTH_CUTTING", 1)
     monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
     monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
-    monkeypatch.setattr("softreg_fast.solvers.proximal._FIRST_CALL_PRODUCTS", 1)
-    monkeypatch.setattr("softreg_fast.solvers.proximal._SECONDS_PER_CALL", 0.0)
+    monkeypatch.setattr("softreg_fast.solvers.proximal.FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr("softreg_fast.solvers.descent._SECONDS_PER_CALL", 0.0)
     _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numba
 import numpy as np
@@ -124,6 +124,35 @@ class Specialisation:
         return tuple((0,) * length for length in lengths)
 
 
+@dataclass(frozen=True)
+class SparseSpecialisation:
+    """The types that an entry point for sparse features is compiled for.
+
+    Attributes
+    ----------
+    features_dtype, index_dtype, dtype : numpy.dtype
+        Of the elements, of their columns, and of parameters and arithmetic.
+    lanes : int
+        Classes in a vector.
+    vectors : int
+        Vectors side by side.
+    row_lanes : int
+        Rows in a vector, for the loss.
+    """
+
+    features_dtype: np.dtype
+    index_dtype: np.dtype
+    dtype: np.dtype
+    lanes: int
+    vectors: int
+    row_lanes: int
+
+    @property
+    def blocks(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers as kernels take them: the lengths of tuples."""
+        return tuple((0,) * length for length in (self.lanes, self.vectors, self.row_lanes))
+
+
 def _cpu_features() -> list[str]:
     features: str = cpu_target.target_context.codegen().magic_tuple()[2]
     return features.split(",")
@@ -222,6 +251,24 @@ def choose_specialisation(
     )
 
 
+# Of a sparse model: more don't fit the registers.
+_MOST_VECTORS_OF_CLASSES = 4
+
+
+def choose_sparse_specialisation(
+    features_dtype: np.dtype, index_dtype: np.dtype, dtype: np.dtype, n_columns: int
+) -> SparseSpecialisation:
+    """The shape of the products that suits a sparse model of some columns."""
+    row_lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
+    lanes = 1
+    while lanes < min(n_columns, row_lanes):
+        lanes *= 2
+    if lanes == 16 and -(-n_columns // 8) * 8 < -(-n_columns // 16) * 16:
+        lanes = 8
+    vectors = min(-(-n_columns // lanes), _MOST_VECTORS_OF_CLASSES)
+    return SparseSpecialisation(features_dtype, index_dtype, dtype, lanes, vectors, row_lanes)
+
+
 def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
     """Every one that features and models of a dtype may need on this CPU."""
     narrow, short, long = 1, _LONG_ROW_BYTES // dtype.itemsize - 1, _LONG_ROW_BYTES
@@ -245,7 +292,10 @@ def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
     return silent
 
 
-class EntryPoint:
+AnySpecialisation = TypeVar("AnySpecialisation", Specialisation, SparseSpecialisation)
+
+
+class EntryPoint(Generic[AnySpecialisation]):
     """A kernel that Python calls.
 
     Parameters
@@ -253,20 +303,20 @@ class EntryPoint:
     function : callable
         Takes arrays and scalars, the tuple `blocks` among them, returns a scalar or None.
     argument_types : callable
-        Gives the Numba types of the arguments for a `Specialisation`.
+        Gives the Numba types of the arguments for a specialisation.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
-        argument_types: Callable[[Specialisation], tuple[types.Type, ...]],
+        argument_types: Callable[[AnySpecialisation], tuple[types.Type, ...]],
     ) -> None:
         self._function = function
-        self._argument_types = argument_types
-        self._compiled: dict[Specialisation, Callable[..., Any]] = {}
+        self._argument_types: Callable[[AnySpecialisation], tuple[types.Type, ...]] = argument_types
+        self._compiled: dict[AnySpecialisation, Callable[..., Any]] = {}
         self._lock = threading.Lock()
 
-    def specialise(self, specialisation: Specialisation) -> Callable[..., Any]:
+    def specialise(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
         """The function compiled for given types: from memory, from disk, or now.
 
         Parameters
@@ -286,7 +336,7 @@ class EntryPoint:
                 self._compiled[specialisation] = self._compile(specialisation)
             return self._compiled[specialisation]
 
-    def _compile(self, specialisation: Specialisation) -> Callable[..., Any]:
+    def _compile(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
         dispatcher = numba.njit(**_FLAGS | ENTRY_OPTIONS)(self._function)
         dispatcher._cache = DiskCache(self._function, _FLAGS)
         dispatcher.compile(self._argument_types(specialisation))
@@ -298,8 +348,8 @@ class EntryPoint:
 
 
 def entry_point(
-    argument_types: Callable[[Specialisation], tuple[types.Type, ...]],
-) -> Callable[[Callable[..., Any]], EntryPoint]:
+    argument_types: Callable[[AnySpecialisation], tuple[types.Type, ...]],
+) -> Callable[[Callable[..., Any]], EntryPoint[AnySpecialisation]]:
     """Mark a function as an entry point with these argument types."""
     return lambda function: EntryPoint(function, argument_types)
 

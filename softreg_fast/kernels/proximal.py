@@ -115,6 +115,7 @@ PROXIMAL_STATE = np.dtype(
         ("reference_objective", np.float64),  # what progress is measured from; infinite at first
         ("penalty", np.float64),  # of the working set
         ("epoch_penalty", np.float64),
+        ("epoch_objective", np.float64),  # of the last epoch, of sparse features
         ("epoch_loss", np.float64),
         ("epoch_loss_remainder", np.float64),  # what rounding has cut off from the sum
     ],
@@ -123,13 +124,20 @@ PROXIMAL_STATE = np.dtype(
 
 
 @kernel
-def _coefficients(settings, state):
-    """Rate, share and pull of the next step; and, accelerated, where it is between the sets."""
+def rate_of_step(settings, state):
+    """The rate of the next step, but for what the method makes of it."""
     rate = settings["learning_rate"] / state["caution"]
     if settings["is_automatic"] and not settings["use_sigmoid"]:
         rate /= max(min(4.0 * state["loss"], 1.0), _LEAST_CURVATURE)
     if settings["decays"]:
         rate /= math.sqrt(1.0 + state["n_epochs"])
+    return rate
+
+
+@kernel
+def _coefficients(settings, state):
+    """Rate and share of the next step, and the pull after it."""
+    rate = rate_of_step(settings, state)
     if settings["method"] == ACCELERATED:
         share = 2.0 / (state["n_steps"] + 2.0)
         return rate / share, share, 1.0 - 2.0 / (state["n_steps"] + 3.0)
@@ -280,8 +288,23 @@ def _finish_step(settings, scaling, width, like, state, models, row_results):
 
 
 @kernel
-def _finish_epoch(settings, width, state, models, objectives_out):
-    """Record an epoch, and see whether to stop, or how fast to go on."""
+def record_epoch(settings, state, is_finite, objectives_out):
+    """Record an epoch, and see whether to stop, or how fast to go on.
+
+    Parameters
+    ----------
+    settings : PROXIMAL_SETTINGS
+    state : PROXIMAL_STATE
+        Changed in place.
+    is_finite : bool
+        Whether all parameters are.
+    objectives_out : (n,) float64
+
+    Returns
+    -------
+    bool
+        Whether the epoch had the lowest objective, by which an automatic rate goes.
+    """
     epoch = state["n_epochs"]
     loss = state["epoch_loss"] / settings["total_weight"]
     objective = loss + state["epoch_penalty"]
@@ -290,19 +313,20 @@ def _finish_epoch(settings, width, state, models, objectives_out):
     state["row"] = 0
     state["n_epochs"] = epoch + 1
     objectives_out[epoch % len(objectives_out)] = objective
-    is_finite = math.isfinite(objective) and are_finite(width, models[WORKING])
+    is_finite = is_finite and math.isfinite(objective)
+    is_best = False
     if settings["is_automatic"]:
         rise = _MOST_RISE if settings["method"] == ACCELERATED else _MOST_NOISY_RISE
         if not (is_finite and objective < rise * state["best_objective"]):
             state["outcome"] = ROSE
-            return
-        if objective < state["best_objective"]:
+            return False
+        is_best = objective < state["best_objective"]
+        if is_best:
             state["best_objective"] = objective
-            copy_parameters(width, models[AVERAGE], models[BEST])
         state["loss"] = loss
     elif not is_finite:
         state["outcome"] = DIVERGED
-        return
+        return False
     state["n_without_progress"] += 1
     reference = state["reference_objective"] * (1.0 - settings["tolerance"])
     if objective < reference - _LEAST_PROGRESS:
@@ -310,6 +334,7 @@ def _finish_epoch(settings, width, state, models, objectives_out):
         state["n_without_progress"] = 0
     if 0 < settings["patience"] <= state["n_without_progress"]:
         state["outcome"] = STOPPED
+    return is_best
 
 
 def _descend_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
@@ -524,8 +549,10 @@ def descend(
         if stop == batch_stop:
             if thread == 0 and is_together:
                 _finish_step(settings, scaling, width, like, state, models, row_results)
-                if stop == n_samples:
-                    _finish_epoch(settings, width, state, models, objectives_out)
+                if stop == n_samples and record_epoch(
+                    settings, state, are_finite(width, models[WORKING]), objectives_out
+                ):
+                    copy_parameters(width, models[AVERAGE], models[BEST])
             is_together = is_together and wait_for_team(team, n_threads)
         row_budget -= stop - start
     return row_budget

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..accumulator import Accumulator
+from ..accumulator import Accumulator, accumulator_of
 from ..definitions import FloatArray
 from ..monitor import Monitor
 from ..problem import Problem
 from ..scaling import weighted_moments
+from ..sparse_accumulator import SparseAccumulator
 from .solution import Solution
 
 _LINE_SEARCH_STEPS = 50
@@ -77,7 +78,12 @@ class _Objective:
     """The objective per unit of weight, as a function of the solver's variables."""
 
     def __init__(
-        self, problem: Problem, accumulator: Accumulator, bias: FloatArray, *, fit_intercept: bool
+        self,
+        problem: Problem,
+        accumulator: Accumulator | SparseAccumulator,
+        bias: FloatArray,
+        *,
+        fit_intercept: bool,
     ) -> None:
         self._accumulator = accumulator
         self._fit_intercept = fit_intercept
@@ -176,7 +182,7 @@ def minimise(
     ValueError
         The objective or its gradient overflows at the start.
     """
-    with Accumulator(problem, len(bias), n_threads) as accumulator:
+    with accumulator_of(problem, len(bias), n_threads) as accumulator:
         objective = _Objective(problem, accumulator, bias, fit_intercept=settings.fit_intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
             objective(objective.variables_of(weights, bias))

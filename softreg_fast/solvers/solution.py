@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..accumulator import Accumulator
+from ..accumulator import accumulator_of
 from ..definitions import FloatArray
 from ..problem import Problem
 
@@ -47,7 +47,7 @@ def gradient_norm(
 
     With an L1 penalty, of the shortest subgradient.
     """
-    with Accumulator(problem, len(bias), n_threads) as accumulator:
+    with accumulator_of(problem, len(bias), n_threads) as accumulator:
         totals = accumulator.evaluate(weights, bias)
     total_weight = problem.total_weight
     slopes = (totals.weights_gradient + problem.l2_penalty * weights) / total_weight

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..definitions import FloatArray, Model
 from ..problem import Problem
-from ..scaling import Scaling, steady_variances, weighted_moments
-from .proximal import Population, ProximalDescent, ProximalSettings, Snapshot
+from ..scaling import Scaling, presence, scale_sparse, steady_variances, weighted_moments
+from .descent import Population, ProximalSettings, Snapshot
+from .stochastic import descent_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,10 @@ class Stream:
     n_samples : int
     total_weight : float
     means, variances : ndarrays of shape (n_features,), float64
-        Of the features, by the rows' weights; without an intercept zeros and mean squares.
+        Of the features, by the rows' weights; without an intercept, and of sparse features, zeros
+        and mean squares.
+    presence : ndarray of shape (n_features,), float64, or None
+        Of sparse features, the share of the rows that have an element of each.
     snapshot : Snapshot
     """
 
@@ -27,6 +31,7 @@ class Stream:
     total_weight: float
     means: FloatArray
     variances: FloatArray
+    presence: FloatArray | None
     snapshot: Snapshot
 
     @property
@@ -39,7 +44,7 @@ def begin_stream(weights: FloatArray, bias: FloatArray) -> Stream:
     """A stream of which nothing is known, at a model of some shape."""
     zeros = np.zeros(len(weights))
     snapshot = Snapshot(np.stack([weights] * 3), np.stack([bias] * 3), 0, 0.0, 1.0, np.inf)
-    return Stream(0, 0.0, zeros, zeros, snapshot)
+    return Stream(0, 0.0, zeros, zeros, None, snapshot)
 
 
 def advance(
@@ -65,21 +70,30 @@ def advance(
     Raises
     ------
     FloatingPointError
-        See `ProximalDescent.run`.
+        See `Descent.run`.
+    ValueError
+        The block is sparse and those before weren't, or the reverse.
     """
-    n_samples = stream.n_samples + len(problem.features)
+    n_samples = stream.n_samples + problem.n_samples
     total_weight = stream.total_weight + problem.total_weight
-    means, variances = _merge_moments(stream, problem, center=settings.fit_intercept)
+    if stream.n_samples and problem.is_sparse != (stream.presence is not None):
+        raise ValueError("X is sparse in some blocks and dense in others: all must be the same")
+    center = settings.fit_intercept and not problem.is_sparse
+    means, variances = _merge_moments(stream, problem, center=center)
+    scales = settings.feature_scaling != "none"
+    shares: FloatArray | None = None
     scaling = Scaling(np.zeros_like(means), np.ones_like(means))
-    if settings.feature_scaling != "none":
+    if problem.is_sparse:
+        before = 0.0 if stream.presence is None else stream.presence
+        shares = before + problem.n_samples / n_samples * (presence(problem) - before)
+        scaling = scale_sparse(variances, shares, scale=scales)
+    elif scales:
         scaling = Scaling(means, 1.0 / steady_variances(variances, means))
     mean_weight = total_weight / n_samples
     population = Population((n_samples_total or n_samples) * mean_weight, mean_weight)
-    descent = ProximalDescent(
-        problem, settings, stream.snapshot, n_threads, population=population, scaling=scaling
-    )
+    descent = descent_of(problem, settings, stream.snapshot, n_threads, population, scaling)
     descent.run()
-    return Stream(n_samples, total_weight, means, variances, descent.snapshot())
+    return Stream(n_samples, total_weight, means, variances, shares, descent.snapshot())
 
 
 def _merge_moments(

@@ -1,0 +1,312 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+
+from softreg_fast import reference
+from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.problem import Problem
+from softreg_fast.scaling import choose_sparse_scaling
+from softreg_fast.solvers.descent import ProximalSettings
+from softreg_fast.solvers.sparse import SparseDescent
+
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+SETTINGS = ProximalSettings(
+    schedule="constant",
+    learning_rate=0.3,
+    batch_size=32,
+    n_epochs=3,
+    patience=0,
+    tolerance=0.0,
+    method="averaged",
+    momentum=0.9,
+    feature_scaling="standard",
+)
+
+
+def _make_rows(n_samples=101, n_features=40, n_classes=3, seed=0):
+    """Features of very different frequency, one that is nowhere, and a row without any."""
+    random = np.random.default_rng(seed)
+    frequencies = np.geomspace(0.9, 0.02, n_features)
+    is_there = random.uniform(size=(n_samples, n_features)) < frequencies
+    is_there[:, n_features // 2] = False
+    is_there[3] = False
+    features = is_there * random.normal(1.0, 1.0, size=(n_samples, n_features))
+    features *= np.geomspace(0.1, 10, n_features)
+    scores = features @ (random.standard_normal((n_features, n_classes)) / np.geomspace(
+        0.1, 10, n_features
+    )[:, None])  # fmt: skip
+    targets = (scores + random.gumbel(size=scores.shape)).argmax(axis=1)
+    targets[-n_classes:] = range(n_classes)
+    return features, targets
+
+
+def _problem(n_columns=3, dtype=DOUBLE, index_dtype=np.int32, link="identity", **changes):
+    features, targets = _make_rows(n_classes=max(n_columns, 2))
+    matrix = scipy.sparse.csr_array(features.astype(dtype))
+    matrix.indices = matrix.indices.astype(index_dtype)
+    matrix.indptr = matrix.indptr.astype(index_dtype)
+    sample_weight = np.random.default_rng(4).exponential(size=len(targets))
+    sample_weight[::7] = 0.0
+    problem = Problem(
+        matrix, targets.astype(np.int32), max(n_columns, 2), link, dtype, sample_weight,
+        l2_penalty=1.0, l1_penalty=0.5,
+    )  # fmt: skip
+    return replace(problem, **changes)
+
+
+def _start(problem, n_columns, seed=3):
+    random = np.random.default_rng(seed)
+    n_features = problem.features.shape[1]
+    weights = 0.1 * random.standard_normal((n_features, n_columns))
+    weights[np.bincount(problem.features.indices, minlength=n_features) == 0] = 0.0
+    return weights.astype(problem.dtype), random.standard_normal(n_columns).astype(problem.dtype)
+
+
+def _descend(problem, settings, start, n_threads=1):
+    descent = SparseDescent(problem, settings, start, n_threads)
+    descent.run()
+    assert descent._states[0]["caution"] == 1.0
+    snapshot = descent.snapshot()
+    return snapshot.weights[2], snapshot.biases[2], descent.objectives
+
+
+def _expected(problem, settings, start):
+    scaling = choose_sparse_scaling(
+        problem, batch_size=settings.batch_size, scale=settings.feature_scaling != "none"
+    )
+    shares = 1 - (1 - scaling.presence) ** settings.batch_size
+    total_weight = problem.total_weight
+    sample_weight = problem.sample_weight
+    return reference.sparse_descent(
+        problem.features.toarray().astype(np.float64),
+        problem.targets,
+        np.ones(problem.n_samples) if sample_weight is None else sample_weight,
+        *(part.astype(np.float64) for part in start),
+        problem.link,
+        factors=scaling.factors.astype(np.float32).astype(np.float64),
+        strengths=(1 / np.where(shares > 0, shares, 1)).astype(np.float32).astype(np.float64),
+        l1_penalty=problem.l1_penalty / total_weight,
+        l2_penalty=problem.l2_penalty / total_weight,
+        method=settings.method,
+        momentum=settings.momentum,
+        learning_rate=settings.learning_rate,
+        schedule=settings.schedule,
+        batch_size=settings.batch_size,
+        n_epochs=settings.n_epochs,
+        fit_intercept=settings.fit_intercept,
+    )
+
+
+def _assert_equal(found, expected, tolerance=1e-11):
+    for found_part, expected_part in zip(found, expected, strict=True):
+        scale = np.abs(expected_part).max()
+        np.testing.assert_allclose(found_part, expected_part, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "auto"])
+@pytest.mark.parametrize(
+    ("method", "momentum"), [("plain", 0.0), ("plain", 0.8), ("averaged", 0.9), ("accelerated", 0)]
+)
+def test_steps_equal_reference(method, momentum, schedule):
+    settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
+    if method == "accelerated":
+        settings = replace(settings, batch_size=101, n_epochs=40, learning_rate=0.2)
+    for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
+        problem = _problem(n_columns, link=link)
+        # From zero, so that an automatic rate begins where the reference does.
+        start = tuple(np.zeros_like(part) for part in _start(problem, n_columns))
+        if schedule != "auto":
+            start = _start(problem, n_columns)
+        found = _descend(problem, settings, start)
+        _assert_equal(found, _expected(problem, settings, start))
+
+
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(DOUBLE, 1e-11), (SINGLE, 2e-4)])
+@pytest.mark.parametrize("n_columns", [1, 2, 4, 5, 9, 20, 70])
+def test_steps_of_any_number_of_classes_and_type_equal_reference(
+    n_columns, dtype, tolerance, index_dtype
+):
+    problem = _problem(n_columns, dtype, index_dtype)
+    start = _start(problem, n_columns)
+    _assert_equal(
+        _descend(problem, SETTINGS, start), _expected(problem, SETTINGS, start), tolerance
+    )
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("feature_scaling", ["none", "standard"])
+def test_steps_without_scaling_or_intercept_or_weights(feature_scaling, fit_intercept):
+    problem = _problem(sample_weight=None)
+    settings = replace(
+        SETTINGS, feature_scaling=feature_scaling, fit_intercept=fit_intercept, learning_rate=1e-2
+    )
+    start = _start(problem, 3)
+    _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
+
+
+@pytest.mark.parametrize("method", ["averaged", "accelerated"])
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch, eager_threads, method):
+    monkeypatch.setattr("softreg_fast.solvers.sparse._MOST_TILE_ROWS", 8)
+    problem = _problem()
+    settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=10, shuffle_seed=3)
+    if method == "accelerated":
+        settings = replace(settings, batch_size=101, shuffle_seed=None)
+    start = _start(problem, 3)
+    expected = _descend(problem, settings, start)
+    for n_threads in (2, 3, 7):
+        for found, wanted in zip(
+            _descend(problem, settings, start, n_threads), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_automatic_rate_goes_back_where_the_objective_rises():
+    settings = replace(SETTINGS, schedule="auto", learning_rate=1e4, n_epochs=40)
+    descent = SparseDescent(_problem(l1_penalty=0.0), settings, (np.zeros((40, 3)), np.zeros(3)))
+    descent.run()
+    assert descent._states[0]["caution"] > 1
+    assert descent.objectives[-1] < 0.8 * np.log(3)
+
+
+def _objective(model, X, y, C=1.0):
+    penalty = 0.5 * (model.coef_**2).sum() / (C * len(y))
+    return log_loss(y, model.predict_proba(X), labels=model.classes_) + penalty
+
+
+@pytest.mark.parametrize("link", ["identity", "sigmoid"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_exact_solver_gives_the_model_of_the_dense_rows(n_classes, link):
+    features, y = _make_rows(300, n_classes=n_classes)
+    matrix = scipy.sparse.csr_matrix(features)
+    weights = np.random.default_rng(0).exponential(size=300)
+    settings = {"tol": 1e-8, "max_iter": 10_000, "link": link}
+    found = SoftmaxClassifier(**settings).fit(matrix, y, weights)
+    expected = SoftmaxClassifier(**settings).fit(features, y, weights)
+    for method in ("predict_proba", "predict_log_proba", "decision_function"):
+        np.testing.assert_allclose(
+            getattr(found, method)(matrix), getattr(expected, method)(features), atol=1e-5
+        )
+    np.testing.assert_array_equal(found.predict(matrix), expected.predict(features))
+    np.testing.assert_allclose(found.predict_proba(features), found.predict_proba(matrix))
+
+
+@pytest.mark.parametrize("n_samples", [300, 4000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradient_descent_comes_close_to_the_lowest_objective(n_samples, dtype):
+    features, y = _make_rows(n_samples, n_classes=4)
+    matrix = scipy.sparse.csr_array(features.astype(dtype))
+    lowest = _objective(SoftmaxClassifier(tol=1e-6).fit(matrix, y), matrix, y)
+    model = SoftmaxClassifier(solver="sgd", random_state=0).fit(matrix, y)
+    assert model.coef_.dtype == dtype
+    assert lowest * (1 - 1e-6) < _objective(model, matrix, y) < 1.01 * lowest
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_every_format_gives_the_same_model_and_none_is_made_dense(solver, monkeypatch):
+    features, y = _make_rows(200)
+    matrix = scipy.sparse.csr_array(features)
+    twice = scipy.sparse.coo_array(
+        (np.tile(matrix.data / 2, 2), np.tile(matrix.tocoo().coords, 2)), matrix.shape
+    )
+    long = matrix.copy()
+    long.indices, long.indptr = long.indices.astype(np.int64), long.indptr.astype(np.int64)
+    expected = SoftmaxClassifier(solver=solver, random_state=0).fit(matrix, y)
+    for name in ("csr", "csc", "coo"):
+        for kind in ("array", "matrix"):
+            monkeypatch.setattr(getattr(scipy.sparse, f"{name}_{kind}"), "toarray", None)
+    for other in (
+        scipy.sparse.csr_matrix(matrix), scipy.sparse.csc_matrix(matrix),
+        scipy.sparse.coo_matrix(matrix), scipy.sparse.csc_array(matrix), twice, long,
+    ):  # fmt: skip
+        found = SoftmaxClassifier(solver=solver, random_state=0).fit(other, y)
+        np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.predict_proba(other), expected.predict_proba(matrix))
+
+
+def test_blocks_of_a_stream():
+    features, y = _make_rows(6000, n_classes=4)
+    matrix = scipy.sparse.csr_array(features)
+    exact = SoftmaxClassifier(tol=1e-6).fit(matrix, y)
+    model = SoftmaxClassifier()
+    for first in range(0, 6000, 500):
+        rows = slice(first, first + 500)
+        model.partial_fit(matrix[rows], y[rows], classes=range(4))
+    assert _objective(model, matrix, y) < 1.05 * _objective(exact, matrix, y)
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match="X is sparse in some blocks and dense in others"):
+        model.partial_fit(features, y)
+    assert vars(model) == before
+
+
+def test_blocks_give_the_bits_of_an_epoch_of_fit():
+    features, y = _make_rows(320)
+    matrix = scipy.sparse.csr_array(features)
+    settings = {
+        "learning_rate": 0.1, "feature_scaling": "none", "n_samples_total": 320, "batch_size": 32,
+        "C": np.inf,
+    }  # fmt: skip
+    with pytest.warns(ConvergenceWarning):
+        expected = SoftmaxClassifier(
+            solver="sgd", shuffle=False, max_iter=1, momentum=0.0, **settings
+        ).fit(matrix, y)
+    model = SoftmaxClassifier(**settings)
+    for first in range(0, 320, 64):
+        rows = slice(first, first + 64)
+        model.partial_fit(matrix[rows], y[rows], classes=range(3))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_array_equal(model.intercept_, expected.intercept_)
+
+
+def test_held_out_rows_and_elastic_net():
+    features, y = _make_rows(3000)
+    matrix = scipy.sparse.csr_array(features)
+    model = SoftmaxClassifier(random_state=0, early_stopping=True).fit(matrix, y)
+    assert len(model.validation_curve_) == model.n_iter_
+    model = SoftmaxClassifier(random_state=0, C=0.01, l1_ratio=1.0).fit(matrix, y)
+    dense = SoftmaxClassifier(random_state=0, C=0.01, l1_ratio=1.0).fit(features, y)
+    assert 10 < (model.coef_ == 0.0).sum() < model.coef_.size
+    objectives = [
+        log_loss(y, fitted.predict_proba(matrix)) + np.abs(fitted.coef_).sum() / (0.01 * len(y))
+        for fitted in (model, dense)
+    ]
+    np.testing.assert_allclose(*objectives, rtol=0.01)
+    model.fit(matrix, y, X_val=matrix[:50], y_val=y[:50])
+    with pytest.raises(ValueError, match="X and X_val must both be sparse or both be dense"):
+        model.fit(matrix, y, X_val=features, y_val=y)
+
+
+def test_warm_start_forgets_features_that_are_nowhere():
+    features, y = _make_rows(2000)
+    matrix = scipy.sparse.csr_array(features)
+    model = SoftmaxClassifier(solver="sgd", random_state=0)
+    model.fit(matrix, y, coef_init=np.ones((3, 40)))
+    assert np.abs(model.coef_[:, 20]).max() == 0.0
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_input_that_is_not_allowed_is_refused(solver):
+    features, y = _make_rows(60)
+    model = SoftmaxClassifier(solver=solver).fit(features, y)
+    before = vars(model).copy()
+    for wrong, message in [(np.nan, "is NaN"), (np.inf, "is inf")]:
+        matrix = scipy.sparse.csr_array(features)
+        matrix.data[matrix.indptr[7] + 2] = wrong
+        column = matrix.indices[matrix.indptr[7] + 2]
+        with pytest.raises(ValueError, match=rf"X\[7, {column}\] {message}"):
+            model.fit(matrix, y)
+        with pytest.raises(ValueError, match=rf"X\[7, {column}\] {message}"):
+            model.predict(matrix)
+    matrix = scipy.sparse.csr_array(features)
+    matrix.indices[5] = 1000
+    with pytest.raises(ValueError, match="indices"):
+        model.fit(matrix, y)
+    assert vars(model) == before
+    with pytest.raises(ValueError, match="feature_scaling='whiten' is not allowed with sparse X"):
+        SoftmaxClassifier(solver="sgd", feature_scaling="whiten").fit(
+            scipy.sparse.csr_array(features), y
+        )
