@@ -380,7 +380,7 @@ def test_not_finite(bad):
             estimator.predict(with_bad)
         with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
             estimator.fit(CORNERS, [0.0, 1.0, bad])
-        with pytest.raises(ValueError, match=r"(sample_weight\[2\] is -?(nan|inf))|(sample_weight contains)"):
+        with pytest.raises(ValueError, match=r"sample_weight(\[2\] is -?(nan|inf)| contains)"):
             estimator.fit(CORNERS, [0, 1, 1], sample_weight=[1.0, 1.0, bad])
 
 
