@@ -514,7 +514,7 @@ def test_first_coefficients(make_data, n_classes):
     # The intercept is an argument of its own instead of a last column.
     found = clone(model).fit(X, y, coef_init=expected.coef_, intercept_init=np.ones(n_rows))
     assert_same_model(found, expected)
-    for shape in [(n_rows, 3), (n_rows + 1, 2), (n_rows, 2, 1)]:
+    for shape in [(n_rows, 3), (n_rows + 1, 2), (2, n_rows), (n_rows, 2, 1)]:
         with pytest.raises(ValueError, match="coef_init"):
             model.fit(X, y, coef_init=np.ones(shape))
     with pytest.raises(ValueError, match="intercept_init"):
