@@ -109,7 +109,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         says.
     batch_size : int or "auto", default="auto"
         Rows of a step of "sgd". "auto" is all of up to 1,000 rows, else about a hundredth of them,
-        16 to 1,024.
+        16 to 1,024, or to 256 of sparse rows.
     momentum : float or "auto", default="auto"
         Of "sgd", from 0 to below 1. With `averaging`, how far the gradients are taken from the last
         step towards the average (0 is Polyak's averaging); without, heavy-ball momentum. "auto" is
@@ -239,7 +239,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         return tags
 
     def _check_parameters(self) -> Parameters:
-        return check_parameters(self.get_params(deep=False))
+        return check_parameters(vars(self))
 
     @_or_as_before
     @with_callbacks
@@ -519,7 +519,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             l2_penalty=(1.0 - parameters.l1_ratio) / parameters.C,
             l1_penalty=parameters.l1_ratio / parameters.C,
         )
-        settings = parameters.block_settings(features.shape[0])
+        settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
         n_blocks = 1 if is_first else self.n_iter_ + 1

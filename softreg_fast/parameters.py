@@ -22,7 +22,7 @@ _EPOCHS, _ITERATIONS = 100, 1_000
 _MOST_PRODUCTS_OF_EXACT_SOLVERS = 10_000_000_000
 _MOST_ROWS_OF_A_FULL_BATCH = 1_000
 _BATCHES_PER_EPOCH = 128
-_SMALLEST_BATCH, _LARGEST_BATCH = 16, 1_024
+_SMALLEST_BATCH, _LARGEST_BATCH, _LARGEST_SPARSE_BATCH = 16, 1_024, 256
 _MOST_FEATURES_ROTATED = 256
 _MOMENTUM = 0.95
 
@@ -91,7 +91,7 @@ class Parameters:
         """
         batch_size = self.batch_size
         if batch_size is None:
-            batch_size = choose_batch_size(n_samples)
+            batch_size = choose_batch_size(n_samples, is_sparse=is_sparse)
         batch_size = min(batch_size, n_samples)
         is_full = batch_size == n_samples
         momentum, method = self._method()
@@ -120,7 +120,7 @@ class Parameters:
             shuffle_seed=seed if self.shuffle and not is_full else None,
         )
 
-    def block_settings(self, n_samples: int) -> ProximalSettings:
+    def block_settings(self, n_samples: int, *, is_sparse: bool) -> ProximalSettings:
         """Settings of gradient descent over a block of a stream, in the order of its rows."""
         # Each row is met once: less lag is worth more than less noise.
         momentum, method = self._method(momentum=0.0)
@@ -130,7 +130,7 @@ class Parameters:
                 "feature_scaling='whiten' is not allowed with partial_fit: it must be 'auto', "
                 "'standard' or 'none'"
             )
-        batch_size = choose_batch_size(n_samples, full=False)
+        batch_size = choose_batch_size(n_samples, is_sparse=is_sparse, full=False)
         return ProximalSettings(
             schedule=self.schedule,
             learning_rate=self.learning_rate,
@@ -151,12 +151,13 @@ class Parameters:
         return self.momentum or 0.0, "plain"
 
 
-def choose_batch_size(n_samples: int, *, full: bool = True) -> int:
+def choose_batch_size(n_samples: int, *, is_sparse: bool, full: bool = True) -> int:
     """Rows in a batch: all of few, if that is wanted; else a power of two."""
     if full and n_samples <= _MOST_ROWS_OF_A_FULL_BATCH:
         return n_samples
     power = round(np.log2(max(n_samples / _BATCHES_PER_EPOCH, 1.0)))
-    return int(np.clip(2**power, _SMALLEST_BATCH, _LARGEST_BATCH))
+    largest = _LARGEST_SPARSE_BATCH if is_sparse else _LARGEST_BATCH
+    return int(np.clip(2**power, _SMALLEST_BATCH, largest))
 
 
 def _none_if_auto(value: Any) -> Any:

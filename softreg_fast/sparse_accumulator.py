@@ -40,18 +40,18 @@ class SparseAccumulator:
         loss = n_correct = 0.0
         weights_gradient = np.zeros(weights.shape)
         bias_gradient = np.zeros(bias.shape)
-        exact = weights.astype(np.float64), bias.astype(np.float64)
+        model = weights.astype(problem.dtype), bias.astype(problem.dtype)
         for start in range(0, problem.n_samples, self._block_rows):
             rows = slice(start, min(start + self._block_rows, problem.n_samples))
-            sample_weight = np.ones(rows.stop - start)
+            sample_weight = np.ones(rows.stop - start, problem.dtype)
             if problem.sample_weight is not None:
-                sample_weight = problem.sample_weight[rows]
+                sample_weight = problem.sample_weight[rows].astype(problem.dtype)
             with np.errstate(all="ignore"):
                 here = reference.accumulate(
                     rows_of(problem.features, rows),
                     problem.targets[rows],
                     sample_weight,
-                    *exact,
+                    *model,
                     problem.link,
                     "exact",
                 )

@@ -174,6 +174,17 @@ def _begin_at_average(settings, scaling, width, like, state, models):
 
 
 @kernel
+def _prepare_step(rate, settings, scaling, width, like, step_factors_out):
+    """Each feature's rate, and what the penalty of the squares multiplies it by."""
+    one = splat(1.0, like)
+    l2_penalty = splat(settings["l2_penalty"], like)
+    for column in range(0, scaling.shape[1], len(width)):
+        rates = load(scaling, FACTORS, column, width) * splat(rate, like)
+        store(step_factors_out, 0, column, rates)
+        store(step_factors_out, 1, column, one / multiply_add(rates, l2_penalty, one))
+
+
+@kernel
 def _step(
     gradients,
     n_chunks,
@@ -183,6 +194,7 @@ def _step(
     row,
     settings,
     scaling,
+    step_factors,
     blocks,
     models,
     totals,
@@ -204,6 +216,8 @@ def _step(
     row : int
         The class.
     scaling : (N_SCALINGS, padded_features) float64
+    step_factors : (2, padded_features) float64
+        See `_prepare_step`.
     row_results_out : (padded_classes, N_ROW_RESULTS) float64
         How far the average has gone against the gradient, if accelerated; and the penalty of the
         working set.
@@ -212,7 +226,6 @@ def _step(
     rate, share, pull = coefficients
     like = load(totals, 0, 0, width)
     zero = splat(0.0, like)
-    one = splat(1.0, like)
     is_accelerated = settings["method"] == ACCELERATED
     bias_column = totals.shape[1] - len(width)
     bias_slope = 0.0
@@ -239,13 +252,13 @@ def _step(
             slopes = slopes + load(totals, row, column, width)
         means = load(scaling, MEANS, column, width)
         slopes = slopes * splat(scale, like) - means * splat(bias_slope, like)
-        rates = load(scaling, FACTORS, column, width) * splat(rate, like)
+        rates = load(step_factors, 0, column, width)
         fast_before_here = load_as(models[FAST], row, column, like)
         average_before_here = load_as(models[AVERAGE], row, column, like)
         moved = fast_before_here - rates * slopes
         threshold = rates * l1_penalty
         moved = maximum(moved - threshold, zero) + minimum(moved + threshold, zero)
-        moved = moved / (one + rates * (half_l2_penalty + half_l2_penalty))
+        moved = moved * load(step_factors, 1, column, width)
         average = multiply_add(splat(share, like), moved - average_before_here, average_before_here)
         working = multiply_add(splat(pull, like), average - moved, moved)
         if is_accelerated:
@@ -362,6 +375,7 @@ def _descend_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         array_type(count, 3),
         array_type(double, 2),
         array_type(double, 2),
+        array_type(double, 3),
         array_type(PROXIMAL_STATE, 1),
         array_type(double, 1),
         array_type(count, 1),
@@ -390,6 +404,7 @@ def descend(
     numbers,
     chunk_results,
     row_results,
+    step_factors,
     states,
     objectives_out,
     team,
@@ -437,6 +452,8 @@ def descend(
     chunk_results : (n_chunks, 2) float64
         Overwritten.
     row_results : (padded_classes, N_ROW_RESULTS) float64
+        Overwritten.
+    step_factors : (n_threads, 2, padded_features) float64
         Overwritten.
     states : (1,) PROXIMAL_STATE
         Changed in place.
@@ -522,6 +539,7 @@ def descend(
             )
         elif is_together:
             scale = 1.0 / ((stop - batch_start) * mean_weight)
+            _prepare_step(coefficients[0], settings, scaling, width, like, step_factors[thread])
             for row in range(
                 n_classes * thread // n_threads, n_classes * (thread + 1) // n_threads
             ):
@@ -534,6 +552,7 @@ def descend(
                     row,
                     settings,
                     scaling,
+                    step_factors[thread],
                     blocks,
                     models,
                     totals,

@@ -116,6 +116,7 @@ class ProximalDescent(Descent):
             estimate_work(settings.batch_size, working),
             cuts.n_chunks,
         )
+        self._step_factors = aligned_zeros((self._n_threads, 2, n_padded), np.float64)
         self._workspace = make_workspace(
             self._n_threads, cuts.tile_rows, n_features, working, self._specialisation
         )
@@ -203,6 +204,7 @@ class ProximalDescent(Descent):
             self._workspace.numbers,
             self._chunk_results,
             self._row_results,
+            self._step_factors,
             self._states,
             self._objectives,
             self._team_array,

@@ -50,11 +50,14 @@ def gradient_norm(
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         totals = accumulator.evaluate(weights, bias)
     total_weight = problem.total_weight
-    slopes = (totals.weights_gradient + problem.l2_penalty * weights) / total_weight
-    l1_penalty = problem.l1_penalty / total_weight
-    at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
-    elsewhere = np.abs(slopes + l1_penalty * np.sign(weights))
-    largest = float(np.where(weights == 0.0, at_zero, elsewhere).max())
+    slopes = totals.weights_gradient
+    slopes /= total_weight
+    slopes += problem.l2_penalty / total_weight * weights
+    if problem.l1_penalty > 0.0:
+        l1_penalty = problem.l1_penalty / total_weight
+        at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
+        slopes = np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
+    largest = max(float(slopes.max()), -float(slopes.min()))
     if not fit_intercept:
         return largest
     return max(largest, float(np.abs(totals.bias_gradient).max()) / total_weight)

@@ -23,7 +23,7 @@ from .descent import (
 _NO_WEIGHTS = np.zeros(0)
 # Of logits and slopes, a tile's or fewer.
 _TILE_BYTES = 1 << 15
-_MOST_TILE_ROWS = 64
+_MOST_TILE_ROWS = 32
 # An element costs about as much as so many of a dense row, whose parameters are in the cache.
 _PRODUCTS_PER_ELEMENT = 8
 
@@ -105,28 +105,30 @@ class SparseDescent(Descent):
 
     def _begin_at(self, weights: FloatArray, bias: FloatArray) -> None:
         problem = self._problem
-        if problem.l1_penalty + problem.l2_penalty > 0.0:
+        if weights.any() and problem.l1_penalty + problem.l2_penalty > 0.0:
             # No batch touches features without elements, whose weights are best zero.
             is_there = np.bincount(problem.features.indices, minlength=len(weights)) > 0
             weights = np.where(is_there[:, None], weights, 0)
-        self._write(np.stack([weights] * 3), np.stack([bias] * 3))
-        self._best[:-1] = self._parameters[:, self._n_padded :]
+        if weights.any() or self._parameters.any():
+            self._write(weights, weights)
+            self._best[:-1] = self._parameters[:, self._n_padded :]
+        self._biases[:, : self._n_columns] = bias
         self._best[-1] = self._biases[2]
         self._features["n_steps"] = 0
         self._features["last_batch"] = 0
         self._begin_state(weights, bias)
 
     def _resume(self, snapshot: Snapshot) -> None:
-        self._write(snapshot.weights, snapshot.biases)
+        self._write(snapshot.weights[1], snapshot.weights[2])
+        self._biases[:, : self._n_columns] = snapshot.biases
         if snapshot.feature_steps is not None:
             self._features["n_steps"] = snapshot.feature_steps
         self._resume_state(snapshot)
 
-    def _write(self, weights: FloatArray, biases: FloatArray) -> None:
+    def _write(self, fast: FloatArray, average: FloatArray) -> None:
         n_columns, n_padded = self._n_columns, self._n_padded
-        self._parameters[:, :n_columns] = weights[1]
-        self._parameters[:, n_padded : n_padded + n_columns] = weights[2]
-        self._biases[:, :n_columns] = biases
+        self._parameters[:, :n_columns] = fast
+        self._parameters[:, n_padded : n_padded + n_columns] = average
 
     def snapshot(self) -> Snapshot:
         """See `Descent`. There is no working set of weights: the fast one stands for it."""
