@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from .kernels.accumulate import accumulate
 from .kernels.epoch import run_epochs
 from .kernels.jit import EntryPoint, Specialisation, all_specialisations
 from .kernels.predict import predict
+from .kernels.proximal import descend
 from .problem import check_dtype
 
-_ENTRY_POINTS: tuple[EntryPoint[Specialisation], ...] = (run_epochs, predict)
+_ENTRY_POINTS: tuple[EntryPoint[Specialisation], ...] = (run_epochs, predict, accumulate, descend)
 
 
 def _describe(specialisation: Specialisation) -> str:
@@ -24,7 +26,7 @@ def _describe(specialisation: Specialisation) -> str:
 
 
 def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> float:
-    """Compile everything, or load it, so that no later call has to.
+    """Compile everything for dense features, or load it, so that no later call has to.
 
     What is compiled is kept on disk; a later process loads it in a fraction of a second.
 
@@ -32,7 +34,7 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
     ----------
     dtypes : iterable of {"float64", "float32"} or numpy.dtype, default=("float64",)
         For features and models of these dtypes. Features of one dtype with a model of the other
-        are compiled at their first use.
+        are compiled at their first use, and so is all that sparse features need.
     verbose : bool, default=False
         Whether to show progress on standard error.
 

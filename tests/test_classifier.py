@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,10 @@ SOLVERS = ["lbfgs", "sgd"]
     [SoftmaxClassifier(link=link, solver=solver) for link in LINKS for solver in SOLVERS]
 )
 def test_scikit_learn_checks(estimator, check):
-    check(estimator)
+    with warnings.catch_warnings():
+        # As scikit-learn does for its own estimators: to run out of epochs is no failure.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        check(estimator)
 
 
 @pytest.mark.parametrize("C", [0.01, 1.0, 10.0])

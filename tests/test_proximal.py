@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import WITHOUT_JIT
 
 from softreg_fast import layout, reference
 from softreg_fast.accumulator import Accumulator
@@ -128,11 +129,12 @@ def test_steps_without_scaling_or_intercept_equal_reference(
 
 def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
     problem = _problem(make_data, n_samples=900, n_columns=5)
-    settings = replace(SETTINGS, batch_size=400, method="averaged", momentum=0.5)
+    settings = replace(SETTINGS, batch_size=700, method="averaged", momentum=0.5)
     start = _start(problem, 5)
     monkeypatch.setattr(layout, "_PRODUCTS_WORTH_CUTTING", 1)
     monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
     monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr(layout, "_MOST_TILE_ROWS", 16)
     monkeypatch.setattr("softreg_fast.solvers.proximal.FIRST_CALL_PRODUCTS", 1)
     monkeypatch.setattr("softreg_fast.solvers.descent._SECONDS_PER_CALL", 0.0)
     _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
@@ -142,16 +144,36 @@ def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
 @pytest.mark.parametrize("method", ["averaged", "accelerated"])
 def test_any_number_of_threads_gives_the_same_bits(make_data, eager_threads, method, n_columns):
     problem = _problem(make_data, n_samples=200, n_columns=n_columns)
-    settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=10)
+    settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=3 if WITHOUT_JIT else 10)
     if method == "accelerated":
         settings = replace(settings, batch_size=200)
     start = _start(problem, n_columns)
     expected = _descend(problem, settings, start)
-    for n_threads in (2, 3, 7):
+    for n_threads in (2, 3) if WITHOUT_JIT else (2, 3, 7):
         for found, wanted in zip(
             _descend(problem, settings, start, n_threads), expected, strict=True
         ):
             np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("broken_thread", [0, 1, 2])
+def test_thread_that_breaks_off_is_not_waited_for(
+    make_data, eager_threads, broken_thread, monkeypatch
+):
+    original = ProximalDescent._call
+
+    def call(self, compiled, last_epoch, thread, n_threads):
+        assert n_threads == 3
+        if thread == broken_thread:
+            raise MemoryError("of the test")
+        return original(self, compiled, last_epoch, thread, n_threads)
+
+    monkeypatch.setattr(ProximalDescent, "_call", call)
+    problem = _problem(make_data, n_samples=200)
+    for batch_size in (64, 200):
+        settings = replace(SETTINGS, batch_size=batch_size)
+        with pytest.raises(MemoryError, match="of the test"):
+            _descend(problem, settings, _start(problem, 3), 3)
 
 
 class _Monitor:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse
+from conftest import WITHOUT_JIT
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
@@ -114,7 +115,7 @@ def _assert_equal(found, expected, tolerance=1e-11):
 def test_steps_equal_reference(method, momentum, schedule):
     settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
     if method == "accelerated":
-        settings = replace(settings, batch_size=101, n_epochs=40, learning_rate=0.2)
+        settings = replace(settings, batch_size=101, n_epochs=20, learning_rate=0.2)
     for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
         problem = _problem(n_columns, link=link)
         # From zero, so that an automatic rate begins where the reference does.
@@ -123,6 +124,17 @@ def test_steps_equal_reference(method, momentum, schedule):
             start = _start(problem, n_columns)
         found = _descend(problem, settings, start)
         _assert_equal(found, _expected(problem, settings, start))
+
+
+def test_acceleration_that_begins_anew_equals_reference():
+    problem = _problem(l1_penalty=0.0)
+    settings = replace(
+        SETTINGS, method="accelerated", batch_size=101, n_epochs=20, learning_rate=2.0
+    )
+    start = _start(problem, 3)
+    found = _descend(problem, settings, start)
+    assert (np.diff(found[2]) > 0).any()
+    _assert_equal(found, _expected(problem, settings, start))
 
 
 @pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
@@ -153,16 +165,36 @@ def test_steps_without_scaling_or_intercept_or_weights(feature_scaling, fit_inte
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, eager_threads, method):
     monkeypatch.setattr("softreg_fast.solvers.sparse._MOST_TILE_ROWS", 8)
     problem = _problem()
-    settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=10, shuffle_seed=3)
+    settings = replace(
+        SETTINGS, method=method, schedule="auto", n_epochs=3 if WITHOUT_JIT else 10, shuffle_seed=3
+    )
     if method == "accelerated":
         settings = replace(settings, batch_size=101, shuffle_seed=None)
     start = _start(problem, 3)
     expected = _descend(problem, settings, start)
-    for n_threads in (2, 3, 7):
+    for n_threads in (2, 3) if WITHOUT_JIT else (2, 3, 7):
         for found, wanted in zip(
             _descend(problem, settings, start, n_threads), expected, strict=True
         ):
             np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("broken_thread", [0, 1, 2])
+def test_thread_that_breaks_off_is_not_waited_for(eager_threads, broken_thread, monkeypatch):
+    monkeypatch.setattr("softreg_fast.solvers.sparse._MOST_TILE_ROWS", 8)
+    original = SparseDescent._call
+
+    def call(self, compiled, last_epoch, thread, n_threads):
+        assert n_threads == 3
+        if thread == broken_thread:
+            raise MemoryError("of the test")
+        return original(self, compiled, last_epoch, thread, n_threads)
+
+    monkeypatch.setattr(SparseDescent, "_call", call)
+    problem = _problem()
+    for batch_size in (64, 101):
+        with pytest.raises(MemoryError, match="of the test"):
+            _descend(problem, replace(SETTINGS, batch_size=batch_size), _start(problem, 3), 3)
 
 
 def test_automatic_rate_goes_back_where_the_objective_rises():

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Of descents, those that run kernels for some epochs; others take minutes without the JIT.
+KERNEL_TESTS = (
+    "test_kernels or test_accumulator or equal_reference or same_bits or goes_back or divergence "
+    "or rounds or stops_after or breaks_off or begins_anew"
+)
 ROOT = Path(__file__).parent.parent
 
 
@@ -20,7 +25,8 @@ def test_kernel_tests_pass_and_reach_every_line(tmp_path):
     data_file = tmp_path / "coverage"
     tests = _run(
         "run", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-        "tests/test_kernels.py", "tests/test_accumulator.py", data_file=data_file,
+        "tests/test_kernels.py", "tests/test_accumulator.py", "tests/test_proximal.py",
+        "tests/test_sparse.py", "-k", KERNEL_TESTS, data_file=data_file,
     )  # fmt: skip
     assert tests.returncode == 0, tests.stdout
     report = _run("report", "--fail-under=100", data_file=data_file)

@@ -531,6 +531,10 @@ def descend_sparse(
                     for label in range(n_padded):
                         biases[0, label] = biases[2, label]
                     state["n_steps"] = 0
+                    state["penalty"] = 0.0
+                    for part in range(N_PARTS):
+                        _measure_part(part, 1.0, settings, width, parameters, part_results)
+                        state["penalty"] += part_results[part]
         is_together = is_together and wait_for_team(team, n_threads)
         row_budget -= stop - start
     return row_budget
