@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "warm-up",
         help="compile everything now and keep it on disk",
         description="Compile everything that models of some dtypes need and keep it on disk, so "
-        "that no later process has to. Takes a minute or two for each dtype.",
+        "that no later process has to. Takes some minutes for each dtype.",
     )
     warming.add_argument(
         "--dtypes",

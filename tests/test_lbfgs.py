@@ -2,7 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
@@ -12,9 +18,18 @@ from softreg_fast.scaling import weighted_moments
 from softreg_fast.solvers.lbfgs import LbfgsSettings, minimise
 
 DOUBLE = np.dtype(np.float64)
+
+
+def _load_synthetic(return_X_y):
+    features, targets = make_classification(
+        2000, 20, n_informative=8, n_redundant=8, n_classes=5, random_state=0
+    )
+    return features * np.geomspace(0.01, 100, 20) + 3.0, targets
+
+
 LOADERS = {
     "iris": load_iris, "wine": load_wine, "breast_cancer": load_breast_cancer,
-    "digits": load_digits,
+    "digits": load_digits, "synthetic": _load_synthetic,
 }  # fmt: skip
 
 
