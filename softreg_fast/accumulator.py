@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,9 +24,6 @@ from .layout import (
 )
 from .problem import Problem
 from .threads import Team, count_threads_for_pass, team_of
-
-if TYPE_CHECKING:
-    from .sparse_accumulator import SparseAccumulator
 
 # Between two calls an interrupt is answered.
 _PRODUCTS_PER_CALL = 200_000_000
@@ -158,14 +155,3 @@ class Accumulator:
             self._results,
             self._team_array,
         )
-
-
-def accumulator_of(
-    problem: Problem, n_columns: int, n_threads: int | None = None
-) -> "Accumulator | SparseAccumulator":
-    """The accumulator that suits the problem's features; see `Accumulator` for the arguments."""
-    if problem.is_sparse:
-        from .sparse_accumulator import SparseAccumulator
-
-        return SparseAccumulator(problem, n_columns)
-    return Accumulator(problem, n_columns, n_threads)

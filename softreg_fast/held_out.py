@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from .accumulator import accumulator_of
 from .definitions import FloatArray
+from .evaluation import accumulator_of
 from .problem import Problem
 
 

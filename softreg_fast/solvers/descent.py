@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..accumulator import accumulator_of
 from ..definitions import FloatArray, Model
+from ..evaluation import accumulator_of
 from ..kernels import proximal as kernels
 from ..kernels.team import ABANDONED, TEAM_SIZE
 from ..layout import choose_windows

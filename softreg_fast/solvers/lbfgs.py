@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..accumulator import Accumulator, accumulator_of
+from ..accumulator import Accumulator
 from ..definitions import FloatArray
+from ..evaluation import accumulator_of
 from ..monitor import Monitor
 from ..problem import Problem
 from ..scaling import weighted_moments

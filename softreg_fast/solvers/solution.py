@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..accumulator import accumulator_of
 from ..definitions import FloatArray
+from ..evaluation import accumulator_of
 from ..problem import Problem
 
 
