@@ -15,7 +15,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    check_is_fitted,
+    check_X_y,
+    validate_data,
+)
 
 from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from .definitions import FloatArray, Link, Model
@@ -39,8 +44,10 @@ _CHECKS: dict[str, Any] = {
 }
 
 
-def _check_features(name: str, X: Any) -> Any:
-    return check_sparse_features(name, X) if issparse(X) else check_features(name, X, X.dtype)
+def _check_features(name: str, X: Any, dtype: np.dtype | None = None) -> Any:
+    if issparse(X):
+        return check_sparse_features(name, X)
+    return check_features(name, X, X.dtype if dtype is None else dtype)
 
 
 def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -441,6 +448,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         """The problem of held-out rows."""
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together: neither or both must be None")
+        _check_feature_names(self, X_val, reset=False)
         X_val, y_val = check_X_y(X_val, y_val, estimator=self, **_CHECKS)
         if issparse(X_val) != problem.is_sparse:
             raise ValueError("X and X_val must both be sparse or both be dense")
@@ -449,7 +457,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             raise ValueError(
                 f"X_val has {X_val.shape[1]} features: it must have {n_features}, as X has"
             )
-        features = _check_features("X_val", X_val)
+        features = _check_features("X_val", X_val, problem.dtype)
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
         return replace(problem, features=features, targets=targets, sample_weight=weights)
@@ -465,7 +473,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         scaled by all rows seen so far. With a number for `learning_rate`,
         ``feature_scaling="none"``, `n_samples_total`, and blocks that are multiples of
         `batch_size`, all blocks together give the same bits as one epoch of `fit` without
-        shuffling.
+        shuffling; of sparse features without a penalty alone, whose share of a step depends on how
+        many rows have the feature.
 
         Parameters
         ----------

@@ -78,7 +78,8 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
     ----------
     problem : Problem
     fraction : float
-        Share of the rows of each class that have a weight, but never all of them.
+        Share of the rows of each class that have a weight, but never all of them; of small classes
+        rows in turn.
     source : numpy.random.RandomState
 
     Returns
@@ -100,9 +101,14 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
     order = order[weights[order] > 0.0]
     targets = problem.targets[order]
     chosen = []
+    n_wanted = 0.0
+    n_chosen = 0
     for target in range(problem.n_classes):
         rows = order[targets == target]
-        chosen.append(rows[: min(round(fraction * len(rows)), len(rows) - 1)])
+        n_wanted += fraction * len(rows)
+        n_here = min(max(round(n_wanted) - n_chosen, 0), max(len(rows) - 1, 0))
+        chosen.append(rows[:n_here])
+        n_chosen += n_here
     held_out = np.sort(np.concatenate(chosen))
     if len(held_out) == 0:
         raise ValueError(

@@ -194,7 +194,8 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
                 f"feature_scaling='whiten' is not allowed with l1_ratio={l1_ratio!r}: it must be "
                 "'auto', 'standard' or 'none', or l1_ratio must be 0"
             )
-    if given["early_stopping"] is True and solver == "lbfgs":
+    early_stopping = check_flag("early_stopping", given["early_stopping"])
+    if early_stopping and solver == "lbfgs":
         raise ValueError(
             "early_stopping=True is not allowed with solver='lbfgs': it must be False, or the "
             "solver 'sgd' or 'auto'"
@@ -214,7 +215,7 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
         averaging=check_flag("averaging", given["averaging"]),
         feature_scaling=_none_if_auto(feature_scaling),
         shuffle=check_flag("shuffle", given["shuffle"]),
-        early_stopping=check_flag("early_stopping", given["early_stopping"]),
+        early_stopping=early_stopping,
         validation_fraction=check_number(
             "validation_fraction", given["validation_fraction"], above=0.0, below=1.0
         ),

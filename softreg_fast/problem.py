@@ -212,6 +212,9 @@ def check_sparse_features(name: str, matrix: Any) -> Any:
     ValueError
         Columns out of range or the like; NaN or infinite.
     """
+    from scipy.sparse import csr_array
+
+    matrix = csr_array(matrix)
     # Kernels index by what it holds without a check.
     matrix.check_format(full_check=True)
     if not _has_finite_sum(matrix.data):
@@ -228,9 +231,7 @@ def check_sparse_features(name: str, matrix: Any) -> Any:
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
-    from scipy.sparse import csr_array
-
-    return csr_array(matrix)
+    return matrix
 
 
 def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np.int32], int]:

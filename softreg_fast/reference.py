@@ -490,7 +490,7 @@ def proximal_descent(
                 rate /= math.sqrt(1 + len(objectives))
             share, pull = 1 - momentum, 1.0
             if method == "plain":
-                rate /= share
+                rate /= 1.0 if schedule == "auto" else share
             elif method == "averaged":
                 share_total += (n_steps + 1) ** 2
                 share, pull = (n_steps + 1) ** 2 / share_total, momentum
@@ -587,7 +587,7 @@ def sparse_descent(
             share: FloatArray | float = 1 - momentum
             pull = next_pull = 1.0
             if method == "plain":
-                rate /= 1 - momentum
+                rate /= 1.0 if schedule == "auto" else 1 - momentum
             elif method == "averaged":
                 share, pull, next_pull = _share_of_step(n_steps), momentum, momentum
             else:

@@ -14,13 +14,15 @@ _NUMBERS_PER_BLOCK = 1 << 20
 # Of rows from which the largest eigenvalue of their second moments is estimated.
 _SAMPLED_ROWS = 2048
 _POWER_STEPS = 30
+# Of the variances of features that are rotated together.
+_NARROWEST_SPREAD = 1e-13
 _EPSILON = float(np.finfo(np.float64).eps)
 # Of the loss by the logits: the largest eigenvalue of its second derivatives. Boehning, Multinomial
 # logistic regression algorithm, 1992; with the sigmoid link 1/2 of (1/4)**2, and the largest second
 # derivative of the sigmoid.
 _CURVATURE, _CURVATURE_OF_TWO, _CURVATURE_OF_SIGMOID = 0.5, 0.25, 0.1275
-# Sparse rows share few features, so that their curvatures aren't at their largest together: where
-# all classes are equally probable it is the inverse of their number. Measured.
+# Of single sparse rows, which share few features, so that theirs aren't at their largest together:
+# where all classes are equally probable it is the inverse of their number. Measured.
 _LEAST_CURVATURE_OF_SPARSE = 1.0 / 6.0
 
 
@@ -169,6 +171,12 @@ def steady_variances(variances: FloatArray, means: FloatArray) -> FloatArray:
     return variances
 
 
+def can_rotate(scaling: Scaling) -> bool:
+    """Whether float64 has room for the variances of all features beside each other."""
+    with np.errstate(all="ignore"):
+        return bool(scaling.factors.min() > _NARROWEST_SPREAD * scaling.factors.max())
+
+
 def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatArray]:
     """The problem with its features centred and rotated to their principal axes.
 
@@ -204,6 +212,7 @@ def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatA
         features[start : start + len(block)] = (block - scaling.means) @ rotation
         start += len(block)
     rotated = replace(problem, features=features)
+    variances = np.maximum(variances, np.finfo(np.float64).tiny)
     return rotated, Scaling(np.zeros(n_features), 1.0 / variances), rotation
 
 
@@ -249,15 +258,15 @@ def bound_curvature(
         norm = float(weights @ norms) / total
         largest = _largest_eigenvalue(rows, weights / total)
     share = (n_samples - batch_size) / (batch_size * max(n_samples - 1, 1))
-    bound = (1.0 - share) * largest + share * norm
+    curvature = single = _CURVATURE_OF_TWO if n_columns == 1 else _CURVATURE
+    if problem.is_sparse and n_columns > 1:
+        single = max(1.0 / n_columns, _LEAST_CURVATURE_OF_SPARSE)
+    if problem.link == "sigmoid":
+        curvature = single = _CURVATURE_OF_SIGMOID
+    bound = (1.0 - share) * curvature * largest + share * single * norm
     if not np.isfinite(bound):
         raise ValueError("the square of a feature overflows float64: scale the features")
-    curvature = _CURVATURE_OF_TWO if n_columns == 1 else _CURVATURE
-    if problem.is_sparse and n_columns > 1 and batch_size < n_samples:
-        curvature = max(1.0 / n_columns, _LEAST_CURVATURE_OF_SPARSE)
-    if problem.link == "sigmoid":
-        curvature = _CURVATURE_OF_SIGMOID
-    return curvature * bound if bound > 0.0 else 1.0
+    return bound if bound > 0.0 else 1.0
 
 
 def _largest_eigenvalue(rows: FloatArray, weights: FloatArray) -> float:

@@ -88,8 +88,7 @@ PROXIMAL_SETTINGS = np.dtype(
         ("momentum", np.float64),
         ("l1_penalty", np.float64),  # per unit of weight
         ("l2_penalty", np.float64),
-        ("total_weight", np.float64),  # of all rows
-        ("mean_weight", np.float64),  # by which weights count as 1
+        ("total_weight", np.float64),  # of all rows, whose mean is about 1
         ("tolerance", np.float64),  # the least progress, relative to the objective
         ("use_sigmoid", np.bool_),
         ("notebook_gradient", np.bool_),
@@ -145,7 +144,8 @@ def _coefficients(settings, state):
         weight = (state["n_steps"] + 1.0) ** 2
         return rate, weight / (state["share_total"] + weight), settings["momentum"]
     share = 1.0 - settings["momentum"]
-    return rate / share, share, 1.0
+    # Momentum adds up steps: an automatic rate is that of their sum.
+    return rate if settings["is_automatic"] else rate / share, share, 1.0
 
 
 @kernel
@@ -422,7 +422,7 @@ def descend(
     targets : (n_samples,) int32
         From 0 to ``n_classes - 1``.
     sample_weights : (n_samples,) or (0,) float64
-        With none, every row weighs 1.
+        Of mean 1 about; with none, every row weighs 1.
     all_settings : (1,) PROXIMAL_SETTINGS
         The last batch of an epoch may have fewer rows.
     scaling : (N_SCALINGS, padded_features) float64
@@ -476,7 +476,6 @@ def descend(
     batch_size = settings["batch_size"]
     n_classes = settings["n_classes"]
     round_rows = gradients.shape[0] * settings["chunk_rows"]
-    mean_weight = settings["mean_weight"]
     is_together = True
     while (
         is_together
@@ -538,7 +537,7 @@ def descend(
                 totals,
             )
         elif is_together:
-            scale = 1.0 / ((stop - batch_start) * mean_weight)
+            scale = 1.0 / (stop - batch_start)
             _prepare_step(coefficients[0], settings, scaling, width, like, step_factors[thread])
             for row in range(
                 n_classes * thread // n_threads, n_classes * (thread + 1) // n_threads

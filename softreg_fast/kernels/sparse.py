@@ -55,8 +55,8 @@ FEATURE_STATE = np.dtype(
     [
         ("last_batch", np.int32),  # the last one that has touched the feature
         ("n_steps", np.int32),  # since the method was begun
-        ("factor", np.float32),  # of its rate
-        ("strength", np.float32),  # of its penalty when it is touched
+        ("factor", np.float64),  # of its rate
+        ("strength", np.float64),  # of its penalty when it is touched
     ],
     align=True,
 )
@@ -447,9 +447,9 @@ def descend_sparse(
             share = _share_of_step(np.float64(state["n_steps"]))
             pull = settings["momentum"]
             next_pull = pull
-        else:
+        elif not settings["is_automatic"]:
             rate /= share
-        scale = 1.0 / ((stop - start) * settings["mean_weight"])
+        scale = 1.0 / (stop - start)
         n_tiles = -(-(stop - start) // tile_rows)
         for tile in range(n_tiles * thread // n_threads, n_tiles * (thread + 1) // n_threads):
             tile_start = start + tile * tile_rows

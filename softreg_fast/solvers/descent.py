@@ -32,6 +32,9 @@ _METHODS = {
 _SECONDS_PER_CALL = 0.1
 _LARGEST_GROWTH = 8.0
 FIRST_CALL_PRODUCTS = 20_000_000
+_EPOCHS_KEPT = 1 << 14
+# A model that is worse than this is of no use.
+_MOST_RISE_IN_ALL = 10.0
 # How often the bound of the curvature is doubled.
 _MOST_CAUTION = 2.0**60
 
@@ -106,7 +109,7 @@ class Snapshot:
         Of the working set, the fast one and the average.
     biases : ndarray of shape (3, n_columns)
     n_steps : int
-    share_total, caution, loss : float
+    share_total, caution : float
         See `kernels.proximal.PROXIMAL_STATE`.
     feature_steps : ndarray of shape (n_features,) or None
         Of sparse features, how many steps each has been in.
@@ -117,7 +120,6 @@ class Snapshot:
     n_steps: int
     share_total: float
     caution: float
-    loss: float
     feature_steps: npt.NDArray[np.int32] | None = None
 
     @property
@@ -144,6 +146,7 @@ class Descent(ABC):
 
     _n_threads: int
     _row_budget: int
+    _row_weights: npt.NDArray[np.float64]
 
     def __init__(self, problem: Problem, settings: ProximalSettings, n_columns: int) -> None:
         self._problem = problem
@@ -153,7 +156,9 @@ class Descent(ABC):
         self._states["caution"] = 1.0
         self._states["reference_objective"] = np.inf
         self._states["epoch_objective"] = np.inf
-        self._objectives = np.full(settings.n_epochs, np.nan)
+        self._objectives = np.full(min(settings.n_epochs, _EPOCHS_KEPT), np.nan)
+        self._recorded: list[FloatArray] = []
+        self._n_recorded = 0
         self._team_array = np.zeros(TEAM_SIZE, np.int64)
         self._kernel_settings: Any
 
@@ -195,7 +200,14 @@ class Descent(ABC):
     @property
     def objectives(self) -> FloatArray:
         """Objective of each epoch done, divided by the sum of the rows' weights."""
-        return self._objectives[: self.n_epochs].copy()
+        self._record()
+        return np.concatenate([np.empty(0), *self._recorded])
+
+    def _record(self) -> None:
+        """Take the objectives of epochs that are done from where the kernel has left them."""
+        places = np.arange(self._n_recorded, self.n_epochs) % len(self._objectives)
+        self._recorded.append(self._objectives[places])
+        self._n_recorded = self.n_epochs
 
     def _make_kernel_settings(
         self, population: Population, scaling: Scaling, chunk_rows: int, row_bytes: int
@@ -214,8 +226,8 @@ class Descent(ABC):
         record["chunk_rows"] = chunk_rows
         record["method"] = _METHODS[settings.method]
         record["momentum"] = settings.momentum
-        record["total_weight"] = problem.total_weight
-        record["mean_weight"] = population.mean_weight
+        # Kernels are given weights of mean 1, which no dtype is too narrow for.
+        record["total_weight"] = problem.total_weight / population.mean_weight
         record["l1_penalty"] = problem.l1_penalty / population.total_weight
         record["l2_penalty"] = problem.l2_penalty / population.total_weight
         record["use_sigmoid"] = problem.link == "sigmoid"
@@ -233,6 +245,10 @@ class Descent(ABC):
             )
         record["learning_rate"] = rate
         return record
+
+    def _weigh_rows(self, population: Population) -> None:
+        weights = self._problem.sample_weight
+        self._row_weights = np.zeros(0) if weights is None else weights / population.mean_weight
 
     def _begin_state(self, weights: FloatArray, bias: FloatArray) -> None:
         """The state at the beginning, where nothing is known but a model."""
@@ -254,7 +270,8 @@ class Descent(ABC):
         state["n_steps"] = snapshot.n_steps
         state["share_total"] = snapshot.share_total
         state["caution"] = snapshot.caution
-        state["loss"] = snapshot.loss
+        # Of other rows: what they had tells nothing of how fast these may be gone over.
+        state["loss"] = np.inf
         state["penalty"] = self._penalty(snapshot.weights[0])
         # Other rows may have any loss.
         state["best_objective"] = np.inf
@@ -309,12 +326,19 @@ class Descent(ABC):
                 monitor.begin_iteration()
                 self._run_to(team, compiled, self.n_epochs + 1)
                 if state["outcome"] != kernels.DIVERGED and monitor.end_iteration(
-                    float(self._objectives[self.n_epochs - 1]), lambda: self.solution
+                    float(self._recorded[-1][-1]), lambda: self.solution
                 ):
                     break
         if state["outcome"] == kernels.DIVERGED:
             raise FloatingPointError(
                 f"the objective or a parameter became infinite or NaN in epoch {self.n_epochs}"
+            )
+        objectives = self.objectives
+        if len(objectives) and objectives[-1] > _MOST_RISE_IN_ALL * max(
+            objectives[0], np.log(self._problem.n_classes)
+        ):
+            raise FloatingPointError(
+                f"the objective rose from {objectives[0]:.3g} to {objectives[-1]:.3g}"
             )
 
     def _run_to(self, team: Team, compiled: Any, last_epoch: int) -> None:
@@ -322,12 +346,14 @@ class Descent(ABC):
         state = self._states[0]
         while state["outcome"] == kernels.RUNNING and self.n_epochs < last_epoch:
             started = time.perf_counter()
-            unspent = team.call(partial(self._call, compiled, last_epoch))
+            stop = min(last_epoch, self._n_recorded + len(self._objectives))
+            unspent = team.call(partial(self._call, compiled, stop))
             elapsed = time.perf_counter() - started
             growth = _SECONDS_PER_CALL * (self._row_budget - unspent) / (elapsed * self._row_budget)
             self._row_budget = max(1, int(self._row_budget * min(growth, _LARGEST_GROWTH)))
             if state["outcome"] == kernels.ROSE:
                 self._go_back()
+            self._record()
 
     def _abandon(self) -> None:
         """Make the threads that run the kernel return."""

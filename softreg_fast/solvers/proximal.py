@@ -20,7 +20,7 @@ from ..layout import (
     unpack_parameters,
 )
 from ..problem import Problem
-from ..scaling import Scaling, choose_scaling, rotate
+from ..scaling import Scaling, can_rotate, choose_scaling, rotate
 from ..threads import count_threads_for_steps
 from .descent import (
     FIRST_CALL_PRODUCTS,
@@ -31,7 +31,6 @@ from .descent import (
     population_of,
 )
 
-_NO_WEIGHTS = np.zeros(0)
 _SETS = (WORKING, kernels.FAST, kernels.AVERAGE)
 
 
@@ -69,7 +68,7 @@ class ProximalDescent(Descent):
             )
         self._rotation: FloatArray | None = None
         self._origin: FloatArray = np.zeros(problem.features.shape[1])
-        if settings.feature_scaling == "whiten":
+        if settings.feature_scaling == "whiten" and can_rotate(scaling):
             self._origin = scaling.means
             problem, scaling, self._rotation = rotate(problem, scaling)
         weights, bias = start.model if isinstance(start, Snapshot) else start
@@ -82,8 +81,10 @@ class ProximalDescent(Descent):
         if self._rotation is not None:
             weights, bias = self._rotation.T @ weights, bias + self._origin @ weights
         self._make_arrays(weights, bias, n_threads)
+        population = population or population_of(problem)
+        self._weigh_rows(population)
         self._kernel_settings = self._make_kernel_settings(
-            population or population_of(problem),
+            population,
             scaling,
             self._chunk_rows,
             self._features.shape[1] * self._features.itemsize,
@@ -139,7 +140,6 @@ class ProximalDescent(Descent):
             int(state["n_steps"]),
             float(state["share_total"]),
             float(state["caution"]),
-            float(state["loss"]),
         )
 
     def _resume(self, snapshot: Snapshot) -> None:
@@ -182,12 +182,11 @@ class ProximalDescent(Descent):
         return exact_weights.astype(weights.dtype), exact_bias.astype(bias.dtype)
 
     def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
-        sample_weight = self._problem.sample_weight
         unspent: int = compiled(
             self._features,
             columns_in_place(self._features, self._specialisation),
             self._problem.targets,
-            _NO_WEIGHTS if sample_weight is None else sample_weight,
+            self._row_weights,
             self._kernel_settings,
             self._kernel_scaling,
             self._specialisation.blocks,

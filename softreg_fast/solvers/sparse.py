@@ -20,7 +20,6 @@ from .descent import (
     population_of,
 )
 
-_NO_WEIGHTS = np.zeros(0)
 # Of logits and slopes, a tile's or fewer.
 _TILE_BYTES = 1 << 15
 _MOST_TILE_ROWS = 32
@@ -55,8 +54,10 @@ class SparseDescent(Descent):
         self._pointers = features.indptr.astype(features.indices.dtype, copy=False)
         self._make_arrays(scaling, n_threads)
         row_bytes = max(1, features.nnz * features.dtype.itemsize // problem.n_samples)
+        population = population or population_of(problem)
+        self._weigh_rows(population)
         self._kernel_settings = self._make_kernel_settings(
-            population or population_of(problem), scaling, self._tile_rows, row_bytes
+            population, scaling, self._tile_rows, row_bytes
         )
         if isinstance(start, Snapshot):
             self._resume(start)
@@ -142,7 +143,6 @@ class SparseDescent(Descent):
             int(state["n_steps"]),
             float(state["share_total"]),
             float(state["caution"]),
-            float(state["loss"]),
             self._features["n_steps"].copy(),
         )
 
@@ -163,13 +163,12 @@ class SparseDescent(Descent):
         return kernels.descend_sparse.specialise(self._specialisation)
 
     def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
-        sample_weight = self._problem.sample_weight
         unspent: int = compiled(
             self._problem.features.data,
             self._problem.features.indices,
             self._pointers,
             self._problem.targets,
-            _NO_WEIGHTS if sample_weight is None else sample_weight,
+            self._row_weights,
             self._kernel_settings,
             self._specialisation.blocks,
             last_epoch,

@@ -43,7 +43,7 @@ class Stream:
 def begin_stream(weights: FloatArray, bias: FloatArray) -> Stream:
     """A stream of which nothing is known, at a model of some shape."""
     zeros = np.zeros(len(weights))
-    snapshot = Snapshot(np.stack([weights] * 3), np.stack([bias] * 3), 0, 0.0, 1.0, np.inf)
+    snapshot = Snapshot(np.stack([weights] * 3), np.stack([bias] * 3), 0, 0.0, 1.0)
     return Stream(0, 0.0, zeros, zeros, None, snapshot)
 
 
