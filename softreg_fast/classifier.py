@@ -116,7 +116,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         says.
     batch_size : int or "auto", default="auto"
         Rows of a step of "sgd". "auto" is all of up to 1,000 rows, else about a hundredth of them,
-        16 to 1,024, or to 256 of sparse rows.
+        16 to 1,024, or to 64 of sparse rows.
     momentum : float or "auto", default="auto"
         Of "sgd", from 0 to below 1. With `averaging`, how far the gradients are taken from the last
         step towards the average (0 is Polyak's averaging); without, heavy-ball momentum. "auto" is

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import (
     load_breast_cancer,
@@ -429,3 +430,90 @@ def test_generalises_as_the_exact_solver(make_data):
     exact = SoftmaxClassifier(C=0.01).fit(X_train, y_train)
     model = _sgd(C=0.01).fit(X_train, y_train)
     assert model.score(X_test, y_test) > exact.score(X_test, y_test) - 0.01
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 10, 16])
+def test_stream_of_small_blocks_stays_close(make_data, n_rows):
+    X, y = make_data(2000, 5, 3)
+    model = SoftmaxClassifier()
+    for X_block, y_block in _blocks(X, y, n_rows):
+        model.partial_fit(X_block, y_block, classes=range(3))
+    assert _objective(model, X, y) < 1.1 * _objective(SoftmaxClassifier().fit(X, y), X, y)
+
+
+def test_stream_sorted_by_class_recovers(make_data):
+    X, y = make_data(3000, 5, 3)
+    model = SoftmaxClassifier()
+    for rows in [*np.split(np.argsort(y), 10), *np.split(np.arange(3000), 10)]:
+        model.partial_fit(X[rows], y[rows], classes=range(3))
+    assert np.abs(model.coef_).max() < 20
+    assert _objective(model, X, y) < 1.1 * _objective(SoftmaxClassifier().fit(X, y), X, y)
+
+
+def test_features_of_narrow_and_wide_spread_beside_each_other(make_data):
+    X, y = make_data(500, 5, 3)
+    wide = np.random.default_rng(1).normal(1.7e18, 1e9, size=(500, 1))
+    model = _sgd().fit(np.hstack([X, wide]), y)
+    assert model.loss_curve_[-1] < 1.05 * _sgd().fit(X, y).loss_curve_[-1]
+
+
+@pytest.mark.parametrize("weight", [1e-46, 1e39])
+def test_size_of_all_weights_does_not_matter_in_float32(make_data, weight):
+    X, y = make_data(2000, 5, 3)
+    expected = _sgd().fit(X.astype(np.float32), y)
+    found = _sgd(C=1 / weight).fit(X.astype(np.float32), y, np.full(2000, weight))
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 3000])
+def test_momentum_without_averaging_comes_close(make_data, batch_size):
+    X, y = make_data(3000, 5, 3)
+    model = _sgd(averaging=False, momentum=0.9, batch_size=batch_size).fit(X, y)
+    assert _objective(model, X, y) < 1.1 * _objective(SoftmaxClassifier().fit(X, y), X, y)
+
+
+def test_explosion_is_no_convergence(make_data):
+    X, y = make_data(300, 5, 3)
+    with pytest.raises(ValueError, match=r"learning_rate=1000000.0 is too large .* rose from"):
+        _sgd(learning_rate=1e6, averaging=False, C=np.inf, batch_size=30).fit(X, y)
+    model = SoftmaxClassifier(learning_rate=1e6, averaging=False, C=np.inf, batch_size=30)
+    with pytest.raises(ValueError, match=r"learning_rate=1000000.0 is too large"):
+        model.partial_fit(X, y, classes=range(3))
+
+
+def test_held_out_features_have_the_names_and_range_of_the_others(make_data):
+    X, y = make_data(300, 3, 3)
+    frame = pd.DataFrame(X, columns=list("abc"))
+    with pytest.raises(ValueError, match="feature names should match"):
+        _sgd().fit(frame, y, X_val=frame[["c", "b", "a"]], y_val=y)
+    with pytest.raises(ValueError, match=r"X_val\[0, 0\] is 1e\+300"):
+        _sgd().fit(X.astype(np.float32), y, X_val=[[1e300, 0.0, 0.0]], y_val=[0])
+
+
+def test_flags_of_numpy_are_flags(make_data):
+    X, y = make_data(300, 3, 3)
+    with pytest.raises(ValueError, match="early_stopping=True is not allowed"):
+        SoftmaxClassifier(solver="lbfgs", early_stopping=np.True_).fit(X, y)
+
+
+def test_number_of_epochs_costs_no_memory(make_data):
+    X, y = make_data(300, 3, 3)
+    many = _sgd(max_iter=10**14).fit(X, y)
+    np.testing.assert_array_equal(many.coef_, _sgd().fit(X, y).coef_)
+
+
+def test_more_epochs_than_are_kept_at_a_time(make_data, monkeypatch):
+    X, y = make_data(300, 3, 3)
+    expected = _sgd().fit(X, y)
+    monkeypatch.setattr("softreg_fast.solvers.descent._EPOCHS_KEPT", 3)
+    found = _sgd().fit(X, y)
+    np.testing.assert_array_equal(found.loss_curve_, expected.loss_curve_)
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+
+
+def test_rows_of_small_classes_are_held_out_in_turn():
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((300, 4)), np.repeat(np.arange(100), 3)
+    model = _sgd(early_stopping=True).fit(X, y)
+    assert len(model.classes_) == 100
+    assert len(model.validation_curve_) == model.n_iter_

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 from conftest import WITHOUT_JIT
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
+from sklearn.preprocessing import StandardScaler
 
 from softreg_fast import reference
 from softreg_fast.classifier import SoftmaxClassifier
@@ -342,3 +344,34 @@ def test_input_that_is_not_allowed_is_refused(solver):
         SoftmaxClassifier(solver="sgd", feature_scaling="whiten").fit(
             scipy.sparse.csr_array(features), y
         )
+
+
+@pytest.mark.parametrize("scale", [1e25, 1e-25])
+def test_scales_of_features_do_not_matter_without_penalty(scale):
+    features, y = _make_rows(2000)
+    settings = {"solver": "sgd", "C": np.inf, "random_state": 0}
+    expected = SoftmaxClassifier(**settings).fit(scipy.sparse.csr_array(features), y)
+    found = SoftmaxClassifier(**settings).fit(scipy.sparse.csr_array(features * scale), y)
+    np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-6)
+
+
+def test_standardised_digits_come_close():
+    features, y = load_digits(return_X_y=True)
+    matrix = scipy.sparse.csr_array(StandardScaler().fit_transform(features))
+    lowest = _objective(SoftmaxClassifier(tol=1e-6).fit(matrix, y), matrix, y)
+    for random_state in range(3):
+        model = SoftmaxClassifier(solver="sgd", random_state=random_state).fit(matrix, y)
+        assert _objective(model, matrix, y) < 1.02 * lowest
+
+
+def test_matrix_is_left_as_it_was():
+    features, y = _make_rows(60)
+    matrix = scipy.sparse.csr_matrix(features)
+    matrix.data = np.append(matrix.data, np.zeros(50))
+    matrix.indices = np.append(matrix.indices, np.zeros(50, np.int32))
+    matrix.indptr = matrix.indptr.astype(np.int64)
+    before = matrix.data.copy(), matrix.indices.copy(), matrix.indptr.copy()
+    SoftmaxClassifier(solver="sgd", random_state=0).fit(matrix, y)
+    for array, expected in zip((matrix.data, matrix.indices, matrix.indptr), before, strict=True):
+        assert array.dtype == expected.dtype
+        np.testing.assert_array_equal(array, expected)

@@ -146,6 +146,7 @@ class Descent(ABC):
 
     _n_threads: int
     _row_budget: int
+    _begins_at_zero: bool
     _row_weights: npt.NDArray[np.float64]
 
     def __init__(self, problem: Problem, settings: ProximalSettings, n_columns: int) -> None:
@@ -257,16 +258,18 @@ class Descent(ABC):
         state["share_total"] = 0.0
         state["penalty"] = self._penalty(weights)
         state["best_objective"] = np.inf
+        self._begins_at_zero = not (weights.any() or bias.any())
         if self._settings.schedule != "auto":
             return
         loss = float(np.log(self._problem.n_classes))
-        if weights.any() or bias.any():
+        if not self._begins_at_zero:
             loss = self._loss(weights, bias)
         state["loss"] = loss
         state["best_objective"] = loss + state["penalty"]
 
     def _resume_state(self, snapshot: Snapshot) -> None:
         state = self._states[0]
+        self._begins_at_zero = snapshot.n_steps == 0 and not snapshot.weights.any()
         state["n_steps"] = snapshot.n_steps
         state["share_total"] = snapshot.share_total
         state["caution"] = snapshot.caution
@@ -334,12 +337,13 @@ class Descent(ABC):
                 f"the objective or a parameter became infinite or NaN in epoch {self.n_epochs}"
             )
         objectives = self.objectives
-        if len(objectives) and objectives[-1] > _MOST_RISE_IN_ALL * max(
-            objectives[0], np.log(self._problem.n_classes)
-        ):
-            raise FloatingPointError(
-                f"the objective rose from {objectives[0]:.3g} to {objectives[-1]:.3g}"
-            )
+        if len(objectives) == 0:
+            return
+        start = float(np.log(self._problem.n_classes))
+        if not self._begins_at_zero:
+            start = max(start, float(objectives[0]))
+        if objectives[-1] > _MOST_RISE_IN_ALL * start:
+            raise FloatingPointError(f"the objective rose from {start:.3g} to {objectives[-1]:.3g}")
 
     def _run_to(self, team: Team, compiled: Any, last_epoch: int) -> None:
         """Descend to an epoch or to a stop."""
