@@ -23,7 +23,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _CURVATURE, _CURVATURE_OF_TWO, _CURVATURE_OF_SIGMOID = 0.5, 0.25, 0.1275
 # Of single sparse rows, which share few features, so that theirs aren't at their largest together:
 # where all classes are equally probable it is the inverse of their number. Measured.
-_LEAST_CURVATURE_OF_SPARSE = 1.0 / 6.0
+_LEAST_CURVATURE_OF_SPARSE = 0.1
 
 
 def _blocks(problem: Problem) -> Iterator[tuple[FloatArray, FloatArray]]:
