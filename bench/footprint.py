@@ -34,6 +34,38 @@ model.fit(x, y, 2, batch_size)
 print(status("VmHWM") - before, x.nbytes, len(model.losses_))
 """
 
+SPARSE_CHILD = """
+import warnings
+from pathlib import Path
+import numpy as np
+from classifier import sparse_rows
+from softreg_fast import SoftmaxClassifier
+
+warnings.simplefilter("ignore")
+
+def status(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+X, y = sparse_rows(100_000, 500_000, 60, 20)
+model = SoftmaxClassifier(solver="sgd", random_state=0, max_iter=2)
+model.fit(X[:2000], y[:2000])
+del model.coef_
+Path("/proc/self/clear_refs").write_text("5")
+before = status("VmRSS")
+model.fit(X, y)
+print(status("VmHWM") - before, model.coef_.nbytes, X.nnz)
+"""
+
+
+def measure_sparse():
+    """Peak bytes of gradient descent on sparse rows, bytes of the coefficients, and elements."""
+    result = subprocess.run(
+        [sys.executable, "-c", SPARSE_CHILD],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    return map(int, result.stdout.split())
+
 
 def measure(n_samples, n_features, n_classes, batch_size):
     """Peak bytes above the data, and bytes of the features."""
@@ -48,7 +80,9 @@ def measure(n_samples, n_features, n_classes, batch_size):
 
 def main():
     """Measure and print."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sparse", action="store_true", help="sparse rows too, in a minute")
+    arguments = parser.parse_args()
     if not Path("/proc/self/clear_refs").exists():
         sys.exit("needs Linux")
     for shape in [
@@ -63,6 +97,12 @@ def main():
             f"{peak / 2**20:.2f} MiB above {data / 2**20:.0f} MiB of features"
         )
         assert peak < LIMIT, f"more than {LIMIT / 2**20} MiB"
+    if arguments.sparse:
+        peak, model, n_elements = measure_sparse()
+        print(
+            f"100,000 x 500,000 x 20 with {n_elements:,} elements, float32: "
+            f"{peak / 2**20:.0f} MiB, {peak / model:.1f} times the coefficients"
+        )
 
 
 if __name__ == "__main__":

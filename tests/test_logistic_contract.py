@@ -46,6 +46,11 @@ Shapes of the coefficients to begin with                differs        test_firs
 float32 stays float32, others become float64            same           test_dtypes
 Memory is read-only, in any order or strided            same           test_memory_layouts
 Values above 1e30                                       same           test_huge_values
+Sparse features give the model of dense ones            same           test_sparse_features
+Sparse float32 stays float32; int64 indices             same           test_sparse_dtypes
+l1_ratio from 0 to 1 has saga's objective               differs        test_elastic_net
+l1_ratio=0 is L2, l1_ratio=1 has exact zeros            same           test_ends_of_elastic_net
+sparsify, densify, predictions with sparse coef_        not applicable no such methods
 Choice of a solver, and what each solver refuses        not applicable the optimum is the contract
 liblinear: dual, random_state, intercept_scaling,       not applicable no such solver
 two classes only, not stuck, 1e30
@@ -62,6 +67,7 @@ import re
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.sparse import csc_array, csr_array, csr_matrix
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
@@ -579,3 +585,59 @@ def test_huge_values():
     model = SoftmaxClassifier().fit(X, y)
     assert model.converged_
     np.testing.assert_array_equal(model.predict(X), y)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0, 1: 1.0, 2: 0.5}])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_sparse_features(make_data, n_classes, class_weight):
+    X, y = make_data(150, 6, n_classes)
+    X[np.abs(X) < 0.5] = 0.0
+    if isinstance(class_weight, dict):
+        class_weight = {label: class_weight[label] for label in range(n_classes)}
+    expected = exact(class_weight=class_weight).fit(X, y)
+    for container in (csr_array, csc_array, csr_matrix):
+        found = exact(class_weight=class_weight).fit(container(X), y)
+        assert_same_model(found, expected, rtol=1e-6, atol=1e-8)
+        for method in METHODS:
+            np.testing.assert_allclose(
+                getattr(found, method)(container(X)), getattr(expected, method)(X), atol=1e-7
+            )
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_dtypes(make_data, dtype, solver):
+    X, y = make_data(150, 6, 3)
+    X[np.abs(X) < 0.5] = 0.0
+    matrix = csr_array(X.astype(dtype))
+    expected = SoftmaxClassifier(solver=solver, random_state=0).fit(matrix, y)
+    assert expected.coef_.dtype == expected.predict_proba(matrix).dtype == dtype
+    matrix.indices, matrix.indptr = matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)
+    found = SoftmaxClassifier(solver=solver, random_state=0).fit(matrix, y)
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+
+
+def penalised(model, X, y, C, l1_ratio):
+    penalty = l1_ratio * np.abs(model.coef_).sum() + (1 - l1_ratio) / 2 * (model.coef_**2).sum()
+    return C * len(y) * log_loss(y, model.predict_proba(X)) + penalty
+
+
+@pytest.mark.parametrize("C", [0.01, 0.1, 1.0])
+@pytest.mark.parametrize("l1_ratio", [0.1, 0.5, 1.0])
+def test_elastic_net(make_data, l1_ratio, C):
+    X, y = make_data(500, 8, 3)
+    saga = LogisticRegression(C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-9, max_iter=10_000)
+    lowest = penalised(saga.fit(X, y), X, y, C, l1_ratio)
+    model = SoftmaxClassifier(C=C, l1_ratio=l1_ratio, random_state=0).fit(X, y)
+    # Within a percent: the solver is no exact one. saga leaves something above the lowest, too.
+    assert lowest * (1 - 1e-4) < penalised(model, X, y, C, l1_ratio) < 1.01 * lowest
+
+
+def test_ends_of_elastic_net(make_data):
+    X, y = make_data(500, 8, 3)
+    for settings in ({"solver": "lbfgs"}, {"solver": "sgd", "random_state": 0}):
+        found = SoftmaxClassifier(l1_ratio=0.0, **settings).fit(X, y)
+        np.testing.assert_array_equal(found.coef_, SoftmaxClassifier(**settings).fit(X, y).coef_)
+        assert np.count_nonzero(found.coef_) == found.coef_.size
+    sparse = SoftmaxClassifier(C=0.02, l1_ratio=1.0, random_state=0).fit(X, y)
+    assert 0 < np.count_nonzero(sparse.coef_) < sparse.coef_.size
