@@ -600,3 +600,19 @@ def test_missing_labels_are_refused(make_data, dtype):
     labels[7] = pd.NA
     with pytest.raises(ValueError, match="contains NaN"):
         SoftmaxClassifier().fit(X, labels)
+
+
+def test_held_out_rows_are_routed(make_data):
+    X, y = make_data(300, 4, 3)
+    X_val, y_val = make_data(80, 4, 3, seed=1)
+    weights = np.ones(80)
+    with config_context(enable_metadata_routing=True):
+        classifier = SoftmaxClassifier(solver="sgd", random_state=0).set_fit_request(
+            X_val=True, y_val=True, sample_weight_val=True
+        )
+        held_out = {"X_val": X_val, "y_val": y_val, "sample_weight_val": weights}
+        search = GridSearchCV(classifier, {"C": [0.1, 1.0]}, cv=2).fit(X, y, **held_out)
+        pipeline = make_pipeline("passthrough", classifier).fit(X, y, **held_out)
+    expected = SoftmaxClassifier(solver="sgd", random_state=0).fit(X, y, **held_out)
+    assert len(search.best_estimator_.validation_curve_) == search.best_estimator_.n_iter_
+    np.testing.assert_array_equal(pipeline[-1].coef_, expected.coef_)
