@@ -437,8 +437,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             cast(Link, self.link),
             features.dtype,
             weights,
-            l2_penalty=(1.0 - parameters.l1_ratio) / parameters.C,
-            l1_penalty=parameters.l1_ratio / parameters.C,
+            **parameters.penalties,
         )
         return problem, classes
 
@@ -525,8 +524,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             cast(Link, self.link),
             dtype,
             weights,
-            l2_penalty=(1.0 - parameters.l1_ratio) / parameters.C,
-            l1_penalty=parameters.l1_ratio / parameters.C,
+            **parameters.penalties,
         )
         settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
         with self._divergence_named():

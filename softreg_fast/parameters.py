@@ -53,6 +53,11 @@ class Parameters:
     n_samples_total: int | None
     verbose: int
 
+    @property
+    def penalties(self) -> dict[str, float]:
+        """Those of a problem, under their names."""
+        return {"l2_penalty": (1.0 - self.l1_ratio) / self.C, "l1_penalty": self.l1_ratio / self.C}
+
     def choose_solver(self, n_products: int, *, holds_out: bool) -> Solver:
         """The solver, given the multiplications of a pass and whether rows are held out."""
         if self.solver is not None:

@@ -408,6 +408,12 @@ def _penalised(weights: FloatArray, l1_penalty: float, l2_penalty: float) -> flo
     return float(l1_penalty * np.abs(weights).sum() + 0.5 * l2_penalty * (weights**2).sum())
 
 
+def _shrunk(weights: FloatArray, by: FloatArray, towards_zero: FloatArray) -> FloatArray:
+    """The proximal step of an elastic net: thresholded by `by`, then divided."""
+    thresholded: FloatArray = np.sign(weights) * np.maximum(np.abs(weights) - by, 0)
+    return thresholded / (1 + towards_zero)
+
+
 def proximal_descent(
     features: FloatArray,
     targets: npt.NDArray[np.integer],
@@ -498,9 +504,7 @@ def proximal_descent(
                 share, pull = 2 / (n_steps + 2), 1 - 2 / (n_steps + 3)
                 rate /= share
             rates = rate * factors[:, None]
-            moved = fast[0] - rates * slopes
-            moved = np.sign(moved) * np.maximum(np.abs(moved) - rates * l1_penalty, 0)
-            moved /= 1 + rates * l2_penalty
+            moved = _shrunk(fast[0] - rates * slopes, rates * l1_penalty, rates * l2_penalty)
             moved_bias = fast[1] - fit_intercept * rate * bias_slopes / scale
             before = average
             fast = moved, moved_bias
@@ -605,9 +609,11 @@ def sparse_descent(
             touched = (features[rows] != 0).any(axis=0)
             rates = (rate * factors)[touched, None]
             strength = strengths[touched, None]
-            moved = fast[touched] - rates * slopes[touched] / scale
-            moved = np.sign(moved) * np.maximum(np.abs(moved) - rates * strength * l1_penalty, 0)
-            fast[touched] = moved / (1 + rates * strength * l2_penalty)
+            fast[touched] = _shrunk(
+                fast[touched] - rates * slopes[touched] / scale,
+                rates * strength * l1_penalty,
+                rates * strength * l2_penalty,
+            )
             shares = share
             if method == "averaged":
                 shares = _share_of_step(feature_steps[touched, None])

@@ -71,7 +71,7 @@ def _moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]
         deviations = np.subtract(block, means, out=block)
         variances += weights @ np.square(deviations, out=block)
     variances /= total
-    rounding = len(problem.features) * np.finfo(np.float64).eps * np.abs(means)
+    rounding = len(problem.features) * _EPSILON * np.abs(means)
     variances[(variances <= rounding**2) & np.isfinite(variances)] = 0.0
     return means, variances
 
@@ -82,8 +82,10 @@ def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Floa
     if weights is None:
         weights = np.ones(problem.n_samples)
     means = np.zeros(features.shape[1])
-    squares = features.copy()
-    squares.data = np.square(features.data, dtype=np.float64)
+    squares = scipy.sparse.csr_array(
+        (np.square(features.data, dtype=np.float64), features.indices, features.indptr),
+        shape=features.shape,
+    )
     variances = squares.T @ weights / total
     if center:
         means = features.T @ weights / total

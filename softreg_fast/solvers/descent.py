@@ -267,6 +267,23 @@ class Descent(ABC):
         state["loss"] = loss
         state["best_objective"] = loss + state["penalty"]
 
+    def _snapshot_of(
+        self,
+        weights: FloatArray,
+        biases: FloatArray,
+        feature_steps: npt.NDArray[np.int32] | None = None,
+    ) -> Snapshot:
+        """Sets of parameters with what the state says of them."""
+        state = self._states[0]
+        return Snapshot(
+            weights,
+            biases,
+            int(state["n_steps"]),
+            float(state["share_total"]),
+            float(state["caution"]),
+            feature_steps,
+        )
+
     def _resume_state(self, snapshot: Snapshot) -> None:
         state = self._states[0]
         self._begins_at_zero = snapshot.n_steps == 0 and not snapshot.weights.any()
@@ -317,7 +334,8 @@ class Descent(ABC):
         Raises
         ------
         FloatingPointError
-            The objective or a parameter became infinite or NaN.
+            The objective or a parameter became infinite or NaN, or the objective ended many times
+            above that of a model of zeros.
         """
         compiled = self._compile()
         state = self._states[0]

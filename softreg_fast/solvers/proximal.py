@@ -133,13 +133,8 @@ class ProximalDescent(Descent):
     def snapshot(self) -> Snapshot:
         """Where the descent is. Not where features are rotated."""
         models = [self._model(place) for place in _SETS]
-        state = self._states[0]
-        return Snapshot(
-            np.stack([weights for weights, _ in models]),
-            np.stack([bias for _, bias in models]),
-            int(state["n_steps"]),
-            float(state["share_total"]),
-            float(state["caution"]),
+        return self._snapshot_of(
+            np.stack([weights for weights, _ in models]), np.stack([bias for _, bias in models])
         )
 
     def _resume(self, snapshot: Snapshot) -> None:

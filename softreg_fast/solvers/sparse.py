@@ -52,8 +52,8 @@ class SparseDescent(Descent):
             features.dtype, features.indices.dtype, problem.dtype, self._n_columns
         )
         self._pointers = features.indptr.astype(features.indices.dtype, copy=False)
-        self._make_arrays(scaling, n_threads)
         row_bytes = max(1, features.nnz * features.dtype.itemsize // problem.n_samples)
+        self._make_arrays(scaling, row_bytes, n_threads)
         population = population or population_of(problem)
         self._weigh_rows(population)
         self._kernel_settings = self._make_kernel_settings(
@@ -64,7 +64,7 @@ class SparseDescent(Descent):
         else:
             self._begin_at(weights, bias)
 
-    def _make_arrays(self, scaling: Scaling, n_threads: int | None) -> None:
+    def _make_arrays(self, scaling: Scaling, row_bytes: int, n_threads: int | None) -> None:
         problem, settings = self._problem, self._settings
         lanes, vectors = self._specialisation.lanes, self._specialisation.vectors
         n_samples, n_features = problem.features.shape
@@ -93,7 +93,7 @@ class SparseDescent(Descent):
         with np.errstate(divide="ignore"):
             shares = -np.expm1(settings.batch_size * np.log1p(-np.asarray(scaling.presence)))
         self._features["strength"] = 1.0 / np.where(shares > 0.0, shares, 1.0)
-        windows = choose_windows(max(1, problem.features.nnz * itemsize // n_samples))
+        windows = choose_windows(row_bytes)
         n_numbers = max(2 * self._tile_rows, (windows.window_rows >> windows.block_bits) + 2)
         threads = self._n_threads
         self._tiles = aligned_zeros((threads, 2 * self._n_padded + 2, self._tile_rows), dtype)
@@ -136,13 +136,9 @@ class SparseDescent(Descent):
         n_columns, n_padded = self._n_columns, self._n_padded
         fast = self._parameters[:, :n_columns]
         average = self._parameters[:, n_padded : n_padded + n_columns]
-        state = self._states[0]
-        return Snapshot(
+        return self._snapshot_of(
             np.stack([fast, fast, average]),
             self._biases[:, :n_columns].copy(),
-            int(state["n_steps"]),
-            float(state["share_total"]),
-            float(state["caution"]),
             self._features["n_steps"].copy(),
         )
 

@@ -9,6 +9,7 @@ from ..scaling import Scaling
 from .descent import Descent, Population, ProximalSettings, Snapshot
 from .proximal import ProximalDescent
 from .solution import Solution
+from .sparse import SparseDescent
 
 _SHARPENING_STEPS = 10
 
@@ -23,8 +24,6 @@ def descent_of(
 ) -> Descent:
     """The descent that suits the problem's features; see `ProximalDescent` for the arguments."""
     if problem.is_sparse:
-        from .sparse import SparseDescent
-
         return SparseDescent(problem, settings, start, n_threads, population, scaling)
     return ProximalDescent(problem, settings, start, n_threads, population, scaling)
 
@@ -57,7 +56,7 @@ def descend(
     Raises
     ------
     FloatingPointError
-        See `ProximalDescent.run`.
+        See `Descent.run`.
     """
     descent = descent_of(problem, settings, (weights, bias), n_threads)
     descent.run(monitor)
