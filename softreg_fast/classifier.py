@@ -448,7 +448,10 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together: neither or both must be None")
         _check_feature_names(self, X_val, reset=False)
-        X_val, y_val = check_X_y(X_val, y_val, estimator=self, **_CHECKS)
+        try:
+            X_val, y_val = check_X_y(X_val, y_val, estimator=self, **_CHECKS)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"X_val or y_val is not allowed: {error}") from error
         if issparse(X_val) != problem.is_sparse:
             raise ValueError("X and X_val must both be sparse or both be dense")
         n_features = problem.features.shape[1]

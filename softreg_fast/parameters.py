@@ -9,7 +9,13 @@ import numpy as np
 from .solvers.descent import FeatureScaling, Method, ProximalSettings, Schedule
 from .solvers.lbfgs import LbfgsSettings
 from .threads import check_n_threads
-from .validation import check_choice, check_flag, check_integer, check_number
+from .validation import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_random_state,
+)
 
 Solver = Literal["lbfgs", "sgd"]
 
@@ -185,6 +191,8 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     check_choice("link", given["link"], LINKS)
     check_flag("warm_start", given["warm_start"])
     check_n_threads("n_threads", given["n_threads"])
+    if given["random_state"] is not np.random:  # which scikit-learn takes for None
+        check_random_state("random_state", given["random_state"])
     l1_ratio = check_number("l1_ratio", given["l1_ratio"], minimum=0.0, maximum=1.0)
     solver = _none_if_auto(check_choice("solver", given["solver"], _SOLVERS))
     feature_scaling = check_choice("feature_scaling", given["feature_scaling"], _SCALINGS)

@@ -11,7 +11,13 @@ from .prediction import predict
 from .problem import check_dtype, check_features, make_problem, shape_features
 from .solvers.sgd import DescentSettings, GradientDescent
 from .threads import check_n_threads
-from .validation import check_choice, check_flag, check_integer, check_number
+from .validation import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_random_state,
+)
 
 _GRADIENTS = ("notebook", "exact")
 _DEFAULTS = {
@@ -21,19 +27,6 @@ _DEFAULTS = {
     "dtype": None,
     "n_threads": None,
 }
-
-
-def _check_random_state(random_state: Any) -> None:
-    if random_state is None or isinstance(
-        random_state, np.random.RandomState | np.random.Generator
-    ):
-        return
-    is_seed = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
-    if not is_seed or not 0 <= random_state < 2**32:
-        raise ValueError(
-            f"random_state={random_state!r} is not allowed: it must be None, an integer from 0 to "
-            "2**32 - 1, a numpy.random.RandomState or a numpy.random.Generator"
-        )
 
 
 def _random_source(random_state: Any) -> Any:
@@ -131,7 +124,7 @@ class SoftmaxRegressor:
         """Raise TypeError or ValueError for a parameter of the constructor that is not allowed."""
         check_number("lr", self.learning_rate, above=0.0)
         check_choice("gradient", self.gradient, _GRADIENTS)
-        _check_random_state(self.random_state)
+        check_random_state("random_state", self.random_state, allow_generator=True)
         check_flag("verbose", self.verbose)
         dtype = check_dtype("dtype", self.dtype)
         with np.errstate(all="ignore"):

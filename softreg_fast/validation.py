@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 _LARGEST_INTEGER = 2**63 - 1
 
 
@@ -115,3 +117,31 @@ def check_flag(name: str, value: Any) -> bool:
     if hasattr(value, "dtype") and value.dtype == bool and value.ndim == 0:
         return bool(value)
     raise TypeError(f"{name}={value!r} is not allowed: it must be True or False")
+
+
+def check_random_state(name: str, value: Any, *, allow_generator: bool = False) -> None:
+    """Raise ValueError if the value is no seed or source of random numbers.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for errors.
+    value : object
+        None, an integer from 0 to 2**32 - 1, or a RandomState.
+    allow_generator : bool, default=False
+        Whether it may be a Generator.
+    """
+    sources: tuple[type, ...] = (np.random.RandomState,)
+    if allow_generator:
+        sources += (np.random.Generator,)
+    if value is None or isinstance(value, sources):
+        return
+    is_seed = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_seed or not 0 <= value < 2**32:
+        allowed = " or a numpy.random.RandomState"
+        if allow_generator:
+            allowed = ", a numpy.random.RandomState or a numpy.random.Generator"
+        raise ValueError(
+            f"{name}={value!r} is not allowed: it must be None, an integer from 0 to "
+            f"2**32 - 1{allowed}"
+        )

@@ -229,7 +229,8 @@ def test_solver_is_chosen_by_what_is_wanted(make_data):
         ({"n_iter_no_change": 0}, "n_iter_no_change=0"),
         ({"n_samples_total": 0.5}, "n_samples_total=0.5"),
         ({"verbose": -1}, "verbose=-1"),
-        ({"random_state": "seed"}, "seed"),
+        ({"random_state": "seed"}, "random_state='seed' is not allowed"),
+        ({"random_state": -1}, "random_state=-1 is not allowed"),
     ],
 )
 def test_parameters_that_are_not_allowed_are_refused(make_data, settings, message):
@@ -252,6 +253,8 @@ def test_held_out_rows_that_are_not_allowed_are_refused(make_data):
         ({"y_val": y}, "X_val and y_val go together"),
         ({"sample_weight_val": np.ones(60)}, "X_val and y_val go together"),
         ({"X_val": X[:, :2], "y_val": y}, "X_val has 2 features: it must have 3"),
+        ({"X_val": "rows", "y_val": y}, "X_val or y_val is not allowed: "),
+        ({"X_val": X, "y_val": 1}, "X_val or y_val is not allowed: "),
         ({"X_val": X[:9], "y_val": y}, "inconsistent numbers of samples"),
         ({"X_val": X, "y_val": y + 1}, "y_val has the label 3, which is none of the classes"),
         ({"X_val": with_nan, "y_val": y}, r"X_val\[4, 1\] is NaN"),
