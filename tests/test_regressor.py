@@ -20,6 +20,7 @@ from notebook_form import train
 
 import softreg_fast
 from softreg_fast import SoftmaxRegressor, reference, regressor
+from softreg_fast.monitor import EpochLog
 from softreg_fast.solvers.sgd import GradientDescent
 
 
@@ -232,6 +233,38 @@ def test_interrupt_keeps_the_last_finished_epoch(n_samples, n_threads, make_data
     n_epochs = len(model.losses_)
     assert n_epochs == len(model.accuracies_) > 1
     expected = SoftmaxRegressor(0.1, random_state=0, verbose=False).fit(x, y, n_epochs, n_samples)
+    np.testing.assert_array_equal(model.losses_, expected.losses_)
+    np.testing.assert_array_equal(model.accuracies_, expected.accuracies_)
+    np.testing.assert_array_equal(model.coeffs, expected.coeffs)
+    np.testing.assert_array_equal(model.biases, expected.biases)
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_interrupt_while_epochs_are_recorded_loses_none(
+    is_recorded, make_data, monkeypatch, capsys
+):
+    x, y = make_data(100, 5, 3)
+    record = EpochLog.record
+    calls = []
+
+    def interrupted_record(self, losses, accuracies):
+        calls.append(len(losses))
+        if len(calls) != 2:
+            return record(self, losses, accuracies)
+        if is_recorded:
+            record(self, losses, accuracies)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochLog, "record", interrupted_record)
+    monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", 20_000)
+    model = SoftmaxRegressor(0.1, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, 10**9, 100)
+    assert calls[1] > 0
+    n_epochs = len(model.losses_)
+    assert len(capsys.readouterr().out.splitlines()) == n_epochs
+    monkeypatch.setattr(EpochLog, "record", record)
+    expected = SoftmaxRegressor(0.1, random_state=0, verbose=False).fit(x, y, n_epochs, 100)
     np.testing.assert_array_equal(model.losses_, expected.losses_)
     np.testing.assert_array_equal(model.accuracies_, expected.accuracies_)
     np.testing.assert_array_equal(model.coeffs, expected.coeffs)

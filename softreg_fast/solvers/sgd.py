@@ -125,7 +125,6 @@ class GradientDescent:
         self._losses = np.full(max(n_kept, 2), np.nan)
         self._accuracies = np.full(max(n_kept, 2), np.nan)
         self._team = np.zeros(TEAM_SIZE, np.int64)
-        self._n_recorded = 0
 
     def _make_kernel_settings(self, n_columns: int, chunk_rows: int) -> Any:
         settings = self._settings
@@ -149,8 +148,8 @@ class GradientDescent:
 
     @property
     def n_finished_epochs(self) -> int:
-        """Epochs trained, scored and logged so far."""
-        return self._n_recorded
+        """Epochs trained and scored so far."""
+        return int(self._states[0]["n_scored"])
 
     @property
     def has_diverged(self) -> bool:
@@ -182,11 +181,15 @@ class GradientDescent:
             The loss or a parameter became infinite or NaN.
         """
         run_epochs = kernels.run_epochs.specialise(self._specialisation)
-        with team_of(self._n_threads, self._abandon) as team:
-            self._run_with(team, run_epochs, log)
+        try:
+            with team_of(self._n_threads, self._abandon) as team:
+                self._run_with(team, run_epochs, log)
+        finally:
+            # What is left to record where an interrupt has come while it was done.
+            self._record(log)
         if self.has_diverged:
             raise FloatingPointError(
-                f"the loss or a parameter became infinite or NaN in epoch {self._n_recorded}: "
+                f"the loss or a parameter became infinite or NaN in epoch {self.n_finished_epochs}: "
                 f"learning_rate={self._settings.learning_rate!r} is too large for these features "
                 f"in {self._problem.dtype.name}; the last finite parameters are kept"
             )
@@ -211,9 +214,7 @@ class GradientDescent:
 
     def _record(self, log: EpochLog) -> None:
         """Tell the log of epochs that have been finished since the last time."""
-        n_finished = int(self._states[0]["n_scored"])
-        places = np.arange(self._n_recorded, n_finished) % len(self._losses)
-        self._n_recorded = n_finished
+        places = np.arange(log.n_epochs, self.n_finished_epochs) % len(self._losses)
         log.record(self._losses[places], self._accuracies[places])
 
     def _call(self, run_epochs: Any, row_budget: int, thread: int, n_threads: int) -> int:
