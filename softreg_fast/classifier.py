@@ -27,14 +27,16 @@ from .definitions import FloatArray, Link, Model
 from .encoding import check_classes, encode, encode_known, weigh_rows
 from .fit_monitor import FitMonitor
 from .held_out import HeldOut, split
-from .parameters import Parameters, check_parameters
+from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
 from .prediction import decide, predict, predict_sparse
 from .problem import Problem, check_features, check_sparse_features
-from .solvers.lbfgs import minimise
-from .solvers.solution import Solution, gradient_norm
+from .solvers import lbfgs, newton
+from .solvers.exact import Minimum
+from .solvers.solution import Quality, Solution, judge
 from .solvers.stochastic import descend, sharpen
 from .solvers.stream import advance, begin_stream
 from .threads import check_n_threads
+from .validation import check_number
 
 # Kernels look for numbers that aren't finite.
 _CHECKS: dict[str, Any] = {
@@ -67,9 +69,10 @@ def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _learns_in_blocks(classifier: Any) -> bool:
-    if classifier.solver == "lbfgs":
+    if classifier.solver in EXACT_SOLVERS:
         raise AttributeError(
-            "partial_fit is not there with solver='lbfgs': it must be 'sgd' or 'auto'"
+            f"partial_fit is not there with solver={classifier.solver!r}: it must be 'sgd' or "
+            "'auto'"
         )
     return True
 
@@ -95,17 +98,23 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
     link : {"identity", "sigmoid"}, default="identity"
         What is taken of the linear function before the softmax. With the sigmoid no loss can fall
         below ``log(1 + (n_classes - 1) / e)``, and the objective isn't convex.
-    solver : {"auto", "lbfgs", "sgd"}, default="auto"
-        "lbfgs" is exact. "sgd" is mini-batch gradient descent: fast on many rows, within a percent
-        of the lowest objective as a rule. "auto" takes "lbfgs" but with ``l1_ratio > 0`` or where
-        ``n_samples * n_features * n_classes`` is above 1e10.
+    solver : {"auto", "newton", "lbfgs", "sgd"}, default="auto"
+        "newton" and "lbfgs" are exact; the first needs few passes over the rows, the identity link,
+        and room for second derivatives, ``8 * n_classes * n_features ** 2`` bytes, which may be 256
+        MiB at most.
+        "sgd" is mini-batch gradient descent: fast on many rows, within a percent of the lowest
+        objective as a rule. "auto" takes "newton" with the identity link where it has room, else
+        "lbfgs"; but "sgd" with ``l1_ratio > 0``, held-out rows, or where
+        ``n_samples * n_features * n_classes`` is above 1e11 or 1e10.
     fit_intercept : bool, default=True
     tol : float, default=1e-4
-        "lbfgs" stops when no component of the gradient of the objective, divided by `C` and by the
-        sum of the rows' weights, is larger. "sgd" stops when the objective, or the loss of held-out
-        rows, has not fallen by this share of it for `n_iter_no_change` epochs.
+        Exact solvers stop when no component of the gradient of the objective, divided by `C` and by
+        the sum of the rows' weights, is larger. "sgd" stops when the objective, or the loss of
+        held-out rows, has not fallen by this share of it for `n_iter_no_change` epochs.
+    gap_tol : float, default=None
+        Exact solvers stop when `gap_` is not larger, instead of by `tol`.
     max_iter : int, default=None
-        At most so many iterations or epochs; None is 1,000 for "lbfgs" and 100 for "sgd".
+        At most so many iterations or epochs; None is 100 for "sgd" and 1,000 for the others.
     class_weight : dict or "balanced", default=None
         Factors of the rows' weights by class; "balanced" is inversely proportional to the classes'
         weighted numbers of rows.
@@ -168,7 +177,11 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
     link_ : str
         The link that was fitted.
     converged_ : bool
-        Whether `tol` was reached.
+        Whether `tol` or `gap_tol` was reached.
+    gap_ : float
+        A proven bound of ``(objective - optimum) / objective``, by the dual problem. NaN with the
+        sigmoid link, whose objective isn't convex, and with ``C=np.inf``: there it is only known
+        how small the gradient is. Not after `partial_fit`.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If the features had names.
@@ -190,6 +203,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
     validation_curve_: FloatArray | None
     link_: str
     converged_: bool
+    gap_: float
 
     def __init__(
         self,
@@ -200,6 +214,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         solver: str = "auto",
         fit_intercept: bool = True,
         tol: float = 1e-4,
+        gap_tol: float | None = None,
         max_iter: int | None = None,
         class_weight: Any = None,
         learning_rate: Any = "auto",
@@ -223,6 +238,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         self.solver = solver
         self.fit_intercept = fit_intercept
         self.tol = tol
+        self.gap_tol = gap_tol
         self.max_iter = max_iter
         self.class_weight = class_weight
         self.learning_rate = learning_rate
@@ -271,10 +287,10 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative; 1 for None. A whole number counts as so many
-            repetitions of the row: exactly for "lbfgs" and full batches, else on average.
+            repetitions of the row: exactly for exact solvers and full batches, else on average.
         X_val : array-like of shape (n_samples_val, n_features), default=None
             Held-out rows: "sgd" stops by their loss and keeps the best epoch's model. They take the
-            place of those that `early_stopping` holds out. Not for "lbfgs".
+            place of those that `early_stopping` holds out. Not for exact solvers.
         y_val : array-like of shape (n_samples_val,), default=None
             Their labels, of the classes in `y`.
         sample_weight_val : array-like of shape (n_samples_val,), default=None
@@ -302,7 +318,9 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         n_columns = self._count_columns(classes)
         holds_out = parameters.early_stopping or X_val is not None
         n_products = problem.n_elements * n_columns
-        solver = parameters.choose_solver(n_products, holds_out=holds_out)
+        solver = parameters.choose_solver(
+            n_products, problem.features.shape[1], n_columns, holds_out=holds_out
+        )
         held_out_rows: Problem | None = None
         if X_val is not None or y_val is not None or sample_weight_val is not None:
             if solver != "sgd":
@@ -347,6 +365,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                 monitor if monitor.is_needed else None,
                 held_out,
             )
+        quality = self._judge(problem, solution)
         attributes = self._attributes_of(problem, (solution.weights, solution.bias), classes)
         self.__dict__.update(
             **attributes,
@@ -354,11 +373,12 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             loss_curve_=solution.objectives,
             validation_curve_=None if held_out is None else np.array(held_out.losses),
             converged_=solution.converged,
+            gap_=quality.gap,
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
         if not (solution.converged or monitor.was_stopped_by_callback):
-            self._warn(solver, problem, solution)
+            self._warn(solver, solution, quality)
         return self
 
     def _count_columns(self, classes: npt.NDArray[Any]) -> int:
@@ -366,7 +386,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
 
     def _solve(
         self,
-        solver: str,
+        solver: Solver,
         problem: Problem,
         parameters: Parameters,
         start: Model,
@@ -374,9 +394,11 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         monitor: FitMonitor | None,
         held_out: HeldOut | None,
     ) -> Solution:
-        if solver == "lbfgs":
+        if solver in EXACT_SOLVERS:
+            minimise = {"newton": newton.minimise, "lbfgs": lbfgs.minimise}[solver]
             exact = replace(problem, dtype=np.dtype(np.float64))
-            return minimise(exact, parameters.lbfgs_settings(), *start, self.n_threads, monitor)
+            exact_settings = parameters.exact_settings(solver)
+            return minimise(exact, exact_settings, *start, self.n_threads, monitor)
         seed = int(source.randint(np.iinfo(np.int64).max, dtype=np.int64))
         n_samples, n_features = problem.features.shape
         settings = parameters.descent_settings(
@@ -405,19 +427,30 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                 "use a smaller one or 'auto', or scale the features"
             ) from error
 
-    def _warn(self, solver: str, problem: Problem, solution: Solution) -> None:
-        norm = gradient_norm(
+    def _judge(self, problem: Problem, solution: Solution) -> Quality:
+        if isinstance(solution, Minimum):
+            return Quality(solution.gradient_norm, solution.gap)
+        return judge(
             problem,
             solution.weights,
             solution.bias,
             fit_intercept=bool(self.fit_intercept),
             n_threads=self.n_threads,
         )
+
+    def _warn(self, solver: str, solution: Solution, quality: Quality) -> None:
         iterations = "epochs" if solver == "sgd" else "iterations"
-        above = "" if solver == "sgd" else f", above tol={self.tol!r}"
+        norm = f"the largest component of the gradient is {quality.gradient_norm:.3g}"
+        gap, remedy = "", "tol"
+        if not np.isnan(quality.gap):
+            gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
+        if self.gap_tol is not None:
+            gap, remedy = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
+        elif solver != "sgd":
+            norm += f", above tol={self.tol!r}"
         warnings.warn(
-            f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} the "
-            f"largest component of the gradient is {norm:.3g}{above}; increase max_iter or tol",
+            f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} "
+            f"{norm}{gap}; increase max_iter or {remedy}",
             ConvergenceWarning,
             stacklevel=5,
         )
@@ -539,7 +572,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             converged_=False,
             _stream=stream,
         )
-        for name in ("loss_curve_", "validation_curve_"):
+        for name in ("loss_curve_", "validation_curve_", "gap_"):
             self.__dict__.pop(name, None)
         return self
 
@@ -728,3 +761,91 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             logarithms = cast(FloatArray, log_softmax(values, axis=1))
         self._refuse_overflow(logarithms)
         return logarithms
+
+    def to_sklearn(self) -> Any:
+        """A fitted `sklearn.linear_model.LogisticRegression` with the same probabilities.
+
+        For tools that know scikit-learn's own estimators, such as converters to ONNX and PMML.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+
+        Raises
+        ------
+        ValueError
+            The model has the sigmoid link.
+        """
+        from .export import to_logistic_regression
+
+        check_is_fitted(self)
+        return to_logistic_regression(self)
+
+    def summary(
+        self, X: Any, y: Any, sample_weight: Any = None, *, confidence: float = 0.95
+    ) -> Any:
+        """Standard errors of the coefficients, from the rows that were fitted.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            As given to `fit`. Weights, those by class too, count as numbers of rows.
+        confidence : float, default=0.95
+            Of the intervals, above 0 and below 1.
+
+        Returns
+        -------
+        softreg_fast.inference.Summary
+            Coefficients, standard errors, z, p, and intervals; its text is a table. Without a
+            penalty, of the differences to the first class, as statsmodels' `MNLogit` gives them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not allowed; or there is no theory: with the sigmoid link, an L1 penalty,
+            singular second derivatives, or a model that isn't at the optimum of these rows.
+
+        Notes
+        -----
+        With an L2 penalty the errors are those about the penalised optimum (a sandwich of second
+        derivatives and squared first ones): they don't say how far the penalty has drawn the
+        coefficients to zero.
+        """
+        from .inference import summarise
+
+        check_is_fitted(self)
+        parameters = self._check_parameters()
+        confidence = check_number("confidence", confidence, above=0.0, below=1.0)
+        for name, value, is_refused, wanted in [
+            ("link", self.link_, self.link_ != "identity", "'identity'"),
+            ("l1_ratio", self.l1_ratio, self.l1_ratio != 0.0, "0"),
+        ]:
+            if is_refused:
+                raise ValueError(
+                    f"there are no standard errors with {name}={value!r}: it must be {wanted}"
+                )
+        X, y = validate_data(self, X, y, reset=False, **_CHECKS)
+        features = _check_features("X", X)
+        targets = encode_known("y", y, self.classes_)
+        weights = weigh_rows(
+            "sample_weight", sample_weight, self.class_weight, y, self.classes_, targets
+        )
+        double = np.dtype(np.float64)
+        problem = Problem(
+            features, targets, len(self.classes_), "identity", double, weights,
+            **parameters.penalties,
+        )  # fmt: skip
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{place}" for place in range(features.shape[1])]
+        return summarise(
+            problem,
+            self.coef_.T.astype(double),
+            self.intercept_.astype(double),
+            fit_intercept=bool(self.fit_intercept),
+            classes=self.classes_.tolist(),
+            names=[str(name) for name in names],
+            confidence=confidence,
+        )

@@ -36,7 +36,8 @@ _GRADIENTS_BYTES = 1 << 21
 _MOST_TILES_IN_A_CHUNK = 64
 
 
-def _round_up(number: int, multiple: int) -> int:
+def round_up(number: int, multiple: int) -> int:
+    """The number, or the next multiple above it."""
     return -(-number // multiple) * multiple
 
 
@@ -96,7 +97,7 @@ def pack_parameters(
     """
     n_features, n_columns = weights.shape
     lanes = specialisation.lanes
-    shape = _round_up(n_columns, specialisation.classes), _round_up(n_features, lanes) + lanes
+    shape = round_up(n_columns, specialisation.classes), round_up(n_features, lanes) + lanes
     parameters = aligned_zeros(shape, specialisation.dtype)
     fill_parameters(weights, bias, specialisation, parameters)
     return parameters
@@ -157,25 +158,25 @@ def choose_cuts(
     itemsize = parameters.itemsize
     numbers_per_row = 2 * len(parameters) + 2
     if specialisation.transposes:
-        numbers_per_row += _round_up(n_features, lanes)
+        numbers_per_row += round_up(n_features, lanes)
     features_bytes = itemsize * n_features
     most_rows = min(_LOGITS_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes)
     if specialisation.transposes or specialisation.in_place:
         most_rows = max(most_rows, min(_COLUMN_ROWS, _COLUMNS_BYTES // features_bytes))
     if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
         tile_rows = _share(batch_size, most_rows, lanes)
-        return Cuts(tile_rows, _round_up(batch_size, tile_rows), 1)
+        return Cuts(tile_rows, round_up(batch_size, tile_rows), 1)
     most_chunks = min(_MOST_CHUNKS, max(_GRADIENTS_BYTES // parameters.nbytes, 4))
     rows = max(min(_CHUNK_ROWS, -(-batch_size // 2)), -(-batch_size // most_chunks))
     tile_rows = _share(rows, most_rows, lanes)
-    chunk_rows = min(_round_up(rows, tile_rows), _MOST_TILES_IN_A_CHUNK * tile_rows)
+    chunk_rows = min(round_up(rows, tile_rows), _MOST_TILES_IN_A_CHUNK * tile_rows)
     return Cuts(tile_rows, chunk_rows, min(most_chunks, -(-batch_size // chunk_rows)))
 
 
 def _share(n_rows: int, most_rows: int, lanes: int) -> int:
     """Rows of equal tiles that are multiples of the lanes."""
     most_rows = max(min(most_rows, _MOST_TILE_ROWS), _FEWEST_TILE_ROWS)
-    return _round_up(-(-n_rows // -(-n_rows // most_rows)), lanes)
+    return round_up(-(-n_rows // -(-n_rows // most_rows)), lanes)
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,7 @@ def make_workspace(
     feature_tiles = feature_weights = None
     windows = choose_windows(row_bytes)
     n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
-    padded = _round_up(n_features, specialisation.lanes)
+    padded = round_up(n_features, specialisation.lanes)
     if specialisation.transposes or specialisation.in_place:
         n_numbers = max(n_numbers, padded)
     if specialisation.transposes:

@@ -6,8 +6,10 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from .definitions import Link
 from .solvers.descent import FeatureScaling, Method, ProximalSettings, Schedule
-from .solvers.lbfgs import LbfgsSettings
+from .solvers.exact import ExactSettings
+from .solvers.newton import has_room
 from .threads import check_n_threads
 from .validation import (
     check_choice,
@@ -17,15 +19,16 @@ from .validation import (
     check_random_state,
 )
 
-Solver = Literal["lbfgs", "sgd"]
+Solver = Literal["newton", "lbfgs", "sgd"]
 
 LINKS = ("identity", "sigmoid")
-_SOLVERS = ("auto", "lbfgs", "sgd")
+_SOLVERS = ("auto", "newton", "lbfgs", "sgd")
+EXACT_SOLVERS = ("newton", "lbfgs")
 _SCHEDULES = ("auto", "invscaling")
 _SCALINGS = ("auto", "none", "standard", "whiten")
 _EPOCHS, _ITERATIONS = 100, 1_000
 # Products in a pass from which an exact solver takes minutes.
-_MOST_PRODUCTS_OF_EXACT_SOLVERS = 10_000_000_000
+_MOST_PRODUCTS = {"newton": 100_000_000_000, "lbfgs": 10_000_000_000}
 _MOST_ROWS_OF_A_FULL_BATCH = 1_000
 _BATCHES_PER_EPOCH = 128
 _SMALLEST_BATCH, _LARGEST_BATCH, _LARGEST_SPARSE_BATCH = 16, 1_024, 64
@@ -42,9 +45,11 @@ class Parameters:
 
     C: float
     l1_ratio: float
+    link: Link
     solver: Solver | None
     fit_intercept: bool
     tol: float
+    gap_tol: float | None
     max_iter: int | None
     schedule: Schedule
     learning_rate: float | None
@@ -64,25 +69,46 @@ class Parameters:
         """Those of a problem, under their names."""
         return {"l2_penalty": (1.0 - self.l1_ratio) / self.C, "l1_penalty": self.l1_ratio / self.C}
 
-    def choose_solver(self, n_products: int, *, holds_out: bool) -> Solver:
-        """The solver, given the multiplications of a pass and whether rows are held out."""
+    def choose_solver(
+        self, n_products: int, n_features: int, n_columns: int, *, holds_out: bool
+    ) -> Solver:
+        """The solver.
+
+        Parameters
+        ----------
+        n_products : int
+            Multiplications of a pass over the rows.
+        n_features, n_columns : int
+            Of the model.
+        holds_out : bool
+            Whether rows are held out.
+        """
+        newton_fits = has_room(n_features, n_columns)
+        if self.solver == "newton" and not newton_fits:
+            raise ValueError(
+                f"solver='newton' is not allowed with {n_features} features and {n_columns} "
+                "columns of coefficients, whose second derivatives would take more than 256 MiB: "
+                "it must be 'lbfgs', 'sgd' or 'auto'"
+            )
         if self.solver is not None:
             return self.solver
-        is_exact = (
-            self.l1_ratio == 0.0 and not holds_out and n_products <= _MOST_PRODUCTS_OF_EXACT_SOLVERS
-        )
-        return "lbfgs" if is_exact else "sgd"
+        exact: Solver = "newton" if newton_fits and self.link == "identity" else "lbfgs"
+        if self.gap_tol is not None:
+            return exact
+        is_exact = self.l1_ratio == 0.0 and not holds_out and n_products <= _MOST_PRODUCTS[exact]
+        return exact if is_exact else "sgd"
 
     def count_iterations(self, solver: Solver) -> int:
         """How many iterations there are at most."""
-        return self.max_iter or (_ITERATIONS if solver == "lbfgs" else _EPOCHS)
+        return self.max_iter or (_EPOCHS if solver == "sgd" else _ITERATIONS)
 
-    def lbfgs_settings(self) -> LbfgsSettings:
-        """Settings of the exact solver."""
-        return LbfgsSettings(
+    def exact_settings(self, solver: Solver) -> ExactSettings:
+        """Settings of an exact solver."""
+        return ExactSettings(
             tolerance=self.tol,
-            max_iterations=self.count_iterations("lbfgs"),
+            max_iterations=self.count_iterations(solver),
             fit_intercept=self.fit_intercept,
+            gap_tolerance=self.gap_tol,
         )
 
     def descent_settings(
@@ -188,7 +214,7 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     TypeError, ValueError
         One is not allowed; the message names it.
     """
-    check_choice("link", given["link"], LINKS)
+    link = cast(Link, check_choice("link", given["link"], LINKS))
     check_flag("warm_start", given["warm_start"])
     check_n_threads("n_threads", given["n_threads"])
     if given["random_state"] is not np.random:  # which scikit-learn takes for None
@@ -197,29 +223,41 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     solver = _none_if_auto(check_choice("solver", given["solver"], _SOLVERS))
     feature_scaling = check_choice("feature_scaling", given["feature_scaling"], _SCALINGS)
     if l1_ratio > 0.0:
-        if solver == "lbfgs":
+        if solver in EXACT_SOLVERS:
             raise ValueError(
-                f"l1_ratio={l1_ratio!r} is not allowed with solver='lbfgs': it must be 0, or the "
-                "solver 'sgd' or 'auto'"
+                f"l1_ratio={l1_ratio!r} is not allowed with solver={solver!r}: it must be 0, or "
+                "the solver 'sgd' or 'auto'"
             )
         if feature_scaling == "whiten":
             raise ValueError(
                 f"feature_scaling='whiten' is not allowed with l1_ratio={l1_ratio!r}: it must be "
                 "'auto', 'standard' or 'none', or l1_ratio must be 0"
             )
-    early_stopping = check_flag("early_stopping", given["early_stopping"])
-    if early_stopping and solver == "lbfgs":
+    if link == "sigmoid" and solver == "newton":
         raise ValueError(
-            "early_stopping=True is not allowed with solver='lbfgs': it must be False, or the "
+            "link='sigmoid' is not allowed with solver='newton', for its objective isn't convex: "
+            "it must be 'identity', or the solver 'lbfgs', 'sgd' or 'auto'"
+        )
+    early_stopping = check_flag("early_stopping", given["early_stopping"])
+    if early_stopping and solver in EXACT_SOLVERS:
+        raise ValueError(
+            f"early_stopping=True is not allowed with solver={solver!r}: it must be False, or the "
             "solver 'sgd' or 'auto'"
         )
+    C = check_number("C", given["C"], above=0.0, allow_infinity=True)
+    gap_tol = given["gap_tol"]
+    if gap_tol is not None:
+        gap_tol = check_number("gap_tol", gap_tol, above=0.0, alternative="None")
+        _refuse_gap_tol(gap_tol, solver, link, C, l1_ratio, early_stopping)
     schedule, learning_rate = _check_learning_rate(given["learning_rate"])
     return Parameters(
-        C=check_number("C", given["C"], above=0.0, allow_infinity=True),
+        C=C,
         l1_ratio=l1_ratio,
+        link=link,
         solver=solver,
         fit_intercept=check_flag("fit_intercept", given["fit_intercept"]),
         tol=check_number("tol", given["tol"], minimum=0.0),
+        gap_tol=gap_tol,
         max_iter=_check_count("max_iter", given["max_iter"]),
         schedule=schedule,
         learning_rate=learning_rate,
@@ -236,6 +274,26 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
         n_samples_total=_check_count("n_samples_total", given["n_samples_total"]),
         verbose=_check_verbose(given["verbose"]),
     )
+
+
+def _refuse_gap_tol(
+    gap_tol: float,
+    solver: Solver | None,
+    link: Link,
+    C: float,
+    l1_ratio: float,
+    early_stopping: bool,
+) -> None:
+    """Raise ValueError if there is no bound of the gap, or nobody to keep it."""
+    reason = None
+    if solver == "sgd" or early_stopping or l1_ratio > 0.0:
+        reason = "the solver 'sgd', which can't stop by it"
+    elif link != "identity":
+        reason = f"link={link!r}, whose objective isn't convex"
+    elif np.inf == C:
+        reason = "C=inf, without a penalty"
+    if reason is not None:
+        raise ValueError(f"gap_tol={gap_tol!r} is not allowed with {reason}: it must be None")
 
 
 def _check_count(name: str, value: Any) -> int | None:

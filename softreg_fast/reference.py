@@ -25,6 +25,7 @@ the first having the logit zero.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -638,3 +639,47 @@ def _share_of_step(n_steps: FloatArray | int) -> FloatArray | float:
     """Of an average whose weights grow as the square of the steps; `n_steps` are done."""
     number = n_steps + 1
     return number**2 / (number * (number + 1) * (2 * number + 1) / 6)
+
+
+def sum_features(
+    features: FloatArray,
+    targets: npt.NDArray[Any],
+    sample_weight: FloatArray,
+    n_classes: int,
+    origin: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Weighted sums of the features of each class, and of all squares.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,)
+    n_classes : int
+    origin : ndarray of shape (n_features,)
+        What the features are taken less.
+
+    Returns
+    -------
+    by_class : ndarray of shape (n_classes, n_features)
+    squares : ndarray of shape (n_features,)
+    """
+    centred = features - origin
+    membership = np.arange(n_classes)[:, None] == targets
+    return (membership * sample_weight) @ centred, sample_weight @ centred**2
+
+
+def weigh_squares(features: FloatArray, all_weights: FloatArray) -> FloatArray:
+    """``features.T @ (weights * features)`` for sets of weights of the rows.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+    all_weights : ndarray of shape (n_sets, n_rows)
+
+    Returns
+    -------
+    ndarray of shape (n_sets, n_features, n_features)
+    """
+    squares: FloatArray = np.einsum("if,si,ig->sfg", features, all_weights, features)
+    return squares

@@ -8,6 +8,7 @@ import scipy.sparse
 from scipy.linalg import eigh
 
 from .definitions import FloatArray
+from .feature_sums import sum_features
 from .problem import Problem
 
 _NUMBERS_PER_BLOCK = 1 << 20
@@ -53,27 +54,12 @@ def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Flo
         squares overflow.
     """
     with np.errstate(all="ignore"):
-        return _moments(problem, center=center)
-
-
-def _moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
-    n_features = problem.features.shape[1]
-    total = problem.total_weight
-    if problem.is_sparse:
-        return _sparse_moments(problem, center=center)
-    means = np.zeros(n_features)
-    if center:
-        for block, weights in _blocks(problem):
-            means += weights @ block
-        means /= total
-    variances = np.zeros(n_features)
-    for block, weights in _blocks(problem):
-        deviations = np.subtract(block, means, out=block)
-        variances += weights @ np.square(deviations, out=block)
-    variances /= total
-    rounding = len(problem.features) * _EPSILON * np.abs(means)
-    variances[(variances <= rounding**2) & np.isfinite(variances)] = 0.0
-    return means, variances
+        if problem.is_sparse:
+            return _sparse_moments(problem, center=center)
+        sums = sum_features(problem)
+        if center:
+            return sums.means, sums.variances
+        return np.zeros(len(sums.means)), sums.variances + sums.means**2
 
 
 def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:

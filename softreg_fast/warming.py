@@ -2,16 +2,17 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from .kernels.accumulate import accumulate
 from .kernels.epoch import run_epochs
 from .kernels.jit import EntryPoint, Specialisation, all_specialisations
 from .kernels.predict import predict
 from .kernels.proximal import descend
+from .kernels.squares import choose_squares_specialisation, weigh_squares
+from .kernels.sums import SumsSpecialisation, sum_rows
 from .problem import check_dtype
 
 _ENTRY_POINTS: tuple[EntryPoint[Specialisation], ...] = (run_epochs, predict, accumulate, descend)
@@ -49,18 +50,24 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
         A dtype is not allowed.
     """
     wanted = [check_dtype("dtypes", dtype) for dtype in dtypes]
-    jobs = [
-        (entry_point, specialisation)
-        for dtype in dict.fromkeys(wanted)
-        for specialisation in all_specialisations(np.dtype(dtype))
-        for entry_point in _ENTRY_POINTS
+    jobs: list[tuple[str, Callable[[], Any]]] = [
+        ("squares of features", partial(weigh_squares.specialise, choose_squares_specialisation()))
     ]
+    for dtype in dict.fromkeys(wanted):
+        jobs.append(
+            (f"{dtype.name}, sums", partial(sum_rows.specialise, SumsSpecialisation(dtype)))
+        )
+        jobs += [
+            (_describe(specialisation), partial(entry_point.specialise, specialisation))
+            for specialisation in all_specialisations(dtype)
+            for entry_point in _ENTRY_POINTS
+        ]
     started = time.perf_counter()
-    for done, (entry_point, specialisation) in enumerate(jobs, start=1):
+    for done, (description, compile_it) in enumerate(jobs, start=1):
         if verbose:
-            sys.stderr.write(f"\r{done}/{len(jobs)}  {_describe(specialisation):<55}")
+            sys.stderr.write(f"\r{done}/{len(jobs)}  {description:<55}")
             sys.stderr.flush()
-        entry_point.specialise(specialisation)
+        compile_it()
     if verbose:
         sys.stderr.write("\n")
     return time.perf_counter() - started

@@ -196,7 +196,9 @@ def test_warm_start_goes_on(make_data):
 def test_solver_is_chosen_by_what_is_wanted(make_data):
     X, y = make_data(300, 4, 3)
     exact = SoftmaxClassifier().fit(X, y)
-    assert exact.coef_.tolist() == SoftmaxClassifier(solver="lbfgs").fit(X, y).coef_.tolist()
+    assert exact.coef_.tolist() == SoftmaxClassifier(solver="newton").fit(X, y).coef_.tolist()
+    sigmoid, lbfgs = (SoftmaxClassifier(link="sigmoid", solver=name) for name in ("auto", "lbfgs"))
+    assert sigmoid.fit(X, y).coef_.tolist() == lbfgs.fit(X, y).coef_.tolist()
     for settings, arguments in [
         ({"l1_ratio": 0.1}, {}),
         ({"early_stopping": True}, {}),
@@ -210,7 +212,10 @@ def test_solver_is_chosen_by_what_is_wanted(make_data):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"solver": "adam"}, "solver='adam' is not allowed: it must be 'auto' or 'lbfgs' or 'sgd'"),
+        (
+            {"solver": "adam"},
+            "solver='adam' is not allowed: it must be 'auto' or 'newton' or 'lbfgs' or 'sgd'",
+        ),
         ({"l1_ratio": 1.5}, "l1_ratio=1.5 .* of at least 0 and of at most 1"),
         ({"l1_ratio": 0.5, "solver": "lbfgs"}, "l1_ratio=0.5 is not allowed with solver='lbfgs'"),
         ({"l1_ratio": 0.5, "feature_scaling": "whiten"}, "feature_scaling='whiten' is not allowed"),

@@ -9,7 +9,8 @@ from softreg_fast.accumulator import Accumulator
 from softreg_fast.problem import make_problem
 from softreg_fast.scaling import choose_scaling, weighted_moments
 from softreg_fast.solvers.descent import ProximalSettings
-from softreg_fast.solvers.lbfgs import LbfgsSettings, minimise
+from softreg_fast.solvers.exact import ExactSettings
+from softreg_fast.solvers.lbfgs import minimise
 from softreg_fast.solvers.proximal import ProximalDescent
 from softreg_fast.solvers.stochastic import sharpen
 from softreg_fast.solvers.stream import advance, begin_stream
@@ -379,5 +380,5 @@ def test_automatic_stream_comes_close_to_the_lowest_objective(make_data):
     problem = _problem(make_data, n_samples=8000, l1_penalty=0.0)
     settings = replace(SETTINGS, schedule="auto", learning_rate=None, n_epochs=1, method="averaged")
     weights, bias = _average_of_blocks(problem, settings, 500, 8000).model
-    lowest = minimise(problem, LbfgsSettings(1e-8, 1000), np.zeros((6, 3)), np.zeros(3)).objective
+    lowest = minimise(problem, ExactSettings(1e-8, 1000), np.zeros((6, 3)), np.zeros(3)).objective
     assert lowest < _objective(problem, weights, bias) < 1.01 * lowest

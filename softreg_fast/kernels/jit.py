@@ -7,7 +7,7 @@ never for what a caller happens to pass, and kept on disk (`disk_cache.py`).
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Generic, Literal, TypeVar
@@ -292,7 +292,7 @@ def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
     return silent
 
 
-AnySpecialisation = TypeVar("AnySpecialisation", Specialisation, SparseSpecialisation)
+AnySpecialisation = TypeVar("AnySpecialisation", bound=Hashable)
 
 
 class EntryPoint(Generic[AnySpecialisation]):

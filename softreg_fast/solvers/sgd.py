@@ -189,9 +189,10 @@ class GradientDescent:
             self._record(log)
         if self.has_diverged:
             raise FloatingPointError(
-                f"the loss or a parameter became infinite or NaN in epoch {self.n_finished_epochs}: "
-                f"learning_rate={self._settings.learning_rate!r} is too large for these features "
-                f"in {self._problem.dtype.name}; the last finite parameters are kept"
+                "the loss or a parameter became infinite or NaN in epoch "
+                f"{self.n_finished_epochs}: learning_rate={self._settings.learning_rate!r} is too "
+                f"large for these features in {self._problem.dtype.name}; the last finite "
+                "parameters are kept"
             )
 
     def _abandon(self) -> None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..certificate import bound_gap, can_certify
 from ..definitions import FloatArray
 from ..evaluation import accumulator_of
+from ..feature_sums import sum_features
 from ..problem import Problem
 
 
@@ -35,20 +37,38 @@ class Solution:
         return len(self.objectives)
 
 
-def gradient_norm(
+@dataclass(frozen=True)
+class Quality:
+    """How good a model is.
+
+    Attributes
+    ----------
+    gradient_norm : float
+        The largest absolute component of the objective's gradient, per unit of weight; with an L1
+        penalty, of the shortest subgradient.
+    gap : float
+        See `certificate.bound_gap`.
+    """
+
+    gradient_norm: float
+    gap: float
+
+
+def judge(
     problem: Problem,
     weights: FloatArray,
     bias: FloatArray,
     *,
     fit_intercept: bool,
     n_threads: int | None,
-) -> float:
-    """The largest absolute component of the objective's gradient, per unit of weight.
-
-    With an L1 penalty, of the shortest subgradient.
-    """
+) -> Quality:
+    """How good a model is; a pass over the rows tells."""
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         totals = accumulator.evaluate(weights, bias)
+    gap = float("nan")
+    if can_certify(problem):
+        sums = sum_features(problem, n_threads)
+        gap = bound_gap(problem, sums, totals, weights, bias, fit_intercept=fit_intercept)
     total_weight = problem.total_weight
     slopes = totals.weights_gradient
     slopes /= total_weight
@@ -58,6 +78,6 @@ def gradient_norm(
         at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
         slopes = np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
     largest = max(float(slopes.max()), -float(slopes.min()))
-    if not fit_intercept:
-        return largest
-    return max(largest, float(np.abs(totals.bias_gradient).max()) / total_weight)
+    if fit_intercept:
+        largest = max(largest, float(np.abs(totals.bias_gradient).max()) / total_weight)
+    return Quality(largest, gap)

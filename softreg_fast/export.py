@@ -1,0 +1,52 @@
+"""Fitted models as other packages' objects."""
+
+from typing import Any
+
+import numpy as np
+
+
+def to_logistic_regression(classifier: Any) -> Any:
+    """A fitted `sklearn.linear_model.LogisticRegression` with the probabilities of a classifier.
+
+    Parameters
+    ----------
+    classifier : SoftmaxClassifier
+        Fitted, with the identity link.
+
+    Returns
+    -------
+    sklearn.linear_model.LogisticRegression
+
+    Raises
+    ------
+    ValueError
+        The model has the sigmoid link.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if classifier.link_ != "identity":
+        raise ValueError(
+            f"a model with link={classifier.link_!r} has no equal among LogisticRegression's: it "
+            "must be 'identity'"
+        )
+    has_l1 = classifier.l1_ratio > 0.0
+    settings: dict[str, Any] = {"l1_ratio": classifier.l1_ratio} if has_l1 else {}
+    model = LogisticRegression(
+        C=classifier.C,
+        solver="saga" if has_l1 else "lbfgs",
+        fit_intercept=classifier.fit_intercept,
+        tol=classifier.tol,
+        max_iter=1_000,
+        class_weight=classifier.class_weight,
+        warm_start=classifier.warm_start,
+        random_state=classifier.random_state,
+        **settings,
+    )
+    model.classes_ = classifier.classes_.copy()
+    model.coef_ = classifier.coef_.copy()
+    model.intercept_ = classifier.intercept_.copy()
+    model.n_features_in_ = classifier.n_features_in_
+    model.n_iter_ = np.array([classifier.n_iter_], np.int32)
+    if hasattr(classifier, "feature_names_in_"):
+        model.feature_names_in_ = classifier.feature_names_in_.copy()
+    return model

@@ -1,0 +1,144 @@
+"""What of the features is needed beside passes over them: weighted sums, in one go."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from .definitions import FloatArray
+from .kernels.sums import SumsSpecialisation, sum_rows
+from .problem import Problem
+from .threads import count_threads_for_pass, row_workers
+
+# Rows that are summed by one thread: so many numbers, and no more blocks than that.
+_NUMBERS_PER_BLOCK = 1 << 18
+_MOST_BLOCKS = 64
+_NO_WEIGHTS = np.zeros(0)
+_EPSILON = float(np.finfo(np.float64).eps)
+# Of a mean square, what the mean's square may have: four digits are lost then.
+_LARGEST_SHARE = 1.0 - 1e-4
+
+
+@dataclass(frozen=True)
+class FeatureSums:
+    """Weighted sums over all rows.
+
+    Attributes
+    ----------
+    by_class : ndarray of shape (n_classes, n_features), float64
+        Of the features, for each class of the targets.
+    squares : ndarray of shape (n_features,), float64
+        Of the squared differences of the features to `origin`.
+    origin : ndarray of shape (n_features,), float64
+        Zeros for sparse features; else near enough to the means that squares don't drown what
+        differs.
+    class_weights : ndarray of shape (n_classes,), float64
+        The rows' weights.
+    n_samples : int
+    """
+
+    by_class: FloatArray
+    squares: FloatArray
+    origin: FloatArray
+    class_weights: FloatArray
+    n_samples: int
+
+    @cached_property
+    def total_weight(self) -> float:
+        """Of all rows."""
+        return float(self.class_weights.sum())
+
+    @cached_property
+    def means(self) -> FloatArray:
+        """Of the features."""
+        with np.errstate(all="ignore"):
+            means: FloatArray = self.by_class.sum(axis=0) / self.total_weight
+        return means
+
+    @cached_property
+    def variances(self) -> FloatArray:
+        """Of the features; zero where they differ by nothing but rounding."""
+        with np.errstate(all="ignore"):
+            distances = (self.means - self.origin) ** 2
+            variances: FloatArray = self.squares / self.total_weight - distances
+            least = np.maximum(self._rounding, self.n_samples * _EPSILON * distances)
+            variances[(variances <= least) & np.isfinite(variances)] = 0.0
+        return variances
+
+    @property
+    def _rounding(self) -> FloatArray:
+        """What may be left of the variance of a feature that is constant."""
+        return (self.n_samples * _EPSILON * self.means) ** 2
+
+    @property
+    def are_far_off(self) -> bool:
+        """Whether the origin is so far from the means that variances have lost many digits."""
+        with np.errstate(all="ignore"):
+            distances = (self.means - self.origin) ** 2
+            share = _LARGEST_SHARE * self.squares / self.total_weight
+            return bool(((distances > share) & (distances > self._rounding)).any())
+
+
+def sum_features(problem: Problem, n_threads: int | None = None) -> FeatureSums:
+    """Sums of a problem's features.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_threads : int or None, default=None
+        See `threads.count_threads`. The sums have the same bits for any number.
+    """
+    class_weights = np.bincount(
+        problem.targets, problem.sample_weight, minlength=problem.n_classes
+    ).astype(np.float64)
+    if problem.is_sparse:
+        return _sum_sparse(problem, class_weights)
+    sums = _sum_dense(problem, class_weights, problem.features[0].astype(np.float64), n_threads)
+    if sums.are_far_off:
+        sums = _sum_dense(problem, class_weights, sums.means, n_threads)
+    return sums
+
+
+def _sum_dense(
+    problem: Problem, class_weights: FloatArray, origin: FloatArray, n_threads: int | None
+) -> FeatureSums:
+    n_samples, n_features = problem.features.shape
+    weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
+    add = sum_rows.specialise(SumsSpecialisation(problem.features.dtype))
+
+    def sum_block(start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+        by_class = np.zeros((problem.n_classes, n_features))
+        squares = np.zeros(n_features)
+        add(problem.features, problem.targets, weights, origin, start, stop, by_class, squares)
+        return by_class, squares
+
+    block_rows = max(_NUMBERS_PER_BLOCK // n_features, -(-n_samples // _MOST_BLOCKS), 1)
+    n_blocks = -(-n_samples // block_rows)
+    if n_blocks == 1:
+        by_class, squares = sum_block(0, n_samples)
+    else:
+        n_useful = count_threads_for_pass(n_threads, problem.n_elements)
+        with row_workers(min(n_useful, n_blocks)) as workers:
+            sums = workers.run(sum_block, n_samples, block_rows)
+        by_class = np.sum([by_class for by_class, _ in sums], axis=0)
+        squares = np.sum([squares for _, squares in sums], axis=0)
+    with np.errstate(all="ignore"):  # what overflows is looked at by those who use it
+        by_class += class_weights[:, None] * origin
+    return FeatureSums(by_class, squares, origin, class_weights, n_samples)
+
+
+def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
+    n_samples, n_features = problem.features.shape
+    weights = problem.sample_weight
+    row_weights = np.ones(n_samples) if weights is None else weights
+    membership = np.zeros((n_samples, problem.n_classes))
+    membership[np.arange(n_samples), problem.targets] = row_weights
+    with np.errstate(all="ignore"):
+        by_class = np.ascontiguousarray((problem.features.T @ membership).T)
+        values = np.square(problem.features.data, dtype=np.float64)
+        matrix = csr_array(
+            (values, problem.features.indices, problem.features.indptr), problem.features.shape
+        )
+        squares = matrix.T @ row_weights
+    return FeatureSums(by_class, squares, np.zeros(n_features), class_weights, n_samples)

@@ -1,0 +1,194 @@
+"""What exact solvers have in common: settings, what they find, and the objective."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..accumulator import Accumulator, Totals
+from ..certificate import bound_gap
+from ..definitions import FloatArray
+from ..feature_sums import FeatureSums
+from ..problem import Problem
+from ..sparse_accumulator import SparseAccumulator
+from .curvature import Coordinates
+from .solution import Solution
+
+
+@dataclass(frozen=True)
+class ExactSettings:
+    """How to minimise.
+
+    Attributes
+    ----------
+    tolerance : float
+        Of the largest absolute component of the gradient of the objective divided by the sum of the
+        rows' weights.
+    max_iterations : int
+    fit_intercept : bool
+        The bias stays as it is at the start otherwise.
+    gap_tolerance : float or None
+        Of a bound of (objective - optimum) / objective, in place of `tolerance`.
+    """
+
+    tolerance: float
+    max_iterations: int
+    fit_intercept: bool = True
+    gap_tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Minimum(Solution):
+    """A solution, and how good it is.
+
+    Attributes
+    ----------
+    objective : float
+        The objective of the problem, divided by the sum of the rows' weights.
+    gradient_norm : float
+        The largest absolute component of its gradient with respect to weights and, if it was
+        fitted, bias.
+    gap : float
+        See `certificate.bound_gap`.
+    """
+
+    objective: float
+    gradient_norm: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model, where the objective was evaluated, per unit of weight.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    totals : Totals
+        Of the rows.
+    objective : float
+    weights_gradient : ndarray of shape (n_features, n_columns)
+    bias_gradient : ndarray of shape (n_columns,)
+    gradient_norm : float
+        The largest absolute component.
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    totals: Totals
+    objective: float
+    weights_gradient: FloatArray
+    bias_gradient: FloatArray
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point in some coordinates, and the derivatives by them.
+
+    Attributes
+    ----------
+    point : Point
+    variables, gradient : ndarrays of shape (n_unknowns, n_columns)
+    """
+
+    point: Point
+    variables: FloatArray
+    gradient: FloatArray
+
+
+class Objective:
+    """The objective of a problem without an L1 penalty, for one model after another.
+
+    Parameters
+    ----------
+    problem : Problem
+    accumulator : Accumulator or SparseAccumulator
+        Of this problem.
+    sums : FeatureSums
+        Of its features.
+    settings : ExactSettings
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        accumulator: Accumulator | SparseAccumulator,
+        sums: FeatureSums,
+        settings: ExactSettings,
+    ) -> None:
+        self._problem = problem
+        self._accumulator = accumulator
+        self._sums = sums
+        self._settings = settings
+        self._total_weight = problem.total_weight
+        self.penalty = problem.l2_penalty / self._total_weight
+
+    def evaluate(self, weights: FloatArray, bias: FloatArray) -> Point:
+        """The objective and its gradient."""
+        totals = self._accumulator.evaluate(weights, bias)
+        objective = totals.loss / self._total_weight
+        weights_gradient = totals.weights_gradient / self._total_weight
+        if self.penalty > 0.0:
+            objective += 0.5 * self.penalty * float(np.vdot(weights, weights))
+            weights_gradient += self.penalty * weights
+        bias_gradient = totals.bias_gradient / self._total_weight
+        largest = float(np.abs(weights_gradient).max())
+        if self._settings.fit_intercept:
+            largest = max(largest, float(np.abs(bias_gradient).max()))
+        return Point(weights, bias, totals, objective, weights_gradient, bias_gradient, largest)
+
+    def evaluate_at(
+        self, coordinates: Coordinates, variables: FloatArray, fixed_bias: FloatArray
+    ) -> Place:
+        """The objective and its gradient at a point in coordinates."""
+        point = self.evaluate(*coordinates.model_of(variables, fixed_bias))
+        gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
+        return Place(point, variables, gradient)
+
+    def bound_gap(self, point: Point) -> float:
+        """See `certificate.bound_gap`."""
+        return bound_gap(
+            self._problem,
+            self._sums,
+            point.totals,
+            point.weights,
+            point.bias,
+            fit_intercept=self._settings.fit_intercept,
+        )
+
+    def is_optimal(self, point: Point) -> bool:
+        """Whether the point satisfies the tolerance."""
+        if self._settings.gap_tolerance is not None:
+            return self.bound_gap(point) <= self._settings.gap_tolerance
+        return point.gradient_norm <= self._settings.tolerance
+
+    def minimum_of(self, point: Point, objectives: list[float]) -> Minimum:
+        """The result, if the solver ends at a point."""
+        return Minimum(
+            point.weights,
+            point.bias,
+            np.array(objectives),
+            self.is_optimal(point),
+            point.objective,
+            point.gradient_norm,
+            self.bound_gap(point),
+        )
+
+
+def check_penalty(problem: Problem) -> None:
+    """Raise ValueError if the penalty per unit of weight is not finite."""
+    penalty = problem.l2_penalty / problem.total_weight
+    if not np.isfinite(penalty):
+        raise ValueError(
+            f"the penalty, {penalty:g} per unit of weight, is not finite: use a larger C"
+        )
+
+
+def check_start(point: Point) -> None:
+    """Raise ValueError if the objective or its gradient overflows at the start."""
+    if not np.isfinite([point.objective, point.gradient_norm]).all():
+        raise ValueError(
+            f"the objective at the start is {point.objective} and the largest component of its "
+            f"gradient {point.gradient_norm}: scale the features, or start elsewhere"
+        )

@@ -1,0 +1,269 @@
+"""Exact solvers against optima found by others, and their certificates."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import scale
+
+from softreg_fast import SoftmaxClassifier, reference
+from softreg_fast.certificate import bound_gap
+from softreg_fast.evaluation import accumulator_of
+from softreg_fast.feature_sums import sum_features
+from softreg_fast.parameters import check_parameters
+from softreg_fast.problem import make_problem
+from softreg_fast.scaling import weighted_moments
+from softreg_fast.solvers import lbfgs, newton
+from softreg_fast.solvers.exact import ExactSettings
+from softreg_fast.solvers.stochastic import descend
+
+DOUBLE = np.dtype(np.float64)
+
+
+def _load_synthetic(return_X_y):
+    features, targets = make_classification(
+        2000, 20, n_informative=8, n_redundant=8, n_classes=5, random_state=0
+    )
+    return features * np.geomspace(0.01, 100, 20) + 3.0, targets
+
+
+LOADERS = {
+    "iris": load_iris, "wine": load_wine, "breast_cancer": load_breast_cancer,
+    "digits": load_digits, "synthetic": _load_synthetic,
+}  # fmt: skip
+
+
+def _problem(features, targets, C=1.0, link="identity", sample_weight=None):
+    problem = make_problem(features, targets, link, DOUBLE)
+    return replace(problem, l2_penalty=1 / C, sample_weight=sample_weight)
+
+
+def _objective(problem, weights, bias):
+    """The objective per unit of weight, and its gradient."""
+    sample_weight = problem.sample_weight
+    if sample_weight is None:
+        sample_weight = np.ones(len(problem.features))
+    loss, _, weights_gradient, bias_gradient = reference.accumulate(
+        problem.features.astype(np.float64), problem.targets, sample_weight, weights, bias,
+        problem.link, "exact",
+    )  # fmt: skip
+    objective = loss + 0.5 * problem.l2_penalty * (weights**2).sum()
+    gradient = np.vstack([weights_gradient + problem.l2_penalty * weights, bias_gradient])
+    return objective / sample_weight.sum(), gradient / sample_weight.sum()
+
+
+SOLVERS = {"newton": newton.minimise, "lbfgs": lbfgs.minimise}
+
+
+@pytest.fixture(params=SOLVERS)
+def minimise(request):
+    return SOLVERS[request.param]
+
+
+def _minimise(minimise, problem, tolerance=1e-9, max_iterations=5_000, **settings):
+    n_columns = 1 if problem.link == "identity" and problem.n_classes == 2 else problem.n_classes
+    start = np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
+    return minimise(problem, ExactSettings(tolerance, max_iterations, **settings), *start)
+
+
+@pytest.mark.parametrize("is_scaled", [False, True], ids=["raw", "scaled"])
+@pytest.mark.parametrize("name", LOADERS)
+def test_reaches_the_optimum_that_newton_cholesky_finds(name, is_scaled, minimise):
+    features, targets = LOADERS[name](return_X_y=True)
+    features = scale(features) if is_scaled else features
+    newton = LogisticRegression(solver="newton-cholesky", tol=1e-12, max_iter=200)
+    newton.fit(features, targets)
+    problem = _problem(features, targets)
+    best, gradient = _objective(problem, newton.coef_.T, newton.intercept_)
+    assert np.abs(gradient).max() < 1e-9
+
+    solution = _minimise(minimise, problem)
+
+    assert solution.converged
+    objective, gradient = _objective(problem, solution.weights, solution.bias)
+    np.testing.assert_allclose(solution.objective, objective, rtol=1e-12)
+    np.testing.assert_allclose(solution.gradient_norm, np.abs(gradient).max(), atol=1e-11)
+    assert solution.gradient_norm <= 1e-9
+    np.testing.assert_allclose(objective, best, rtol=1e-9)
+    np.testing.assert_allclose(
+        reference.predict(features, solution.weights, solution.bias, "identity")[0],
+        newton.predict_proba(features),
+        rtol=0,
+        atol=1e-5,
+    )
+
+
+def test_sigmoid_link_reaches_a_stationary_point(iris):
+    problem = _problem(*iris, link="sigmoid")
+    solution = _minimise(lbfgs.minimise, problem, 1e-8)
+    assert solution.converged
+    assert np.isnan(solution.gap)
+    assert np.abs(_objective(problem, solution.weights, solution.bias)[1]).max() <= 1.1e-8
+
+
+def test_model_without_intercept_keeps_its_bias(make_data, minimise):
+    features, targets = make_data(300, 5, 3)
+    problem = _problem(features + 1.0, targets)
+    solution = _minimise(minimise, problem, fit_intercept=False)
+    assert solution.converged
+    np.testing.assert_array_equal(solution.bias, 0.0)
+    _, gradient = _objective(problem, solution.weights, solution.bias)
+    assert np.abs(gradient[:-1]).max() <= 1.1e-9
+    assert np.abs(gradient[-1]).max() > 1e-3
+
+
+def test_scales_of_features_far_apart_do_not_matter(make_data, minimise):
+    features, targets = make_data(400, 6, 4)
+    features = features * 10.0 ** np.array([-8, -4, 0, 2, 4, 4]) + np.array([0, 1, 5, 0, 1e4, 0])
+    features[:, 2] = 3.0
+    for C in (1.0, 1e6, np.inf):
+        solution = _minimise(minimise, _problem(features, targets, C), 1e-7)
+        assert solution.converged
+        assert solution.n_iterations < 200
+
+
+def test_weight_of_a_row_counts_as_its_repetition(make_data, minimise):
+    features, targets = make_data(200, 6, 3)
+    counts = np.random.default_rng(0).integers(0, 4, 200)
+    weighted = _problem(features, targets, sample_weight=counts.astype(float))
+    repeated = _problem(features.repeat(counts, axis=0), targets.repeat(counts))
+    found, expected = (_minimise(minimise, each, 1e-11) for each in (weighted, repeated))
+    np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(found.bias, expected.bias, rtol=1e-7, atol=1e-10)
+
+
+def test_running_out_of_iterations_is_told(make_data, minimise):
+    problem = _problem(*make_data(300, 20, 5))
+    solution = _minimise(minimise, problem, 1e-12, max_iterations=3)
+    assert (solution.converged, solution.n_iterations) == (False, 3)
+    assert solution.gradient_norm > 1e-12
+
+
+def test_tolerance_below_rounding_ends_all_the_same(make_data, minimise):
+    solution = _minimise(minimise, _problem(*make_data(300, 20, 5)), 1e-30)
+    assert not solution.converged
+    assert solution.gradient_norm < 1e-8
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_moments_of_features(make_data, monkeypatch, order):
+    monkeypatch.setattr("softreg_fast.feature_sums._NUMBERS_PER_BLOCK", 100)
+    features, targets = make_data(300, 7, 3)
+    features[:, 3] = 0.1
+    weights = np.random.default_rng(1).exponential(size=300)
+    problem = _problem(np.asarray(features, order=order), targets, sample_weight=weights)
+    means, variances = weighted_moments(problem, center=True)
+    expected = np.average(features, axis=0, weights=weights)
+    np.testing.assert_allclose(means, expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.delete(variances, 3),
+        np.delete(np.average((features - expected) ** 2, axis=0, weights=weights), 3),
+        rtol=1e-12,
+    )
+    assert variances[3] == 0.0
+    means, variances = weighted_moments(problem, center=False)
+    np.testing.assert_array_equal(means, 0.0)
+    np.testing.assert_allclose(
+        variances, np.average(features**2, axis=0, weights=weights), rtol=1e-12
+    )
+
+
+def _penalised(problem, weights, bias):
+    """The objective per unit of weight, with an L1 penalty."""
+    objective, _ = _objective(problem, weights, bias)
+    return objective + problem.l1_penalty * np.abs(weights).sum() / problem.total_weight
+
+
+class _Watch:
+    """A monitor that certifies every iterate, and knows the lowest objective."""
+
+    def __init__(self, problem, fit_intercept):
+        self.problem, self.fit_intercept = problem, fit_intercept
+        self.sums = sum_features(problem)
+        self.objectives, self.gaps = [], []
+
+    def begin_iteration(self):
+        pass
+
+    def end_iteration(self, objective, model):
+        weights, bias = model()
+        with accumulator_of(self.problem, len(bias)) as accumulator:
+            totals = accumulator.evaluate(weights, bias)
+        gap = bound_gap(
+            self.problem, self.sums, totals, weights, bias, fit_intercept=self.fit_intercept
+        )
+        self.objectives.append(_penalised(self.problem, weights, bias))
+        self.gaps.append(gap)
+        return False
+
+
+def _assert_bounds(watch, lowest):
+    gaps, objectives = np.array(watch.gaps), np.array(watch.objectives)
+    assert ((gaps >= 0.0) & (gaps <= 1.0)).all()
+    assert (gaps >= (objectives - lowest) / objectives - 1e-12).all()
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_gap_is_a_bound_at_every_iterate_and_falls(
+    make_data, n_classes, C, fit_intercept, minimise
+):
+    features, targets = make_data(400, 6, n_classes)
+    weights = np.random.default_rng(1).exponential(size=400)
+    problem = _problem(features + 0.5, targets, C, sample_weight=weights)
+    n_columns = 1 if n_classes == 2 else n_classes
+    start = np.full((6, n_columns), 0.3), np.full(n_columns, -0.2 * fit_intercept)
+    settings = ExactSettings(1e-12, 2_000, fit_intercept)
+    lowest = minimise(problem, settings, *start).objective
+    watch = _Watch(problem, fit_intercept)
+    found = minimise(problem, settings, *start, monitor=watch)
+    _assert_bounds(watch, lowest)
+    assert found.gap == pytest.approx(watch.gaps[-1], abs=1e-14)
+    assert found.gap < 1e-10
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_gap_is_a_bound_at_every_epoch_of_descent(make_data, n_classes, l1_ratio):
+    features, targets = make_data(2_000, 5, n_classes)
+    problem = replace(
+        _problem(features, targets), l2_penalty=20.0 * (1.0 - l1_ratio), l1_penalty=20.0 * l1_ratio
+    )
+    n_columns = 1 if n_classes == 2 else n_classes
+    start = np.zeros((5, n_columns)), np.zeros(n_columns)
+    parameters = check_parameters(
+        SoftmaxClassifier(l1_ratio=l1_ratio, batch_size=100, max_iter=60).get_params()
+    )
+    settings = parameters.descent_settings(2_000, 5, 0, stops=False, is_sparse=False)
+    watch = _Watch(problem, True)
+    descend(problem, settings, *start, monitor=watch)
+    expected = LogisticRegression(
+        C=1 / 20.0, l1_ratio=l1_ratio, solver="saga", tol=1e-10, max_iter=100_000
+    ).fit(features, targets)
+    lowest = _penalised(problem, expected.coef_.T, expected.intercept_)
+    _assert_bounds(watch, lowest)
+    assert watch.gaps[-1] < 0.3 * watch.gaps[0]
+
+
+def test_gap_stops_the_solver(make_data, minimise):
+    problem = _problem(*make_data(500, 8, 4))
+    coarse, fine = (_minimise(minimise, problem, 0.0, gap_tolerance=gap) for gap in (1e-2, 1e-9))
+    assert coarse.converged
+    assert fine.converged
+    assert fine.gap <= 1e-9 < coarse.gap <= 1e-2
+    assert fine.n_iterations > coarse.n_iterations
+
+
+def test_gap_is_unknown_without_a_penalty(make_data, minimise):
+    solution = _minimise(minimise, _problem(*make_data(500, 4, 3), C=np.inf), 1e-6)
+    assert solution.converged
+    assert np.isnan(solution.gap)

@@ -1,0 +1,86 @@
+"""Weighted squares and sums of features, which exact solvers take beside passes over the rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from softreg_fast import reference
+from softreg_fast.feature_sums import sum_features
+from softreg_fast.problem import make_problem
+from softreg_fast.solvers import curvature
+
+DOUBLE = np.dtype(np.float64)
+
+
+def _sample(n_rows, n_unknowns, seed=0):
+    features = np.zeros((n_rows, curvature._pad(n_unknowns)))
+    features[:, :n_unknowns] = np.random.default_rng(seed).standard_normal((n_rows, n_unknowns))
+    row_weights = np.full(n_rows, 1 / n_rows)
+    return curvature.Sample(features, n_unknowns, row_weights, np.zeros(n_unknowns), True)
+
+
+@pytest.mark.parametrize("n_sets", [1, 3])
+@pytest.mark.parametrize("n_unknowns", [1, 5, 6, 9, 17, 24, 41])
+@pytest.mark.parametrize("n_rows", [1, 128, 150])
+def test_squares_equal_reference(n_rows, n_unknowns, n_sets):
+    sample = _sample(n_rows, n_unknowns)
+    all_weights = np.random.default_rng(1).standard_normal((n_sets, n_rows))
+    found = curvature._weigh_squares(sample, all_weights, 1)
+    expected = reference.weigh_squares(sample.features[:, :n_unknowns], all_weights)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(np.triu(found), np.triu(expected), rtol=0, atol=1e-12 * n_rows)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_squares_have_the_same_bits_for_any_number_of_threads():
+    sample = _sample(200, 30)
+    all_weights = np.random.default_rng(1).uniform(size=(2, 200))
+    single, several = (curvature._weigh_squares(sample, all_weights, n) for n in (1, 3))
+    np.testing.assert_array_equal(np.triu(single), np.triu(several))
+
+
+@pytest.mark.parametrize("is_weighted", [True, False], ids=["weighted", "unweighted"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_equal_reference(make_data, order, dtype, is_weighted):
+    features, targets = make_data(100, 7, 3)
+    features = np.asarray(features + 5.0, dtype, order=order)
+    weights = np.random.default_rng(0).exponential(size=100) if is_weighted else None
+    problem = replace(make_problem(features, targets, "identity", DOUBLE), sample_weight=weights)
+    sums = sum_features(problem)
+    row_weights = np.ones(100) if weights is None else weights
+    args = features.astype(np.float64), targets, row_weights, 3
+    by_class, _ = reference.sum_features(*args, np.zeros(7))
+    _, squares = reference.sum_features(*args, sums.origin)
+    np.testing.assert_allclose(sums.by_class, by_class, rtol=1e-12)
+    np.testing.assert_allclose(sums.squares, squares, rtol=1e-12)
+    np.testing.assert_allclose(sums.class_weights, np.bincount(targets, row_weights), rtol=1e-12)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_sums_have_the_same_bits_for_any_number_of_threads(make_data, monkeypatch):
+    monkeypatch.setattr("softreg_fast.feature_sums._NUMBERS_PER_BLOCK", 40)
+    problem = make_problem(*make_data(203, 4, 3), "identity", DOUBLE)
+    single, several = (sum_features(problem, n) for n in (1, 3))
+    np.testing.assert_array_equal(single.by_class, several.by_class)
+    np.testing.assert_array_equal(single.squares, several.squares)
+
+
+def test_sums_equal_reference_where_the_first_row_is_far_off(make_data):
+    features, targets = make_data(1000, 3, 3)
+    features[0] = 1e9
+    weights = np.ones(1000)
+    weights[0] = 0.0
+    problem = replace(make_problem(features, targets, "identity", DOUBLE), sample_weight=weights)
+    sums = sum_features(problem)
+    np.testing.assert_allclose(sums.variances, features[1:].var(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(sums.means, features[1:].mean(axis=0), rtol=1e-10)
+
+
+def test_constant_features_have_no_variance(make_data):
+    features, targets = make_data(500, 4, 3)
+    features[:, 1], features[:, 2] = 0.1, -1e7
+    sums = sum_features(make_problem(features, targets, "identity", DOUBLE))
+    assert (sums.variances[[1, 2]] == 0.0).all()
+    assert (sums.variances[[0, 3]] > 0.5).all()
