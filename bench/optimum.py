@@ -120,8 +120,10 @@ def fit_cyanure(X, y, tolerance):
         verbose=False,
     )
     model.fit(X, y)
-    coef, intercept = np.asarray(model.coef_), np.atleast_1d(model.intercept_)
-    return coef.reshape(-1, X.shape[1]), intercept.ravel()
+    coef = np.asarray(model.coef_)
+    if n_classes > 2:
+        coef = coef.T
+    return coef.reshape(-1, X.shape[1]), np.atleast_1d(model.intercept_).ravel()
 
 
 def all_solvers():

@@ -30,6 +30,7 @@ from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
 from .prediction import decide, predict, predict_sparse
 from .problem import Problem, check_features, check_sparse_features
+from .separation import find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
 from .solvers.solution import Quality, Solution, judge
@@ -91,10 +92,11 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
     Parameters
     ----------
     C : float, default=1.0
-        Inverse of the strength of the penalty, above 0; ``np.inf`` for none.
+        Inverse of the strength of the penalty, above 0; ``np.inf`` for none: a `ConvergenceWarning`
+        says so where the features separate classes, which leaves no optimum.
     l1_ratio : float, default=0.0
-        Share of the penalty of the absolute coefficients, from 0 to 1: elastic net. With the solver
-        "sgd" alone.
+        Share of the penalty of the absolute coefficients, from 0 to 1: elastic net. Not with the
+        solver "lbfgs".
     link : {"identity", "sigmoid"}, default="identity"
         What is taken of the linear function before the softmax. With the sigmoid no loss can fall
         below ``log(1 + (n_classes - 1) / e)``, and the objective isn't convex.
@@ -104,7 +106,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         MiB at most.
         "sgd" is mini-batch gradient descent: fast on many rows, within a percent of the lowest
         objective as a rule. "auto" takes "newton" with the identity link where it has room, else
-        "lbfgs"; but "sgd" with ``l1_ratio > 0``, held-out rows, or where
+        "lbfgs"; but "sgd" with held-out rows, with ``l1_ratio > 0`` instead of "lbfgs", or where
         ``n_samples * n_features * n_classes`` is above 1e11 or 1e10.
     fit_intercept : bool, default=True
     tol : float, default=1e-4
@@ -379,6 +381,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         tasks.end(attributes)
         if not (solution.converged or monitor.was_stopped_by_callback):
             self._warn(solver, solution, quality)
+        if np.inf == parameters.C and self.link == "identity" and solver in EXACT_SOLVERS:
+            self._warn_of_separation(problem, solution)
         return self
 
     def _count_columns(self, classes: npt.NDArray[Any]) -> int:
@@ -451,6 +455,28 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         warnings.warn(
             f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} "
             f"{norm}{gap}; increase max_iter or {remedy}",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+    def _warn_of_separation(self, problem: Problem, solution: Solution) -> None:
+        separation = find_separation(
+            replace(problem, dtype=np.dtype(np.float64)),
+            solution.weights,
+            solution.bias,
+            fit_intercept=bool(self.fit_intercept),
+            n_threads=self.n_threads,
+        )
+        if separation is None:
+            return
+        what = {
+            "complete": "the features separate the classes completely",
+            "quasi-complete": "the features seem to separate some rows from the other classes "
+            "(quasi-complete separation)",
+        }[separation]
+        warnings.warn(
+            f"{what}: with C=inf there is no optimum, and coefficients grow without bound; those "
+            "found are where the solver has stopped; set a finite C",
             ConvergenceWarning,
             stacklevel=5,
         )

@@ -93,10 +93,11 @@ class Parameters:
         if self.solver is not None:
             return self.solver
         exact: Solver = "newton" if newton_fits and self.link == "identity" else "lbfgs"
-        if self.gap_tol is not None:
+        if self.gap_tol is not None and not (exact == "lbfgs" and self.l1_ratio > 0.0):
             return exact
-        is_exact = self.l1_ratio == 0.0 and not holds_out and n_products <= _MOST_PRODUCTS[exact]
-        return exact if is_exact else "sgd"
+        if exact == "lbfgs" and self.l1_ratio > 0.0:
+            return "sgd"
+        return exact if not holds_out and n_products <= _MOST_PRODUCTS[exact] else "sgd"
 
     def count_iterations(self, solver: Solver) -> int:
         """How many iterations there are at most."""
@@ -223,10 +224,10 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     solver = _none_if_auto(check_choice("solver", given["solver"], _SOLVERS))
     feature_scaling = check_choice("feature_scaling", given["feature_scaling"], _SCALINGS)
     if l1_ratio > 0.0:
-        if solver in EXACT_SOLVERS:
+        if solver == "lbfgs":
             raise ValueError(
-                f"l1_ratio={l1_ratio!r} is not allowed with solver={solver!r}: it must be 0, or "
-                "the solver 'sgd' or 'auto'"
+                f"l1_ratio={l1_ratio!r} is not allowed with solver='lbfgs': it must be 0, or the "
+                "solver 'newton', 'sgd' or 'auto'"
             )
         if feature_scaling == "whiten":
             raise ValueError(
@@ -248,7 +249,7 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     gap_tol = given["gap_tol"]
     if gap_tol is not None:
         gap_tol = check_number("gap_tol", gap_tol, above=0.0, alternative="None")
-        _refuse_gap_tol(gap_tol, solver, link, C, l1_ratio, early_stopping)
+        _refuse_gap_tol(gap_tol, solver, link, C, early_stopping)
     schedule, learning_rate = _check_learning_rate(given["learning_rate"])
     return Parameters(
         C=C,
@@ -281,12 +282,11 @@ def _refuse_gap_tol(
     solver: Solver | None,
     link: Link,
     C: float,
-    l1_ratio: float,
     early_stopping: bool,
 ) -> None:
     """Raise ValueError if there is no bound of the gap, or nobody to keep it."""
     reason = None
-    if solver == "sgd" or early_stopping or l1_ratio > 0.0:
+    if solver == "sgd" or early_stopping:
         reason = "the solver 'sgd', which can't stop by it"
     elif link != "identity":
         reason = f"link={link!r}, whose objective isn't convex"

@@ -683,3 +683,76 @@ def weigh_squares(features: FloatArray, all_weights: FloatArray) -> FloatArray:
     """
     squares: FloatArray = np.einsum("if,si,ig->sfg", features, all_weights, features)
     return squares
+
+
+def complete_derivatives(
+    features: FloatArray,
+    point: FloatArray,
+    row_weights: FloatArray,
+    penalties: FloatArray,
+    *,
+    makes_regular: bool,
+) -> FloatArray:
+    """Second derivatives of loss and penalty by the coefficients of all classes, identity link.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_unknowns)
+    point : ndarray of shape (n_unknowns, n_classes)
+    row_weights : ndarray of shape (n_rows,)
+    penalties : ndarray of shape (n_unknowns,)
+    makes_regular : bool
+        Whether to add, where both coefficients are of the same feature, their largest over the
+        number of classes. Otherwise they are singular, since what adds the same to all classes
+        changes no loss.
+
+    Returns
+    -------
+    ndarray of shape (n_classes * n_unknowns, n_classes * n_unknowns)
+    """
+    n_unknowns, n_classes = point.shape
+    probabilities = softmax(features @ point)
+    curvatures = np.einsum("ik,kl->ikl", probabilities, np.eye(n_classes))
+    curvatures -= probabilities[:, :, None] * probabilities[:, None, :]
+    blocks = np.einsum(
+        "if,i,ikl,ig->kflg", features, row_weights, curvatures, features, optimize=True
+    )
+    np.einsum("kfkf->kf", blocks)[...] += penalties
+    largest = np.einsum("kfkf->kf", blocks).max()
+    if makes_regular:
+        blocks += largest / n_classes * np.eye(n_unknowns)[None, :, None, :]
+    matrix: FloatArray = blocks.reshape(n_classes * n_unknowns, -1)
+    return matrix
+
+
+def descend_coordinates(
+    matrix: FloatArray,
+    current: FloatArray,
+    penalties: FloatArray,
+    slopes: FloatArray,
+    n_sweeps: int,
+) -> FloatArray:
+    """Minimise ``slopes @ step + step @ matrix @ step / 2 + penalties @ abs(current + step)``.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, n)
+    current, penalties, slopes : ndarrays of shape (n,)
+    n_sweeps : int
+        Over all coordinates.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    step = np.zeros_like(current)
+    for _ in range(n_sweeps):
+        for place in range(len(step)):
+            curvature = matrix[place, place]
+            if curvature <= 0.0:
+                continue
+            before = current[place] + step[place]
+            wanted = before - (slopes[place] + matrix[place] @ step) / curvature
+            after = np.sign(wanted) * max(abs(wanted) - penalties[place] / curvature, 0.0)
+            step[place] = after - current[place]
+    return step

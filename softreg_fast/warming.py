@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from .kernels.accumulate import accumulate
+from .kernels.coordinates import CoordinatesSpecialisation, descend_coordinates
 from .kernels.epoch import run_epochs
 from .kernels.jit import EntryPoint, Specialisation, all_specialisations
 from .kernels.predict import predict
 from .kernels.proximal import descend
-from .kernels.squares import choose_squares_specialisation, weigh_squares
+from .kernels.squares import choose_squares_specialisation, complete_derivatives, weigh_squares
 from .kernels.sums import SumsSpecialisation, sum_rows
 from .problem import check_dtype
 
@@ -51,7 +52,14 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
     """
     wanted = [check_dtype("dtypes", dtype) for dtype in dtypes]
     jobs: list[tuple[str, Callable[[], Any]]] = [
-        ("squares of features", partial(weigh_squares.specialise, choose_squares_specialisation()))
+        (
+            "coordinate descent",
+            partial(descend_coordinates.specialise, CoordinatesSpecialisation()),
+        ),
+        *(
+            ("squares of features", partial(each.specialise, choose_squares_specialisation()))
+            for each in (weigh_squares, complete_derivatives)
+        ),
     ]
     for dtype in dict.fromkeys(wanted):
         jobs.append(

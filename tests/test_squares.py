@@ -32,6 +32,25 @@ def test_squares_equal_reference(n_rows, n_unknowns, n_sets):
     np.testing.assert_allclose(np.triu(found), np.triu(expected), rtol=0, atol=1e-12 * n_rows)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize(("n_rows", "n_unknowns"), [(1, 1), (30, 5), (131, 14)])
+def test_complete_derivatives_equal_reference(n_rows, n_unknowns, n_classes):
+    random = np.random.default_rng(2)
+    sample = replace(_sample(n_rows, n_unknowns), row_weights=random.exponential(size=n_rows))
+    point = random.standard_normal((n_unknowns, n_classes))
+    penalties = random.uniform(size=n_unknowns)
+    gradient = random.standard_normal((n_unknowns, n_classes))
+    arguments = sample.features[:, :n_unknowns], point, sample.row_weights, penalties
+    for makes_regular in (True, False):
+        expected = reference.complete_derivatives(*arguments, makes_regular=makes_regular)
+        found = curvature.derive_all(sample, point, penalties, makes_regular=makes_regular)
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    matrix = curvature.derive_all(sample, point, penalties, makes_regular=True)
+    expected = np.linalg.solve(matrix, gradient.T.ravel()).reshape(n_classes, n_unknowns).T
+    found = curvature.factor_all(matrix, n_classes)(gradient)
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
+
+
 @pytest.mark.usefixtures("eager_threads")
 def test_squares_have_the_same_bits_for_any_number_of_threads():
     sample = _sample(200, 30)

@@ -26,7 +26,8 @@ def test_kernel_tests_pass_and_reach_every_line(tmp_path):
     tests = _run(
         "run", "-m", "pytest", "-q", "-p", "no:cacheprovider",
         "tests/test_kernels.py", "tests/test_accumulator.py", "tests/test_proximal.py",
-        "tests/test_sparse.py", "tests/test_squares.py", "-k", KERNEL_TESTS, data_file=data_file,
+        "tests/test_sparse.py", "tests/test_squares.py", "tests/test_l1.py",
+        "-k", KERNEL_TESTS, data_file=data_file,
     )  # fmt: skip
     assert tests.returncode == 0, tests.stdout
     report = _run("report", "--fail-under=100", data_file=data_file)

@@ -10,7 +10,8 @@ import numpy as np
 from numba import types
 
 from .jit import array_type, entry_point, kernel, vector_bits, vector_registers
-from .lanes import add_outer, block_of, load, load_block, splat, splat_down, store_block
+from .lanes import add_outer, block_of, load, load_block, splat, splat_down, store, store_block
+from .link import exponentials_of_logits, sum_over_classes
 
 _ONE = (0,)
 TILE_ROWS = 128
@@ -75,29 +76,11 @@ def _add_squares(features, start, stop, scaled, column, vectors, blocks, is_firs
     store_block(squares, first, column, sums)
 
 
-@entry_point(_squares_types)
-def weigh_squares(features, all_weights, blocks, thread, n_threads, scratch, squares_out):
-    """Weighted squares of features, those rows of them that are this thread's.
-
-    Parameters
-    ----------
-    features : (n_rows, padded_features)
-        Padded with zeros to whole vectors, or further.
-    all_weights : (n_sets, n_rows)
-    blocks : tuple of tuples
-        Their lengths are the lanes, the vectors side by side, half of them, and the features that
-        these are multiplied with at a time.
-    thread, n_threads : int
-        The number of this thread, from 0.
-    scratch : (n_threads, len(blocks[3]), TILE_ROWS)
-        Overwritten.
-    squares_out : (n_sets, padded_rows, padded_features)
-        The upper part of the leading square is overwritten, and some of the rest. `padded_rows` is
-        a multiple of ``len(blocks[3])`` and at most `padded_features`.
-    """
+@kernel
+def _fill_squares(features, all_weights, blocks, thread, n_threads, scaled, squares_out):
+    """What `weigh_squares` does, in a thread's own scratch."""
     width, side, half_side, rows = blocks
     n_rows, padded = features.shape
-    scaled = scratch[thread]
     step, half_step = len(side) * len(width), len(half_side) * len(width)
     n_groups = squares_out.shape[1] // len(rows)
     for start in range(0, n_rows, TILE_ROWS):
@@ -130,3 +113,148 @@ def weigh_squares(features, all_weights, blocks, thread, n_threads, scratch, squ
                         squares,
                     )  # fmt: skip
                     column += len(width)
+
+
+@entry_point(_squares_types)
+def weigh_squares(features, all_weights, blocks, thread, n_threads, scratch, squares_out):
+    """Weighted squares of features, those rows of them that are this thread's.
+
+    Parameters
+    ----------
+    features : (n_rows, padded_features)
+        Padded with zeros to whole vectors, or further.
+    all_weights : (n_sets, n_rows)
+    blocks : tuple of tuples
+        Their lengths are the lanes, the vectors side by side, half of them, and the features that
+        these are multiplied with at a time.
+    thread, n_threads : int
+        The number of this thread, from 0.
+    scratch : (n_threads, len(blocks[3]), TILE_ROWS)
+        Overwritten.
+    squares_out : (n_sets, padded_rows, padded_features)
+        The upper part of the leading square is overwritten, and some of the rest. `padded_rows` is
+        a multiple of ``len(blocks[3])`` and at most `padded_features`.
+    """
+    _fill_squares(features, all_weights, blocks, thread, n_threads, scratch[thread], squares_out)
+
+
+def _derivatives_types(specialisation: SquaresSpecialisation) -> tuple[types.Type, ...]:
+    double = np.dtype(np.float64)
+    return (
+        array_type(double, 2, readonly=True),
+        types.Array(types.float64, 2, "A", readonly=True),
+        array_type(double, 1, readonly=True),
+        array_type(double, 1, readonly=True),
+        types.boolean,
+        types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks]),
+        array_type(double, 2),
+        array_type(double, 2),
+        array_type(double, 2),
+        array_type(double, 2),
+        array_type(double, 3),
+        array_type(double, 2),
+    )
+
+
+@kernel
+def _predict(features, point, width, logits, probabilities_out):
+    """Probabilities of the classes: a row for each class."""
+    n_rows = features.shape[0]
+    n_unknowns, n_classes = point.shape
+    for row in range(n_rows):
+        for label in range(n_classes):
+            total = 0.0
+            for unknown in range(n_unknowns):
+                total += features[row, unknown] * point[unknown, label]
+            logits[label, row] = total
+    exponentials_of_logits(n_rows, n_classes, width, logits, probabilities_out)
+    for row in range(0, n_rows, len(width)):
+        total = sum_over_classes(row, n_classes, width, logits)
+        for label in range(n_classes):
+            store(probabilities_out, label, row, load(logits, label, row, width) / total)
+
+
+@kernel
+def _add_pair(squares, first, second, n_unknowns, matrix_out):
+    """Write the derivatives by the coefficients of two classes, which are symmetric."""
+    above, below = first * n_unknowns, second * n_unknowns
+    for unknown in range(n_unknowns):
+        for other in range(unknown, n_unknowns):
+            value = squares[unknown, other]
+            matrix_out[above + unknown, below + other] = value
+            matrix_out[above + other, below + unknown] = value
+            matrix_out[below + unknown, above + other] = value
+            matrix_out[below + other, above + unknown] = value
+
+
+@entry_point(_derivatives_types)
+def complete_derivatives(
+    features,
+    point,
+    row_weights,
+    penalties,
+    makes_regular,
+    blocks,
+    logits,
+    probabilities,
+    all_weights,
+    scaled,
+    squares,
+    matrix_out,
+):
+    """Second derivatives of loss and penalty by the coefficients of all classes.
+
+    The sum of the loss' is zero over the classes of either coefficient: they are singular.
+
+    Parameters
+    ----------
+    features : (n_rows, padded_features)
+        As `weigh_squares` takes them.
+    point : (n_unknowns, n_classes)
+        The coefficients.
+    row_weights : (n_rows,)
+    penalties : (n_unknowns,)
+        The penalty's second derivatives.
+    makes_regular : bool
+        Whether to add a constant where both coefficients are of the same feature.
+    blocks : tuple of tuples
+    logits, probabilities : (n_classes, padded_rows)
+        Overwritten. Rows are padded to whole vectors, with finite numbers.
+    all_weights : (n_classes * (n_classes + 1) // 2, n_rows)
+        Overwritten.
+    scaled : (len(blocks[3]), TILE_ROWS)
+        Overwritten.
+    squares : (n_pairs, padded_rows, padded_features)
+        Overwritten.
+    matrix_out : (n_classes * n_unknowns, n_classes * n_unknowns)
+    """
+    n_rows = features.shape[0]
+    n_unknowns, n_classes = point.shape
+    _predict(features, point, blocks[0], logits, probabilities)
+    pair = 0
+    for first in range(n_classes):
+        for second in range(first, n_classes):
+            own = 1.0 if first == second else 0.0
+            for row in range(n_rows):
+                all_weights[pair, row] = (
+                    (own - probabilities[second, row]) * probabilities[first, row]
+                ) * row_weights[row]
+            pair += 1
+    _fill_squares(features, all_weights, blocks, 0, 1, scaled, squares)
+    pair = 0
+    for first in range(n_classes):
+        for second in range(first, n_classes):
+            _add_pair(squares[pair], first, second, n_unknowns, matrix_out)
+            pair += 1
+    largest = 0.0
+    for place in range(n_classes * n_unknowns):
+        matrix_out[place, place] += penalties[place % n_unknowns]
+        largest = max(largest, matrix_out[place, place])
+    if not makes_regular:
+        return
+    for unknown in range(n_unknowns):
+        for first in range(n_classes):
+            for second in range(n_classes):
+                matrix_out[first * n_unknowns + unknown, second * n_unknowns + unknown] += (
+                    largest / n_classes
+                )

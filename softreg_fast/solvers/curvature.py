@@ -12,8 +12,6 @@ left out makes steps that are far too long.)
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -187,7 +185,7 @@ def _choose_rows(
     return rows, (counts / np.maximum(n_taken, 1))[targets[rows]]
 
 
-def _predict(sample: Sample, point: FloatArray) -> FloatArray:
+def predict_sample(sample: Sample, point: FloatArray) -> FloatArray:
     """Probabilities of a sample's rows, of the second of two classes for a single column."""
     features = sample.features[:, : sample.n_unknowns]
     logits = np.empty((len(features), point.shape[1]))
@@ -244,8 +242,9 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
 
 
 def _diagonal(matrix: FloatArray) -> FloatArray:
-    """A view of the diagonal of a Fortran-ordered matrix."""
-    return matrix.T.reshape(-1)[:: len(matrix) + 1]
+    """A view of the diagonal of a square matrix."""
+    diagonal: FloatArray = np.einsum("ii->i", matrix)
+    return diagonal
 
 
 def _factor(matrix: FloatArray) -> FloatArray:
@@ -275,13 +274,10 @@ def _divide(right: FloatArray, factor: FloatArray) -> FloatArray:
 Solve = Callable[[FloatArray], FloatArray]
 
 
-def factor_blocks(
-    sample: Sample,
-    point: FloatArray,
-    penalties: FloatArray,
-    n_threads: int | None = None,
-) -> Solve:
-    """Division by the second derivatives within each class.
+def derive_blocks(
+    sample: Sample, point: FloatArray, penalties: FloatArray, n_threads: int | None = None
+) -> FloatArray:
+    """Second derivatives within each class.
 
     Parameters
     ----------
@@ -293,25 +289,76 @@ def factor_blocks(
 
     Returns
     -------
+    ndarray of shape (n_columns, n_unknowns, n_unknowns)
+        Or (1, n_unknowns, n_unknowns), if they are the same for all classes. The upper parts alone.
+    """
+    probabilities = predict_sample(sample, point)
+    curvatures = (probabilities * (1.0 - probabilities)).T * sample.row_weights
+    if not point.any():
+        curvatures = curvatures[:1]
+    curvatures = np.ascontiguousarray(curvatures)
+    blocks = _weigh_squares(sample, curvatures, n_threads)
+    diagonals = np.einsum("kff->kf", blocks)
+    diagonals += penalties
+    if not sample.is_whole:
+        diagonals += np.outer(curvatures.sum(axis=1), sample.missing)
+    return blocks
+
+
+def derive_all(
+    sample: Sample, point: FloatArray, penalties: FloatArray, *, makes_regular: bool
+) -> FloatArray:
+    """All second derivatives of a model of several columns; see `derive_blocks`.
+
+    Parameters
+    ----------
+    makes_regular : bool
+        What adds the same to all classes' logits changes no loss: the derivatives are singular,
+        unless something is added for these directions.
+
+    Returns
+    -------
+    ndarray of shape (n_columns * n_unknowns, n_columns * n_unknowns)
+    """
+    n_unknowns, n_columns = point.shape
+    specialisation = kernels.choose_squares_specialisation()
+    n_rows, padded = sample.features.shape
+    n_pairs = n_columns * (n_columns + 1) // 2
+    padded_rows = round_up(n_unknowns, specialisation.rows)
+    lanes = specialisation.lanes
+    logits, probabilities = np.zeros((2, n_columns, round_up(n_rows, lanes)))
+    size = n_columns * n_unknowns
+    matrix = np.empty((size, size))
+    kernels.complete_derivatives.specialise(specialisation)(
+        sample.features,
+        point,
+        sample.row_weights,
+        penalties,
+        makes_regular,
+        specialisation.blocks,
+        logits,
+        probabilities,
+        np.empty((n_pairs, n_rows)),
+        np.empty((specialisation.rows, kernels.TILE_ROWS)),
+        aligned_zeros((n_pairs, padded_rows, padded), np.float64),
+        matrix,
+    )
+    if not sample.is_whole:
+        curvatures = (probabilities * (1.0 - probabilities))[:, :n_rows] @ sample.row_weights
+        diagonal = _diagonal(matrix)
+        diagonal += np.outer(curvatures, sample.missing).ravel()
+    return matrix
+
+
+def factor_blocks(blocks: FloatArray, n_columns: int) -> Solve:
+    """Division by what `derive_blocks` has given.
+
+    Returns
+    -------
     callable
         Takes and gives arrays of the shape of a point.
     """
-    probabilities = _predict(sample, point)
-    curvatures = (probabilities * (1.0 - probabilities)).T * sample.row_weights
-    n_columns = len(curvatures)
-    if not point.any():  # the classes are all alike
-        curvatures = curvatures[:1]
-    curvatures = np.ascontiguousarray(curvatures)
-    factors = []
-    for squares, curvature in zip(
-        _weigh_squares(sample, curvatures, n_threads), curvatures, strict=True
-    ):
-        block = np.asfortranarray(squares.T)
-        diagonal = _diagonal(block)
-        diagonal += penalties
-        if not sample.is_whole:
-            diagonal += sample.missing * curvature.sum()
-        factors.append(_factor(block))
+    factors = [_factor(np.asfortranarray(block.T)) for block in blocks]
     factors *= n_columns // len(factors)
 
     def solve(gradient: FloatArray) -> FloatArray:
@@ -323,47 +370,11 @@ def factor_blocks(
     return solve
 
 
-@cache
-def _pairs_of(n_classes: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """First and second class of every pair, and where to find the pair of two classes."""
-    first, second = np.triu_indices(n_classes)
-    places = np.empty((n_classes, n_classes), np.int64)
-    places[first, second] = places[second, first] = np.arange(len(first))
-    return first, second, places
-
-
-def factor_all(
-    sample: Sample,
-    point: FloatArray,
-    penalties: FloatArray,
-    n_threads: int | None = None,
-) -> Solve:
-    """Division by all second derivatives; see `factor_blocks`.
-
-    What adds the same to all classes' logits changes nothing. The gradient has no part of that, and
-    the step gets none.
-    """
-    n_unknowns, n_columns = point.shape
-    first, second, places = _pairs_of(n_columns)
-    probabilities = _predict(sample, point).T
-    curvatures = probabilities[first] * probabilities[second]
-    np.negative(curvatures, out=curvatures)
-    own = np.diagonal(places)
-    curvatures[own] += probabilities
-    curvatures *= sample.row_weights
-    squares = _weigh_squares(sample, curvatures, n_threads)
-    is_lower = np.tri(n_unknowns, k=-1, dtype=bool)
-    blocks = np.where(is_lower, squares.transpose(0, 2, 1), squares)
-    diagonals = blocks.reshape(len(blocks), -1)[:, :: n_unknowns + 1]
-    diagonals[own] += penalties
-    if not sample.is_whole:
-        diagonals[own] += np.outer(curvatures[own].sum(axis=1), sample.missing)
-    diagonals += diagonals.max() / n_columns
-    size = n_columns * n_unknowns
-    matrix = blocks[places].transpose(0, 2, 1, 3).reshape(size, size)
+def factor_all(matrix: FloatArray, n_columns: int) -> Solve:
+    """Division by what `derive_all` has given; see `factor_blocks`."""
     factor = _factor(matrix.T)
 
     def solve(gradient: FloatArray) -> FloatArray:
-        return _divide(gradient.T.ravel(), factor).reshape(n_columns, n_unknowns).T
+        return _divide(gradient.T.ravel(), factor).reshape(n_columns, -1).T
 
     return solve

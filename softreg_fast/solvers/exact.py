@@ -11,7 +11,7 @@ from ..feature_sums import FeatureSums
 from ..problem import Problem
 from ..sparse_accumulator import SparseAccumulator
 from .curvature import Coordinates
-from .solution import Solution
+from .solution import Solution, shortest_slopes
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ class Point:
         Of the rows.
     objective : float
     weights_gradient : ndarray of shape (n_features, n_columns)
+        Without that of an L1 penalty.
     bias_gradient : ndarray of shape (n_columns,)
     gradient_norm : float
-        The largest absolute component.
+        The largest absolute component; with an L1 penalty, of the shortest subgradient.
     """
 
     weights: FloatArray
@@ -98,7 +99,7 @@ class Place:
 
 
 class Objective:
-    """The objective of a problem without an L1 penalty, for one model after another.
+    """The objective of a problem, for one model after another.
 
     Parameters
     ----------
@@ -123,17 +124,24 @@ class Objective:
         self._settings = settings
         self._total_weight = problem.total_weight
         self.penalty = problem.l2_penalty / self._total_weight
+        self.l1_penalty = problem.l1_penalty / self._total_weight
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Point:
         """The objective and its gradient."""
-        totals = self._accumulator.evaluate(weights, bias)
+        return self._point_of(weights, bias, self._accumulator.evaluate(weights, bias))
+
+    def _point_of(self, weights: FloatArray, bias: FloatArray, totals: Totals) -> Point:
         objective = totals.loss / self._total_weight
         weights_gradient = totals.weights_gradient / self._total_weight
         if self.penalty > 0.0:
             objective += 0.5 * self.penalty * float(np.vdot(weights, weights))
             weights_gradient += self.penalty * weights
         bias_gradient = totals.bias_gradient / self._total_weight
-        largest = float(np.abs(weights_gradient).max())
+        slopes = weights_gradient
+        if self.l1_penalty > 0.0:
+            objective += self.l1_penalty * float(np.abs(weights).sum())
+            slopes = shortest_slopes(weights_gradient, weights, self.l1_penalty)
+        largest = max(float(slopes.max()), -float(slopes.min()))
         if self._settings.fit_intercept:
             largest = max(largest, float(np.abs(bias_gradient).max()))
         return Point(weights, bias, totals, objective, weights_gradient, bias_gradient, largest)
@@ -145,6 +153,14 @@ class Objective:
         point = self.evaluate(*coordinates.model_of(variables, fixed_bias))
         gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
         return Place(point, variables, gradient)
+
+    def place_of(
+        self, coordinates: Coordinates, weights: FloatArray, bias: FloatArray, totals: Totals
+    ) -> Place:
+        """Where a model of known totals is."""
+        point = self._point_of(weights, bias, totals)
+        gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
+        return Place(point, coordinates.point_of(weights, bias), gradient)
 
     def bound_gap(self, point: Point) -> float:
         """See `certificate.bound_gap`."""

@@ -54,6 +54,12 @@ class Quality:
     gap: float
 
 
+def shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
+    """The shortest subgradient, given the gradient without the L1 penalty; positive at zeros."""
+    at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
+    return np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
+
+
 def judge(
     problem: Problem,
     weights: FloatArray,
@@ -74,9 +80,7 @@ def judge(
     slopes /= total_weight
     slopes += problem.l2_penalty / total_weight * weights
     if problem.l1_penalty > 0.0:
-        l1_penalty = problem.l1_penalty / total_weight
-        at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
-        slopes = np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
+        slopes = shortest_slopes(slopes, weights, problem.l1_penalty / total_weight)
     largest = max(float(slopes.max()), -float(slopes.min()))
     if fit_intercept:
         largest = max(largest, float(np.abs(totals.bias_gradient).max()) / total_weight)
