@@ -102,7 +102,7 @@ def test_shifts_are_the_best(n_classes, l2_penalty):
 
 @pytest.mark.parametrize("n_blocks", [1, 3])
 @pytest.mark.parametrize("n_corrections", [0, 4])
-def test_coordinate_descent_equals_reference(n_blocks, n_corrections):
+def test_steps_of_coordinate_descent_equal_reference(n_blocks, n_corrections):
     random = np.random.default_rng(0)
     n = 6
     matrices = np.empty((n_blocks, n, n))
@@ -132,6 +132,11 @@ def test_coordinate_descent_equals_reference(n_blocks, n_corrections):
     np.testing.assert_allclose(step, expected, rtol=1e-9, atol=1e-11)
     assert ((current + step == 0.0) == (np.abs(current + expected) < 1e-12)).all()
     assert step[2] == 0.0
+    n_sweeps = descend_coordinates.specialise(CoordinatesSpecialisation())(
+        matrices, corrections, signs, matrix.diagonal().copy(), current, penalties, 0.0, 1,
+        slopes.copy(), np.zeros(n_corrections), np.zeros(size),
+    )  # fmt: skip
+    assert n_sweeps == 1
 
 
 def test_running_out_of_iterations_is_told(make_data):
