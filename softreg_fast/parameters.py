@@ -93,11 +93,16 @@ class Parameters:
         if self.solver is not None:
             return self.solver
         exact: Solver = "newton" if newton_fits and self.link == "identity" else "lbfgs"
-        if self.gap_tol is not None and not (exact == "lbfgs" and self.l1_ratio > 0.0):
+        needs_descent = holds_out or (exact == "lbfgs" and self.l1_ratio > 0.0)
+        if self.gap_tol is not None:
+            if needs_descent:
+                what = "held-out rows" if holds_out else f"an L1 penalty and {n_features} features"
+                raise ValueError(
+                    f"gap_tol={self.gap_tol!r} is not allowed with {what}, for which the solver is "
+                    "'sgd', which can't stop by it: it must be None"
+                )
             return exact
-        if exact == "lbfgs" and self.l1_ratio > 0.0:
-            return "sgd"
-        return exact if not holds_out and n_products <= _MOST_PRODUCTS[exact] else "sgd"
+        return "sgd" if needs_descent or n_products > _MOST_PRODUCTS[exact] else exact
 
     def count_iterations(self, solver: Solver) -> int:
         """How many iterations there are at most."""
@@ -290,7 +295,7 @@ def _refuse_gap_tol(
         reason = "the solver 'sgd', which can't stop by it"
     elif link != "identity":
         reason = f"link={link!r}, whose objective isn't convex"
-    elif np.inf == C:
+    elif np.isinf(C):
         reason = "C=inf, without a penalty"
     if reason is not None:
         raise ValueError(f"gap_tol={gap_tol!r} is not allowed with {reason}: it must be None")

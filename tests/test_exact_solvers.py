@@ -267,3 +267,25 @@ def test_gap_is_unknown_without_a_penalty(make_data, minimise):
     solution = _minimise(minimise, _problem(*make_data(500, 4, 3), C=np.inf), 1e-6)
     assert solution.converged
     assert np.isnan(solution.gap)
+
+
+@pytest.mark.parametrize(
+    ("settings", "holds_out", "n_features", "message"),
+    [
+        ({"solver": "sgd"}, False, 4, "the solver 'sgd'"),
+        ({"early_stopping": True}, False, 4, "the solver 'sgd'"),
+        ({"link": "sigmoid"}, False, 4, "link='sigmoid'"),
+        ({"C": np.inf}, False, 4, "C=inf"),
+        ({}, True, 4, "held-out rows"),
+        ({"l1_ratio": 1.0}, False, 4_000, "an L1 penalty and 4000 features"),
+    ],
+)
+def test_gap_tol_that_nobody_keeps_is_refused(settings, holds_out, n_features, message):
+    X = np.random.default_rng(0).standard_normal((30, n_features))
+    y = np.arange(30) % 3
+    held_out = {"X_val": X[:9], "y_val": y[:9]} if holds_out else {}
+    model = SoftmaxClassifier(gap_tol=1e-3, **settings)
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match=rf"gap_tol=0\.001 is not allowed with {message}"):
+        model.fit(X, y, **held_out)
+    assert vars(model) == before
