@@ -13,6 +13,7 @@ Coefficients have one row for two classes, else one     same           test_same
 per class
 No penalty (C=inf): same optimum, no warning            same           test_no_penalty
 More columns than rows and hardly a penalty             same           test_wide_data
+Separable classes and no penalty: no warning            differs        test_wide_data
 A single feature                                        same           test_single_feature
 Coefficients and intercepts of classes sum to zero      same           test_sums_over_classes
 C from tiny to large                                    same           test_range_of_penalties
@@ -63,6 +64,7 @@ Array API inputs                                        not applicable no Array 
 """
 
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -180,8 +182,10 @@ def test_no_penalty(make_data, n_classes, fit_intercept):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_wide_data(make_data, n_classes):
     X, y = make_data(12, 30, n_classes)
-    for C in (1e30, np.inf):
-        model = SoftmaxClassifier(C=C).fit(X, y)
+    separation = pytest.warns(ConvergenceWarning, match="separate the classes completely")
+    for C, warning in ((1e30, nullcontext()), (np.inf, separation)):
+        with warning:
+            model = SoftmaxClassifier(C=C).fit(X, y)
         assert model.converged_
         assert model.n_iter_ >= 1
         np.testing.assert_array_equal(model.predict(X), y)
