@@ -13,6 +13,7 @@ import json
 import time
 import warnings
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -138,11 +139,9 @@ def all_solvers():
             solvers[f"scikit-learn-intelex {name}"] = fit_scikit_learn(name, IntelClassifier)
     except ImportError:
         print("scikit-learn-intelex is not installed")
-    try:
-        import cyanure  # noqa: F401
-
+    if find_spec("cyanure"):
         solvers["cyanure"] = fit_cyanure
-    except ImportError:
+    else:
         print("cyanure is not installed")
     return solvers
 

@@ -381,7 +381,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         tasks.end(attributes)
         if not (solution.converged or monitor.was_stopped_by_callback):
             self._warn(solver, solution, quality)
-        if np.inf == parameters.C and self.link == "identity" and solver in EXACT_SOLVERS:
+        if np.isinf(parameters.C) and self.link == "identity" and solver in EXACT_SOLVERS:
             self._warn_of_separation(problem, solution)
         return self
 
@@ -567,8 +567,6 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         X, y = validate_data(self, X, y, reset=is_first, **_CHECKS)
         features = _check_features("X", X)
         classes = self._known_classes(classes)
-        targets = encode_known("y", y, classes)
-        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
         stream = getattr(self, "_stream", None)
         dtype = features.dtype
         if not is_first:
@@ -579,15 +577,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             if not is_first:
                 start, bias = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
             stream = begin_stream(start, bias)
-        problem = Problem(
-            features,
-            targets,
-            len(classes),
-            cast(Link, self.link),
-            dtype,
-            weights,
-            **parameters.penalties,
-        )
+        link = cast(Link, self.link)
+        problem = self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
         settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
@@ -601,6 +592,22 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         for name in ("loss_curve_", "validation_curve_", "gap_"):
             self.__dict__.pop(name, None)
         return self
+
+    def _known_problem(
+        self,
+        features: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: npt.NDArray[Any],
+        link: Link,
+        dtype: np.dtype,
+        parameters: Parameters,
+    ) -> Problem:
+        """The problem of rows whose labels are among known classes."""
+        targets = encode_known("y", y, classes)
+        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
+        penalties = parameters.penalties
+        return Problem(features, targets, len(classes), link, dtype, weights, **penalties)
 
     def _known_classes(self, classes: Any) -> npt.NDArray[Any]:
         """The classes of a stream."""
@@ -854,15 +861,10 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                 )
         X, y = validate_data(self, X, y, reset=False, **_CHECKS)
         features = _check_features("X", X)
-        targets = encode_known("y", y, self.classes_)
-        weights = weigh_rows(
-            "sample_weight", sample_weight, self.class_weight, y, self.classes_, targets
-        )
         double = np.dtype(np.float64)
-        problem = Problem(
-            features, targets, len(self.classes_), "identity", double, weights,
-            **parameters.penalties,
-        )  # fmt: skip
+        problem = self._known_problem(
+            features, y, sample_weight, self.classes_, "identity", double, parameters
+        )
         names = getattr(self, "feature_names_in_", None)
         if names is None:
             names = [f"x{place}" for place in range(features.shape[1])]

@@ -6,22 +6,7 @@ import numpy as np
 
 
 def to_logistic_regression(classifier: Any) -> Any:
-    """A fitted `sklearn.linear_model.LogisticRegression` with the probabilities of a classifier.
-
-    Parameters
-    ----------
-    classifier : SoftmaxClassifier
-        Fitted, with the identity link.
-
-    Returns
-    -------
-    sklearn.linear_model.LogisticRegression
-
-    Raises
-    ------
-    ValueError
-        The model has the sigmoid link.
-    """
+    """What `SoftmaxClassifier.to_sklearn` gives."""
     from sklearn.linear_model import LogisticRegression
 
     if classifier.link_ != "identity":

@@ -128,6 +128,14 @@ def _sum_dense(
     return FeatureSums(by_class, squares, origin, class_weights, n_samples)
 
 
+def sum_sparse_squares(features: csr_array, row_weights: FloatArray) -> FloatArray:
+    """Weighted sums of the squares of sparse features, shape (n_features,), float64."""
+    values = np.square(features.data, dtype=np.float64)
+    squares = csr_array((values, features.indices, features.indptr), shape=features.shape)
+    sums: FloatArray = squares.T @ row_weights
+    return sums
+
+
 def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
     n_samples, n_features = problem.features.shape
     weights = problem.sample_weight
@@ -136,9 +144,5 @@ def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
     membership[np.arange(n_samples), problem.targets] = row_weights
     with np.errstate(all="ignore"):
         by_class = np.ascontiguousarray((problem.features.T @ membership).T)
-        values = np.square(problem.features.data, dtype=np.float64)
-        matrix = csr_array(
-            (values, problem.features.indices, problem.features.indptr), problem.features.shape
-        )
-        squares = matrix.T @ row_weights
+        squares = sum_sparse_squares(problem.features, row_weights)
     return FeatureSums(by_class, squares, np.zeros(n_features), class_weights, n_samples)

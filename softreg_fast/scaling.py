@@ -8,7 +8,7 @@ import scipy.sparse
 from scipy.linalg import eigh
 
 from .definitions import FloatArray
-from .feature_sums import sum_features
+from .feature_sums import sum_features, sum_sparse_squares
 from .problem import Problem
 
 _NUMBERS_PER_BLOCK = 1 << 20
@@ -68,11 +68,7 @@ def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Floa
     if weights is None:
         weights = np.ones(problem.n_samples)
     means = np.zeros(features.shape[1])
-    squares = scipy.sparse.csr_array(
-        (np.square(features.data, dtype=np.float64), features.indices, features.indptr),
-        shape=features.shape,
-    )
-    variances = squares.T @ weights / total
+    variances = sum_sparse_squares(features, weights) / total
     if center:
         means = features.T @ weights / total
         largest = variances

@@ -1,6 +1,7 @@
 """Models as scikit-learn's own."""
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -12,7 +13,6 @@ from softreg_fast import SoftmaxClassifier
 @pytest.mark.parametrize("settings", [{}, {"solver": "sgd", "l1_ratio": 0.5}, {"C": np.inf}])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_gives_a_fitted_logistic_regression(make_data, n_classes, settings):
-    pandas = pytest.importorskip("pandas")
     X, y = make_data(200, 3, n_classes)
     frame = pandas.DataFrame(X, columns=["a", "b", "c"])
     labels = np.array(list("qwer"))[y]

@@ -1,6 +1,7 @@
 """Standard errors against statsmodels and against what samples show."""
 
 import numpy as np
+import pandas
 import pytest
 from scipy.special import expit
 from sklearn.datasets import load_wine
@@ -62,7 +63,6 @@ def test_penalised_errors_are_what_samples_show(n_classes):
 
 
 def test_table_names_classes_and_features():
-    pandas = pytest.importorskip("pandas")
     X, y = load_wine(return_X_y=True)
     frame = pandas.DataFrame(scale(X[:, :2]), columns=["alcohol", "acid"])
     labels = np.array(["a", "b", "c"])[y]

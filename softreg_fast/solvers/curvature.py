@@ -127,15 +127,10 @@ class Sample:
     is_whole: bool
 
 
-def count_sample_rows(n_samples: int, n_features: int) -> int:
-    """How many rows a sample has, about."""
-    return min(n_samples, max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1)))
-
-
 def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     """A sample in which every class has a share of the rows, its own rows allowing."""
     n_samples, n_features = problem.features.shape
-    n_wanted = count_sample_rows(n_samples, n_features)
+    n_wanted = min(n_samples, max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1)))
     weights = np.ones(n_samples) if problem.sample_weight is None else problem.sample_weight
     is_whole = n_wanted == n_samples
     features = problem.features
@@ -202,6 +197,12 @@ def predict_sample(sample: Sample, point: FloatArray) -> FloatArray:
     return probabilities
 
 
+def _make_squares(sample: Sample, n_sets: int) -> FloatArray:
+    """Where the kernel writes the squares of some sets of weights."""
+    rows = round_up(sample.n_unknowns, kernels.choose_squares_specialisation().rows)
+    return aligned_zeros((n_sets, rows, sample.features.shape[1]), np.float64)
+
+
 def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | None) -> FloatArray:
     """``features.T @ (weights * features)`` for sets of weights of the rows; upper parts.
 
@@ -216,11 +217,9 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
     ndarray of shape (n_sets, n_unknowns, n_unknowns)
     """
     specialisation = kernels.choose_squares_specialisation()
-    n_unknowns, (n_rows, n_columns) = sample.n_unknowns, sample.features.shape
-    padded_rows = round_up(n_unknowns, specialisation.rows)
-    squares = aligned_zeros((len(all_weights), padded_rows, n_columns), np.float64)
-    n_products = squares.size // 2 * n_rows
-    n_groups = padded_rows // specialisation.rows
+    squares = _make_squares(sample, len(all_weights))
+    n_products = squares.size // 2 * len(sample.features)
+    n_groups = squares.shape[1] // specialisation.rows
     n_useful = min(count_threads_for_pass(n_threads, n_products), n_groups)
     scratch = np.empty((n_useful, specialisation.rows, kernels.TILE_ROWS))
     weigh = kernels.weigh_squares.specialise(specialisation)
@@ -238,7 +237,7 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
 
     with team_of(n_useful, lambda: None) as team:
         team.call(work)
-    return squares[:, :n_unknowns, :n_unknowns]
+    return squares[:, : sample.n_unknowns, : sample.n_unknowns]
 
 
 def _diagonal(matrix: FloatArray) -> FloatArray:
@@ -256,8 +255,8 @@ def _factor(matrix: FloatArray) -> FloatArray:
     largest = float(diagonal.max())
     ridge = _RIDGE * (largest if largest > 0.0 else 1.0)
     diagonal += ridge
+    factor: FloatArray
     while True:
-        factor: FloatArray
         factor, failure = dpotrf(matrix, lower=1, clean=0)
         if not failure:
             return factor
@@ -322,11 +321,9 @@ def derive_all(
     """
     n_unknowns, n_columns = point.shape
     specialisation = kernels.choose_squares_specialisation()
-    n_rows, padded = sample.features.shape
+    n_rows = len(sample.features)
     n_pairs = n_columns * (n_columns + 1) // 2
-    padded_rows = round_up(n_unknowns, specialisation.rows)
-    lanes = specialisation.lanes
-    logits, probabilities = np.zeros((2, n_columns, round_up(n_rows, lanes)))
+    logits, probabilities = np.zeros((2, n_columns, round_up(n_rows, specialisation.lanes)))
     size = n_columns * n_unknowns
     matrix = np.empty((size, size))
     kernels.complete_derivatives.specialise(specialisation)(
@@ -340,7 +337,7 @@ def derive_all(
         probabilities,
         np.empty((n_pairs, n_rows)),
         np.empty((specialisation.rows, kernels.TILE_ROWS)),
-        aligned_zeros((n_pairs, padded_rows, padded), np.float64),
+        _make_squares(sample, n_pairs),
         matrix,
     )
     if not sample.is_whole:

@@ -11,7 +11,7 @@ from ..feature_sums import FeatureSums
 from ..problem import Problem
 from ..sparse_accumulator import SparseAccumulator
 from .curvature import Coordinates
-from .solution import Solution, shortest_slopes
+from .solution import Solution, largest_slope
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,11 @@ class Place:
     gradient: FloatArray
 
 
+def _place(coordinates: Coordinates, point: Point, variables: FloatArray) -> Place:
+    gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
+    return Place(point, variables, gradient)
+
+
 class Objective:
     """The objective of a problem, for one model after another.
 
@@ -137,13 +142,15 @@ class Objective:
             objective += 0.5 * self.penalty * float(np.vdot(weights, weights))
             weights_gradient += self.penalty * weights
         bias_gradient = totals.bias_gradient / self._total_weight
-        slopes = weights_gradient
         if self.l1_penalty > 0.0:
             objective += self.l1_penalty * float(np.abs(weights).sum())
-            slopes = shortest_slopes(weights_gradient, weights, self.l1_penalty)
-        largest = max(float(slopes.max()), -float(slopes.min()))
-        if self._settings.fit_intercept:
-            largest = max(largest, float(np.abs(bias_gradient).max()))
+        largest = largest_slope(
+            weights_gradient,
+            bias_gradient,
+            weights,
+            self.l1_penalty,
+            fit_intercept=self._settings.fit_intercept,
+        )
         return Point(weights, bias, totals, objective, weights_gradient, bias_gradient, largest)
 
     def evaluate_at(
@@ -151,16 +158,14 @@ class Objective:
     ) -> Place:
         """The objective and its gradient at a point in coordinates."""
         point = self.evaluate(*coordinates.model_of(variables, fixed_bias))
-        gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
-        return Place(point, variables, gradient)
+        return _place(coordinates, point, variables)
 
     def place_of(
         self, coordinates: Coordinates, weights: FloatArray, bias: FloatArray, totals: Totals
     ) -> Place:
         """Where a model of known totals is."""
         point = self._point_of(weights, bias, totals)
-        gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
-        return Place(point, coordinates.point_of(weights, bias), gradient)
+        return _place(coordinates, point, coordinates.point_of(weights, bias))
 
     def bound_gap(self, point: Point) -> float:
         """See `certificate.bound_gap`."""
@@ -181,14 +186,16 @@ class Objective:
 
     def minimum_of(self, point: Point, objectives: list[float]) -> Minimum:
         """The result, if the solver ends at a point."""
+        gap = self.bound_gap(point)
+        gap_tolerance = self._settings.gap_tolerance
         return Minimum(
             point.weights,
             point.bias,
             np.array(objectives),
-            self.is_optimal(point),
+            self.is_optimal(point) if gap_tolerance is None else gap <= gap_tolerance,
             point.objective,
             point.gradient_norm,
-            self.bound_gap(point),
+            gap,
         )
 
 

@@ -43,29 +43,7 @@ def minimise(
     n_threads: int | None = None,
     monitor: Monitor | None = None,
 ) -> Minimum:
-    """Minimise the objective of a problem with the identity link.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of dtype float64; its features may be float32.
-    settings : ExactSettings
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
-        The start. See `Accumulator` for the number of columns.
-    n_threads : int or None, default=None
-    monitor : Monitor or None, default=None
-        Told of each iteration.
-
-    Returns
-    -------
-    Minimum
-
-    Raises
-    ------
-    ValueError
-        The objective or its gradient overflows at the start.
-    """
+    """Minimise the objective of a problem with the identity link; see `lbfgs.minimise`."""
     check_penalty(problem)
     sums = sum_features(problem, n_threads)
     coordinates = choose_coordinates(problem, sums, fit_intercept=settings.fit_intercept)

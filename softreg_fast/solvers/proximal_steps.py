@@ -7,6 +7,8 @@ method, by outer squares of vectors (Lee, Sun and Saunders, Proximal Newton-type
 minimizing composite functions, 2014).
 """
 
+from functools import cached_property
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -90,7 +92,7 @@ class ProximalSteps(Steps):
         self._corrections = np.zeros((0, self._matrices.shape[1] * len(self._matrices)))
         self._signs = np.zeros(0)
 
-    @property
+    @cached_property
     def _l1_penalties(self) -> FloatArray:
         """Of the coordinates: that of an intercept is zero."""
         n_features = len(self._coordinates.scales)

@@ -54,10 +54,39 @@ class Quality:
     gap: float
 
 
-def shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
+def _shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
     """The shortest subgradient, given the gradient without the L1 penalty; positive at zeros."""
     at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
     return np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
+
+
+def largest_slope(
+    weights_gradient: FloatArray,
+    bias_gradient: FloatArray,
+    weights: FloatArray,
+    l1_penalty: float,
+    *,
+    fit_intercept: bool,
+) -> float:
+    """The largest absolute component of the shortest subgradient.
+
+    Parameters
+    ----------
+    weights_gradient : ndarray of shape (n_features, n_columns)
+        Without the L1 penalty.
+    bias_gradient : ndarray of shape (n_columns,)
+    weights : ndarray of shape (n_features, n_columns)
+    l1_penalty : float
+    fit_intercept : bool
+        Whether the bias is a variable of the problem.
+    """
+    slopes = weights_gradient
+    if l1_penalty > 0.0:
+        slopes = _shortest_slopes(weights_gradient, weights, l1_penalty)
+    largest = max(float(slopes.max()), -float(slopes.min()))
+    if not fit_intercept:
+        return largest
+    return max(largest, float(np.abs(bias_gradient).max()))
 
 
 def judge(
@@ -79,9 +108,11 @@ def judge(
     slopes = totals.weights_gradient
     slopes /= total_weight
     slopes += problem.l2_penalty / total_weight * weights
-    if problem.l1_penalty > 0.0:
-        slopes = shortest_slopes(slopes, weights, problem.l1_penalty / total_weight)
-    largest = max(float(slopes.max()), -float(slopes.min()))
-    if fit_intercept:
-        largest = max(largest, float(np.abs(totals.bias_gradient).max()) / total_weight)
+    largest = largest_slope(
+        slopes,
+        totals.bias_gradient / total_weight,
+        weights,
+        problem.l1_penalty / total_weight,
+        fit_intercept=fit_intercept,
+    )
     return Quality(largest, gap)
