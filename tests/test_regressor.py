@@ -222,23 +222,16 @@ def test_interrupt_keeps_the_last_finished_epoch(n_samples, n_threads, make_data
     x, y = make_data(n_samples, 50, 3)
     model = SoftmaxRegressor(0.1, random_state=0, verbose=False, n_threads=n_threads)
     model.fit(x, y, 1, n_samples)
-    is_finished = threading.Event()
-
-    def interrupt():
-        # Again after a while: Python drops what is raised in callbacks of its garbage collection.
-        seconds = 0.4
-        while not is_finished.wait(seconds):
-            os.kill(os.getpid(), signal.SIGINT)
-            seconds = 5.0
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
+    # A shell has commands in the background ignore interrupts: the fit would go on for ever.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             model.fit(x, y, 10**9, n_samples)
     finally:
-        is_finished.set()
-        thread.join()
+        timer.cancel()
+        signal.signal(signal.SIGINT, handler)
 
     n_epochs = len(model.losses_)
     assert n_epochs == len(model.accuracies_) > 1
