@@ -102,8 +102,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         below ``log(1 + (n_classes - 1) / e)``, and the objective isn't convex.
     solver : {"auto", "newton", "lbfgs", "sgd"}, default="auto"
         "newton" and "lbfgs" are exact; the first needs few passes over the rows, the identity link,
-        and room for second derivatives, ``8 * n_classes * n_features ** 2`` bytes, which may be 256
-        MiB at most.
+        and room for second derivatives, ``16 * n_classes * n_features ** 2`` bytes, which may be at
+        most 256 MiB.
         "sgd" is mini-batch gradient descent: fast on many rows, within a percent of the lowest
         objective as a rule. "auto" takes "newton" with the identity link where it has room, else
         "lbfgs"; but "sgd" with held-out rows, with ``l1_ratio > 0`` instead of "lbfgs", or where

@@ -20,7 +20,7 @@ from scipy.special import log_ndtr, ndtri, softmax
 from .definitions import FloatArray
 from .feature_sums import sum_features
 from .problem import Problem
-from .solvers.curvature import Coordinates, choose_coordinates
+from .solvers.coordinates import Coordinates, choose_coordinates
 
 _NUMBERS_PER_BLOCK = 1 << 20
 _MOST_BYTES = 1 << 28

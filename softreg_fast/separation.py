@@ -14,14 +14,10 @@ from .definitions import FloatArray
 from .evaluation import accumulator_of
 from .feature_sums import sum_features
 from .problem import Problem
-from .solvers.curvature import (
-    choose_coordinates,
-    derive_blocks,
-    factor_blocks,
-    predict_sample,
-    take_sample,
-)
+from .solvers.coordinates import choose_coordinates
+from .solvers.derivatives import derive_blocks, factor_blocks
 from .solvers.newton import has_room
+from .solvers.sample import predict_sample, take_sample
 
 Separation = Literal["complete", "quasi-complete"]
 
@@ -97,8 +93,10 @@ def find_separation(
     gradient = coordinates.gradient_of(
         totals.weights_gradient / total, totals.bias_gradient / total
     )
-    blocks = derive_blocks(sample, point, np.zeros(sample.n_unknowns), n_threads)
-    step = factor_blocks(blocks, len(bias))(gradient)
+    without_penalty = np.zeros(sample.n_unknowns)
+    blocks = derive_blocks(sample, point, without_penalty, n_threads)
+    divide = factor_blocks(blocks, without_penalty, len(bias))
+    step = divide(gradient.T.ravel()).reshape(len(bias), -1).T
     if len(bias) > 1:
         step -= step.mean(axis=1, keepdims=True)
     changes = sample.features[:, : sample.n_unknowns] @ step

@@ -14,7 +14,7 @@ from softreg_fast.kernels.coordinates import CoordinatesSpecialisation, descend_
 from softreg_fast.problem import make_problem
 from softreg_fast.solvers import newton
 from softreg_fast.solvers.exact import ExactSettings
-from softreg_fast.solvers.proximal_steps import ProximalSteps, best_shifts
+from softreg_fast.solvers.proximal_steps import best_shifts
 
 
 def _objective(X, y, coef, intercept, C, l1_ratio):
@@ -61,7 +61,7 @@ def test_is_certified(make_data, n_classes, fit_intercept):
 def test_blocks_of_classes_find_the_same(make_data, monkeypatch):
     X, y = make_data(500, 10, 4)
     complete = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
-    monkeypatch.setattr(ProximalSteps, "most_unknowns", 0)
+    monkeypatch.setattr("softreg_fast.solvers.proximal_steps._MOST_UNKNOWNS", 0)
     blocks = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
     assert blocks.converged_
     np.testing.assert_allclose(blocks.coef_, complete.coef_, rtol=1e-6, atol=1e-7)
@@ -71,7 +71,7 @@ def test_blocks_of_classes_find_the_same(make_data, monkeypatch):
 def test_samples_of_rows_find_the_same(make_data, monkeypatch):
     X, y = make_data(3_000, 6, 3)
     whole = SoftmaxClassifier(C=0.05, l1_ratio=1.0, tol=1e-9).fit(X, y)
-    monkeypatch.setattr("softreg_fast.solvers.curvature._FEWEST_ROWS", 100)
+    monkeypatch.setattr("softreg_fast.solvers.sample._FEWEST_ROWS", 100)
     monkeypatch.setattr("softreg_fast.solvers.newton._FEWEST_COARSE_ROWS", 200)
     sampled = SoftmaxClassifier(C=0.05, l1_ratio=1.0, tol=1e-9).fit(X, y)
     assert sampled.converged_

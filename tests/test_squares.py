@@ -8,16 +8,17 @@ import pytest
 from softreg_fast import reference
 from softreg_fast.feature_sums import sum_features
 from softreg_fast.problem import make_problem
-from softreg_fast.solvers import curvature
+from softreg_fast.solvers import derivatives
+from softreg_fast.solvers import sample as samples
 
 DOUBLE = np.dtype(np.float64)
 
 
 def _sample(n_rows, n_unknowns, seed=0):
-    features = np.zeros((n_rows, curvature._pad(n_unknowns)))
+    features = np.zeros((n_rows, samples._pad(n_unknowns)))
     features[:, :n_unknowns] = np.random.default_rng(seed).standard_normal((n_rows, n_unknowns))
     row_weights = np.full(n_rows, 1 / n_rows)
-    return curvature.Sample(features, n_unknowns, row_weights, np.zeros(n_unknowns), True)
+    return samples.Sample(features, n_unknowns, row_weights, np.zeros(n_unknowns), True)
 
 
 @pytest.mark.parametrize("n_sets", [1, 3])
@@ -26,7 +27,7 @@ def _sample(n_rows, n_unknowns, seed=0):
 def test_squares_equal_reference(n_rows, n_unknowns, n_sets):
     sample = _sample(n_rows, n_unknowns)
     all_weights = np.random.default_rng(1).standard_normal((n_sets, n_rows))
-    found = curvature._weigh_squares(sample, all_weights, 1)
+    found = derivatives._weigh_squares(sample, all_weights, 1)
     expected = reference.weigh_squares(sample.features[:, :n_unknowns], all_weights)
     assert found.shape == expected.shape
     np.testing.assert_allclose(np.triu(found), np.triu(expected), rtol=0, atol=1e-12 * n_rows)
@@ -43,11 +44,12 @@ def test_complete_derivatives_equal_reference(n_rows, n_unknowns, n_classes):
     arguments = sample.features[:, :n_unknowns], point, sample.row_weights, penalties
     for makes_regular in (True, False):
         expected = reference.complete_derivatives(*arguments, makes_regular=makes_regular)
-        found = curvature.derive_all(sample, point, penalties, makes_regular=makes_regular)
+        found = derivatives.derive_all(sample, point, penalties, makes_regular=makes_regular)
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
-    matrix = curvature.derive_all(sample, point, penalties, makes_regular=True)
-    expected = np.linalg.solve(matrix, gradient.T.ravel()).reshape(n_classes, n_unknowns).T
-    found = curvature.factor_all(matrix, n_classes)(gradient)
+    matrix = derivatives.derive_all(sample, point, penalties, makes_regular=True)
+    right = gradient.T.ravel()
+    expected = np.linalg.solve(matrix + np.diag(np.tile(penalties, n_classes)), right)
+    found = derivatives.factor_all(matrix, penalties, n_classes)(right)
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
 
 
@@ -55,7 +57,7 @@ def test_complete_derivatives_equal_reference(n_rows, n_unknowns, n_classes):
 def test_squares_have_the_same_bits_for_any_number_of_threads():
     sample = _sample(200, 30)
     all_weights = np.random.default_rng(1).uniform(size=(2, 200))
-    single, several = (curvature._weigh_squares(sample, all_weights, n) for n in (1, 3))
+    single, several = (derivatives._weigh_squares(sample, all_weights, n) for n in (1, 3))
     np.testing.assert_array_equal(np.triu(single), np.triu(several))
 
 

@@ -10,7 +10,7 @@ from ..definitions import FloatArray
 from ..feature_sums import FeatureSums
 from ..problem import Problem
 from ..sparse_accumulator import SparseAccumulator
-from .curvature import Coordinates
+from .coordinates import Coordinates
 from .solution import Solution, largest_slope
 
 

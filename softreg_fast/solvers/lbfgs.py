@@ -15,7 +15,7 @@ from ..evaluation import accumulator_of
 from ..feature_sums import sum_features
 from ..monitor import Monitor
 from ..problem import Problem
-from .curvature import Coordinates, choose_coordinates
+from .coordinates import Coordinates, choose_coordinates
 from .exact import ExactSettings, Minimum, Objective, Place, check_penalty, check_start
 
 _LINE_SEARCH_STEPS = 50

@@ -17,9 +17,10 @@ from ..feature_sums import sum_features
 from ..monitor import Monitor
 from ..problem import Problem
 from ..sparse_accumulator import SparseAccumulator
-from .curvature import choose_coordinates, take_sample
+from .coordinates import choose_coordinates
 from .exact import ExactSettings, Minimum, Objective, check_penalty
 from .proximal_steps import ProximalSteps
+from .sample import take_sample
 from .smooth_steps import SmoothSteps
 from .steps import Steps
 
@@ -31,8 +32,8 @@ _MOST_BYTES_OF_DERIVATIVES = 1 << 28
 
 
 def has_room(n_features: int, n_columns: int) -> bool:
-    """Whether the second derivatives of a model within each class take no more than 256 MiB."""
-    return 8 * n_columns * (n_features + 1) ** 2 <= _MOST_BYTES_OF_DERIVATIVES
+    """Whether second derivatives within each class, and their factors, take at most 256 MiB."""
+    return 16 * n_columns * (n_features + 1) ** 2 <= _MOST_BYTES_OF_DERIVATIVES
 
 
 def minimise(
@@ -83,20 +84,14 @@ def _descend(
     steps: Steps, objective: Objective, settings: ExactSettings, monitor: Monitor | None
 ) -> Minimum:
     objectives: list[float] = []
-    is_prepared = False
     while len(objectives) < settings.max_iterations and not objective.is_optimal(steps.place.point):
-        if not is_prepared:
-            steps.prepare()
-            is_prepared = True
         if monitor is not None:
             monitor.begin_iteration()
         if not steps.advance():
             break
         point = steps.place.point
         objectives.append(point.objective)
-        if monitor is not None and monitor.end_iteration(
-            point.objective, lambda: (steps.place.point.weights, steps.place.point.bias)
-        ):
+        if monitor is not None and monitor.end_iteration(point.objective, lambda: steps.model):
             break
     return objective.minimum_of(steps.place.point, objectives)
 
@@ -129,4 +124,4 @@ def _descend_coarsely(steps: Steps, part: Problem) -> Model:
     for _ in range(_MOST_COARSE_ITERATIONS):
         if steps.decrease_expected <= tolerance or not steps.advance():
             break
-    return steps.place.point.weights, steps.place.point.bias
+    return steps.model

@@ -14,10 +14,14 @@ from scipy.linalg import cho_factor, cho_solve
 
 from ..definitions import FloatArray
 from ..kernels.coordinates import CoordinatesSpecialisation, descend_coordinates
-from .curvature import derive_all, derive_blocks
-from .exact import Place
+from .coordinates import Coordinates
+from .derivatives import derive_all, derive_blocks
+from .exact import Objective, Place
+from .sample import Sample
 from .steps import Steps
 
+# For which derivatives between classes are taken.
+_MOST_UNKNOWNS = 800
 _MOST_CORRECTIONS = 32
 _SUFFICIENT_DECREASE = 1e-4
 _ROUNDING = 1e-13
@@ -68,10 +72,30 @@ def best_shifts(weights: FloatArray, l1_penalty: float, l2_penalty: float) -> Fl
 class ProximalSteps(Steps):
     """See `Steps`. Arrays of coordinates are flat here, one class after the other."""
 
-    most_unknowns = 800
-    _matrices: FloatArray
     _corrections: FloatArray
     _signs: FloatArray
+
+    def __init__(
+        self,
+        objective: Objective,
+        coordinates: Coordinates,
+        sample: Sample,
+        bias: FloatArray,
+        n_threads: int | None,
+    ) -> None:
+        super().__init__(objective, coordinates, sample, bias, n_threads)
+        n_unknowns = sample.n_unknowns * self._n_columns
+        self._is_complete = self._n_columns > 1 and n_unknowns <= _MOST_UNKNOWNS
+        self._matrices: FloatArray = np.zeros((0, sample.n_unknowns, sample.n_unknowns))
+
+    @property
+    def _is_exact(self) -> bool:
+        return self._sample.is_whole and (self._is_complete or self._n_columns == 1)
+
+    @property
+    def is_prepared(self) -> bool:
+        """See `Steps`."""
+        return len(self._matrices) > 0
 
     def _derive(self) -> None:
         arguments = self._sample, self.place.variables, self._penalties
@@ -101,8 +125,8 @@ class ProximalSteps(Steps):
         return np.tile(penalties, self._n_columns)
 
     @property
-    def _is_outdated(self) -> bool:
-        return super()._is_outdated or len(self._signs) >= _MOST_CORRECTIONS
+    def _is_spent(self) -> bool:
+        return len(self._signs) >= _MOST_CORRECTIONS
 
     def _learn(self, reached: Place) -> None:
         """Correct by the BFGS formula."""

@@ -1,20 +1,14 @@
-"""Steps of Newton's method without an L1 penalty.
-
-In between the places where second derivatives are taken, they are corrected as in the
-limited-memory BFGS method (Liu and Nocedal, On the limited memory BFGS method for large scale
-optimization, 1989).
-"""
-
-from collections import deque
+"""Steps of Newton's method without an L1 penalty."""
 
 import numpy as np
 
 from ..definitions import FloatArray
-from .curvature import Solve, derive_all, derive_blocks, factor_all, factor_blocks
-from .exact import Place
+from .coordinates import Coordinates
+from .curvature import Curvature
+from .exact import Objective, Place
+from .sample import Sample
 from .steps import Steps
 
-_REMEMBERED_STEPS = 24
 # Of the line search: Armijo's condition; and of Hager and Zhang, A new conjugate gradient method
 # with guaranteed descent and an efficient line search, 2005, what to do where differences of values
 # are nothing but rounding.
@@ -24,70 +18,54 @@ _MOST_TRIALS = 40
 _LEAST_SHRINKING, _MOST_SHRINKING = 0.5, 0.1
 
 
-class _Memory:
-    """Steps and the changes of the gradient that they brought."""
-
-    def __init__(self) -> None:
-        self._pairs: deque[tuple[FloatArray, FloatArray, float]] = deque(maxlen=_REMEMBERED_STEPS)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def clear(self) -> None:
-        self._pairs.clear()
-
-    def add(self, step: FloatArray, change: FloatArray) -> None:
-        product = float(np.vdot(step, change))
-        least = np.finfo(np.float64).eps * np.linalg.norm(step) * np.linalg.norm(change)
-        if product > least:
-            self._pairs.append((step, change, product))
-
-    def fit(self, solve: Solve) -> float:
-        """What to multiply quotients by so that they fit the last step."""
-        _, change, product = self._pairs[-1]
-        return product / float(np.vdot(change, solve(change)))
-
-    def direction(self, gradient: FloatArray, solve: Solve, factor: float) -> FloatArray:
-        """Downhill, by the second derivatives that the steps have corrected."""
-        rest = gradient
-        shares = []
-        for step, change, product in reversed(self._pairs):
-            share = float(np.vdot(step, rest)) / product
-            shares.append(share)
-            rest = rest - share * change
-        direction = factor * solve(rest)
-        for (step, change, product), share in zip(self._pairs, reversed(shares), strict=True):
-            direction = direction + step * (share - float(np.vdot(change, direction)) / product)
-        return -direction
-
-
 class SmoothSteps(Steps):
-    """See `Steps`."""
+    """See `Steps`.
 
-    most_unknowns = 160
-    _solve: Solve
-    _factor = 1.0
+    Parameters
+    ----------
+    objective, coordinates, sample, bias, n_threads
+        See `Steps`.
+    curvature : Curvature, default=None
+        Of this objective or one much like it, to go on with. By default there is none yet.
+    """
+
     _was_too_long = False
 
+    def __init__(
+        self,
+        objective: Objective,
+        coordinates: Coordinates,
+        sample: Sample,
+        bias: FloatArray,
+        n_threads: int | None,
+        curvature: Curvature | None = None,
+    ) -> None:
+        super().__init__(objective, coordinates, sample, bias, n_threads)
+        if curvature is None:
+            curvature = Curvature(sample, len(bias), self._penalties, n_threads)
+        self._curvature = curvature
+
+    @property
+    def _is_exact(self) -> bool:
+        return self._curvature.is_exact
+
+    @property
+    def is_prepared(self) -> bool:
+        """See `Steps`."""
+        return self._curvature.is_taken
+
     def _derive(self) -> None:
-        arguments = self._sample, self.place.variables, self._penalties
-        if self._is_complete:
-            self._solve = factor_all(derive_all(*arguments, makes_regular=True), self._n_columns)
-        else:
-            self._solve = factor_blocks(derive_blocks(*arguments, self._n_threads), self._n_columns)
-        self._memory = _Memory()
-        self._factor = 1.0
+        self._curvature.take(self.place.variables)
 
     def _learn(self, reached: Place) -> None:
-        self._memory.add(
-            reached.variables - self.place.variables, reached.gradient - self.place.gradient
-        )
-        if self._was_too_long and len(self._memory):
-            self._factor = self._memory.fit(self._solve)
+        step = reached.variables - self.place.variables
+        change = reached.gradient - self.place.gradient
+        self._curvature.learn(step.T.ravel(), change.T.ravel(), was_too_long=self._was_too_long)
 
     def _direction(self) -> FloatArray:
-        direction = self._memory.direction(self.place.gradient, self._solve, self._factor)
-        if self._n_columns > 1 and not self._is_complete:  # which are centred as they are
+        quotient = self._curvature.divide(self.place.gradient.T.ravel())
+        direction: FloatArray = -quotient.reshape(self._n_columns, -1).T
+        if self._n_columns > 1 and not self._curvature.is_complete:  # which are centred as they are
             direction -= direction.mean(axis=1, keepdims=True)
         return direction
 

@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from ..definitions import FloatArray
-from .curvature import Coordinates, Sample
+from ..definitions import FloatArray, Model
+from .coordinates import Coordinates
 from .exact import Objective, Place, check_start
+from .sample import Sample
 
 # Steps until second derivatives are taken anew, at first.
 _FIRST_STEPS_BETWEEN = 6
@@ -27,9 +28,6 @@ class Steps(ABC):
     n_threads : int or None
     """
 
-    most_unknowns: int
-    """For which derivatives between classes are taken."""
-
     def __init__(
         self,
         objective: Objective,
@@ -44,22 +42,26 @@ class Steps(ABC):
         self._fixed_bias = bias
         self._n_threads = n_threads
         self._n_columns = len(bias)
-        n_coordinates = sample.n_unknowns * self._n_columns
-        self._is_complete = self._n_columns > 1 and n_coordinates <= self.most_unknowns
-        # All second derivatives of all rows, for each step: Newton's method itself.
-        self._is_exact = sample.is_whole and (self._is_complete or self._n_columns == 1)
-        n_features = len(coordinates.scales)
-        self._penalties = np.zeros(sample.n_unknowns)
-        self._penalties[:n_features] = objective.penalty / coordinates.scales**2
+        self._penalties = coordinates.penalties_of(objective.penalty)
         self._steps_between = float(_FIRST_STEPS_BETWEEN)
         self._n_steps_since = 0
+        self._is_derived_here = False
         self.place: Place
 
     @property
-    def _is_outdated(self) -> bool:
-        """Whether it is time to take second derivatives anew."""
-        steps_between = 1 if self._is_exact else self._steps_between
-        return self._n_steps_since >= steps_between
+    def model(self) -> Model:
+        """Weights and bias where it is."""
+        return self.place.point.weights, self.place.point.bias
+
+    @property
+    @abstractmethod
+    def _is_exact(self) -> bool:
+        """Whether all second derivatives of all rows are taken, for each step."""
+
+    @property
+    @abstractmethod
+    def is_prepared(self) -> bool:
+        """Whether there are second derivatives, of here or near by."""
 
     def begin(self, weights: FloatArray, bias: FloatArray) -> None:
         """Begin at a model."""
@@ -67,32 +69,50 @@ class Steps(ABC):
             self.place = self._evaluate(self._coordinates.point_of(weights, bias))
         check_start(self.place.point)
 
+    def try_lower(self, variables: FloatArray) -> None:
+        """Go to a point, if it is lower."""
+        with np.errstate(all="ignore"):
+            there = self._evaluate(variables)
+        if there.point.objective < self.place.point.objective:
+            self.place = there
+            self._is_derived_here = False
+
     def prepare(self) -> None:
         """Take the second derivatives where it is."""
         with np.errstate(all="ignore"):
             self._derive()
         self._n_steps_since = 0
+        self._is_derived_here = True
 
     def advance(self) -> bool:
         """Take a step; False if none leads lower."""
-        if self._is_outdated:
+        steps_between = 1 if self._is_exact else self._steps_between
+        if not self.is_prepared:
+            self.prepare()
+        elif self._n_steps_since >= steps_between or self._is_spent:
             self._steps_between *= _GROWTH_OF_STEPS_BETWEEN
             self.prepare()
         while True:
             reached = self._step()
             if reached is not None:
                 break
-            if self._n_steps_since == 0:
+            if self._is_derived_here:
                 return False
             self.prepare()
         if not self._is_exact:
             self._learn(reached)
         self._n_steps_since += 1
+        self._is_derived_here = False
         self.place = reached
         return True
 
     def _evaluate(self, variables: FloatArray) -> Place:
         return self._objective.evaluate_at(self._coordinates, variables, self._fixed_bias)
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether second derivatives can't be corrected any more."""
+        return False
 
     @abstractmethod
     def _derive(self) -> None:

@@ -1,0 +1,78 @@
+"""Coordinates in which all features are curved alike, though nothing is copied for them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..definitions import FloatArray
+from ..feature_sums import FeatureSums
+from ..problem import Problem
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Features as solvers see them, centred and scaled; nothing is copied for it.
+
+    A *point* is an array of shape (n_features + 1, n_columns): the weights times the features'
+    scales, and below them the bias plus what the means bring; without an intercept it has no last
+    row.
+
+    Attributes
+    ----------
+    means, scales : ndarrays of shape (n_features,), float64
+    mean_squares : ndarray of shape (n_features,), float64
+        Of the features, centred and scaled.
+    fit_intercept : bool
+    """
+
+    means: FloatArray
+    scales: FloatArray
+    mean_squares: FloatArray
+    fit_intercept: bool
+
+    def point_of(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """Where a model is."""
+        scaled = weights * self.scales[:, None]
+        if not self.fit_intercept:
+            return scaled
+        return np.vstack([scaled, bias + self.means @ weights])
+
+    def model_of(self, point: FloatArray, fixed_bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The model at a point: weights and bias."""
+        weights = point[: len(self.scales)] / self.scales[:, None]
+        if not self.fit_intercept:
+            return weights, fixed_bias
+        return weights, point[-1] - self.means @ weights
+
+    def gradient_of(self, weights_gradient: FloatArray, bias_gradient: FloatArray) -> FloatArray:
+        """The derivatives by a point, from those by a model."""
+        if not self.fit_intercept:
+            return weights_gradient / self.scales[:, None]
+        scaled = weights_gradient - np.outer(self.means, bias_gradient)
+        scaled /= self.scales[:, None]
+        return np.vstack([scaled, bias_gradient])
+
+    def penalties_of(self, l2_penalty: float) -> FloatArray:
+        """Second derivatives of a penalty by each unknown of a class: none by the intercept."""
+        penalties = l2_penalty / self.scales**2
+        return np.append(penalties, 0.0) if self.fit_intercept else penalties
+
+
+def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bool) -> Coordinates:
+    """Coordinates in which loss and penalty together are curved alike along all features.
+
+    Raises
+    ------
+    ValueError
+        A feature's square overflows.
+    """
+    means = sums.means if fit_intercept else np.zeros(len(sums.origin))
+    with np.errstate(all="ignore"):
+        spreads = sums.variances + (sums.means - means) ** 2
+    if not (np.isfinite(means).all() and np.isfinite(spreads).all()):
+        raise ValueError("the square of a feature overflows float64: scale the features")
+    # Of the loss by a logit, where all classes are equally probable.
+    curvature = (1 - 1 / problem.n_classes) / problem.n_classes
+    squares = spreads + problem.l2_penalty / sums.total_weight / curvature
+    squares[squares == 0.0] = 1.0
+    return Coordinates(means, np.sqrt(squares), spreads / squares, fit_intercept)
