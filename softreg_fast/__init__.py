@@ -1,5 +1,6 @@
 """Softmax (multinomial logistic) regression on compiled kernels."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .reference import categorical_crossentropy, sigmoid, softmax
@@ -8,11 +9,13 @@ from .warming import warm_up
 
 if TYPE_CHECKING:
     from .classifier import SoftmaxClassifier
+    from .cross_validation import SoftmaxClassifierCV
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SoftmaxClassifier",
+    "SoftmaxClassifierCV",
     "SoftmaxRegressor",
     "categorical_crossentropy",
     "sigmoid",
@@ -21,14 +24,15 @@ __all__ = [
 ]
 
 
+_LAZY = {"SoftmaxClassifier": "classifier", "SoftmaxClassifierCV": "cross_validation"}
+
+
 def __getattr__(name: str) -> Any:
     # scikit-learn takes a second to import, which not everybody needs.
-    if name == "SoftmaxClassifier":
-        from .classifier import SoftmaxClassifier
-
-        return SoftmaxClassifier
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "SoftmaxClassifier"])
+    return sorted([*globals(), *_LAZY])

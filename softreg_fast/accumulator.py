@@ -1,12 +1,13 @@
 """Loss and gradient over all rows of a problem, for one set of parameters after another."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from .definitions import FloatArray
 from .kernels import accumulate as kernels
@@ -108,6 +109,11 @@ class Accumulator:
     def _abandon(self) -> None:
         """Make the threads that run the kernel return."""
         self._team_array[ABANDONED] = 1
+
+    def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
+        """Give the rows other weights."""
+        self._problem = replace(self._problem, sample_weight=sample_weight)
+        self._workspace.numbers[:, 3, 0] = 0  # what is in the tiles are other weights
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
         """Sums for a model.

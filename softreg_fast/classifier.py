@@ -1,17 +1,14 @@
 """The scikit-learn estimator; parameters in, attributes out."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import wraps
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
-from scipy.special import log_softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -24,49 +21,19 @@ from sklearn.utils.validation import (
 
 from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from .definitions import FloatArray, Link, Model
-from .encoding import check_classes, encode, encode_known, weigh_rows
+from .encoding import check_classes, encode_known, weigh_rows
 from .fit_monitor import FitMonitor
+from .fitted import CHECKS, SoftmaxModel, attributes_of, check_any_features, or_as_before
 from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
-from .prediction import decide, predict, predict_sparse
-from .problem import Problem, check_features, check_sparse_features
+from .problem import Problem, check_features
 from .separation import find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
 from .solvers.solution import Quality, Solution, judge
 from .solvers.stochastic import descend, sharpen
 from .solvers.stream import advance, begin_stream
-from .threads import check_n_threads
 from .validation import check_number
-
-# Kernels look for numbers that aren't finite.
-_CHECKS: dict[str, Any] = {
-    "accept_sparse": "csr",
-    "dtype": (np.float64, np.float32),
-    "ensure_all_finite": False,
-}
-
-
-def _check_features(name: str, X: Any, dtype: np.dtype | None = None) -> Any:
-    if issparse(X):
-        return check_sparse_features(name, X)
-    return check_features(name, X, X.dtype if dtype is None else dtype)
-
-
-def _or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that leaves the object's attributes as they were where it raises."""
-
-    @wraps(method)
-    def restoring(self: Any, *arguments: Any, **named: Any) -> Any:
-        before = vars(self).copy()
-        try:
-            return method(self, *arguments, **named)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return restoring
 
 
 def _learns_in_blocks(classifier: Any) -> bool:
@@ -78,7 +45,7 @@ def _learns_in_blocks(classifier: Any) -> bool:
     return True
 
 
-class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression.
 
     Minimises, over coefficients ``W`` and intercepts ``b``, ::
@@ -258,15 +225,10 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         self.n_threads = n_threads
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
     def _check_parameters(self) -> Parameters:
         return check_parameters(vars(self))
 
-    @_or_as_before
+    @or_as_before
     @with_callbacks
     def fit(
         self,
@@ -316,7 +278,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         many rows as `X` into folds, an `X_val` too. Give it another number of rows there.
         """
         parameters = self._check_parameters()
-        problem, classes = self._make_problem(X, y, sample_weight, parameters)
+        problem, classes = self._make_problem(X, y, sample_weight)
+        problem = parameters.penalty.of(problem)
         n_columns = self._count_columns(classes)
         holds_out = parameters.early_stopping or X_val is not None
         n_products = problem.n_elements * n_columns
@@ -384,9 +347,6 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         if np.isinf(parameters.C) and self.link == "identity" and solver in EXACT_SOLVERS:
             self._warn_of_separation(problem, solution)
         return self
-
-    def _count_columns(self, classes: npt.NDArray[Any]) -> int:
-        return 1 if len(classes) == 2 and self.link == "identity" else len(classes)
 
     def _solve(
         self,
@@ -481,25 +441,6 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             stacklevel=5,
         )
 
-    def _make_problem(
-        self, X: Any, y: Any, sample_weight: Any, parameters: Parameters
-    ) -> tuple[Problem, npt.NDArray[Any]]:
-        """The problem and the classes, from checked input; sets what `validate_data` sets."""
-        X, y = validate_data(self, X, y, **_CHECKS)
-        features = _check_features("X", X)
-        classes, targets = encode(y)
-        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
-        problem = Problem(
-            features,
-            targets,
-            len(classes),
-            cast(Link, self.link),
-            features.dtype,
-            weights,
-            **parameters.penalties,
-        )
-        return problem, classes
-
     def _make_held_out(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Any, problem: Problem
     ) -> Problem:
@@ -508,7 +449,7 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             raise ValueError("X_val and y_val go together: neither or both must be None")
         _check_feature_names(self, X_val, reset=False)
         try:
-            X_val, y_val = check_X_y(X_val, y_val, estimator=self, **_CHECKS)
+            X_val, y_val = check_X_y(X_val, y_val, estimator=self, **CHECKS)
         except (TypeError, ValueError) as error:
             raise type(error)(f"X_val or y_val is not allowed: {error}") from error
         if issparse(X_val) != problem.is_sparse:
@@ -518,13 +459,13 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
             raise ValueError(
                 f"X_val has {X_val.shape[1]} features: it must have {n_features}, as X has"
             )
-        features = _check_features("X_val", X_val, problem.dtype)
+        features = check_any_features("X_val", X_val, problem.dtype)
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
         return replace(problem, features=features, targets=targets, sample_weight=weights)
 
     @available_if(_learns_in_blocks)
-    @_or_as_before
+    @or_as_before
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "SoftmaxClassifier":
@@ -564,8 +505,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                 "doesn't know all rows: it must be a dict or None"
             )
         is_first = not hasattr(self, "classes_")
-        X, y = validate_data(self, X, y, reset=is_first, **_CHECKS)
-        features = _check_features("X", X)
+        X, y = validate_data(self, X, y, reset=is_first, **CHECKS)
+        features = check_any_features("X", X)
         classes = self._known_classes(classes)
         stream = getattr(self, "_stream", None)
         dtype = features.dtype
@@ -606,8 +547,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
         """The problem of rows whose labels are among known classes."""
         targets = encode_known("y", y, classes)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
-        penalties = parameters.penalties
-        return Problem(features, targets, len(classes), link, dtype, weights, **penalties)
+        problem = Problem(features, targets, len(classes), link, dtype, weights)
+        return parameters.penalty.of(problem)
 
     def _known_classes(self, classes: Any) -> npt.NDArray[Any]:
         """The classes of a stream."""
@@ -675,144 +616,10 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
     def _attributes_of(
         self, problem: Problem, model: Model, classes: npt.NDArray[Any]
     ) -> dict[str, Any]:
-        """What makes this estimator one that has fitted a model."""
-        weights, bias = model
-        if len(bias) > 1 and self.link == "identity":
-            bias = bias - bias.mean()
-        dtype = problem.dtype
-        with np.errstate(all="ignore"):
-            coef, intercept = np.ascontiguousarray(weights.T, dtype), bias.astype(dtype)
-        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError(
-                f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
-            )
-        return {"classes_": classes, "coef_": coef, "intercept_": intercept, "link_": self.link}
+        return attributes_of(model, cast(Link, self.link), classes, problem.dtype)
 
-    def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
-        check_is_fitted(self)
-        check_n_threads("n_threads", self.n_threads)
-        features = validate_data(self, X, reset=False, **_CHECKS)
-        dtype = np.result_type(features, self.coef_)
-        return features, self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
-
-    def decision_function(self, X: Any) -> FloatArray:
-        """Values whose softmax are the probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), or (n_samples,)
-            For two classes one number, above 0 where the second is the more probable.
-        """
-        features, weights, bias = self._check_input(X)
-        if issparse(features):
-            _, values, all_finite = predict_sparse(features, weights, bias, cast(Link, self.link_))
-        elif self.link_ == "identity":
-            values, all_finite = decide(features, weights, bias, n_threads=self.n_threads)
-        else:
-            _, values, _, all_finite = predict(
-                features, weights, bias, "sigmoid", keep_steps=True, n_threads=self.n_threads
-            )
-        if not all_finite:
-            self._refuse_unbounded(features, values)
-        if values.shape[1] == 1:
-            return values[:, 0]
-        return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
-
-    def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
-        """Raise ValueError if features aren't finite, or a result is NaN because of overflows."""
-        _check_features("X", features)
-        self._refuse_overflow(results)
-
-    def _refuse_overflow(self, results: FloatArray) -> None:
-        """Raise ValueError if a result is NaN though its features are finite."""
-        rows = np.isnan(results).any(axis=1)
-        if rows.any():
-            raise ValueError(
-                f"row {rows.argmax()} of X is too large for this model: its linear function "
-                f"overflows {results.dtype.name}"
-            )
-
-    def predict(self, X: Any) -> Any:
-        """The most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        values = self.decision_function(X)
-        return self.classes_[
-            values.argmax(axis=1) if values.ndim == 2 else (values > 0).astype(int)
-        ]
-
-    def predict_proba(self, X: Any) -> FloatArray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        features, weights, bias = self._check_input(X)
-        link = cast(Link, self.link_)
-        if issparse(features):
-            probabilities, _, all_finite = predict_sparse(features, weights, bias, link)
-        else:
-            probabilities, _, _, all_finite = predict(
-                features, weights, bias, link, keep_steps=False, n_threads=self.n_threads
-            )
-        if not all_finite:
-            self._refuse_unbounded(features, probabilities)
-        return probabilities
-
-    def predict_log_proba(self, X: Any) -> FloatArray:
-        """Logarithms of the probabilities, finite where those underflow.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        values = self.decision_function(X)
-        if values.ndim == 1:
-            values = np.stack([np.zeros_like(values), values], axis=1)
-        with np.errstate(invalid="ignore"):
-            logarithms = cast(FloatArray, log_softmax(values, axis=1))
-        self._refuse_overflow(logarithms)
-        return logarithms
-
-    def to_sklearn(self) -> Any:
-        """A fitted `sklearn.linear_model.LogisticRegression` with the same probabilities.
-
-        For tools that know scikit-learn's own estimators, such as converters to ONNX and PMML.
-
-        Returns
-        -------
-        sklearn.linear_model.LogisticRegression
-
-        Raises
-        ------
-        ValueError
-            The model has the sigmoid link.
-        """
-        from .export import to_logistic_regression
-
-        check_is_fitted(self)
-        return to_logistic_regression(self)
+    def _penalty_of_model(self) -> tuple[float, float]:
+        return self.C, self.l1_ratio
 
     def summary(
         self, X: Any, y: Any, sample_weight: Any = None, *, confidence: float = 0.95
@@ -859,8 +666,8 @@ class SoftmaxClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):  
                 raise ValueError(
                     f"there are no standard errors with {name}={value!r}: it must be {wanted}"
                 )
-        X, y = validate_data(self, X, y, reset=False, **_CHECKS)
-        features = _check_features("X", X)
+        X, y = validate_data(self, X, y, reset=False, **CHECKS)
+        features = check_any_features("X", X)
         double = np.dtype(np.float64)
         problem = self._known_problem(
             features, y, sample_weight, self.classes_, "identity", double, parameters

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 
-def to_logistic_regression(classifier: Any) -> Any:
-    """What `SoftmaxClassifier.to_sklearn` gives."""
+def to_logistic_regression(classifier: Any, C: float, l1_ratio: float) -> Any:
+    """What `to_sklearn` gives, for a model that has been fitted with this penalty."""
     from sklearn.linear_model import LogisticRegression
 
     if classifier.link_ != "identity":
@@ -14,24 +14,22 @@ def to_logistic_regression(classifier: Any) -> Any:
             f"a model with link={classifier.link_!r} has no equal among LogisticRegression's: it "
             "must be 'identity'"
         )
-    has_l1 = classifier.l1_ratio > 0.0
-    settings: dict[str, Any] = {"l1_ratio": classifier.l1_ratio} if has_l1 else {}
+    has_l1 = l1_ratio > 0.0
+    settings: dict[str, Any] = {"l1_ratio": l1_ratio} if has_l1 else {}
     model = LogisticRegression(
-        C=classifier.C,
+        C=C,
         solver="saga" if has_l1 else "lbfgs",
         fit_intercept=classifier.fit_intercept,
         tol=classifier.tol,
         max_iter=1_000,
         class_weight=classifier.class_weight,
-        warm_start=classifier.warm_start,
-        random_state=classifier.random_state,
         **settings,
     )
     model.classes_ = classifier.classes_.copy()
     model.coef_ = classifier.coef_.copy()
     model.intercept_ = classifier.intercept_.copy()
     model.n_features_in_ = classifier.n_features_in_
-    model.n_iter_ = np.array([classifier.n_iter_], np.int32)
+    model.n_iter_ = np.array([np.max(classifier.n_iter_)], np.int32)
     if hasattr(classifier, "feature_names_in_"):
         model.feature_names_in_ = classifier.feature_names_in_.copy()
     return model

@@ -61,3 +61,11 @@ class FitMonitor:
         if self._tasks.are_watched and self._tasks.end_iteration(lambda: self._attributes(model())):
             self.was_stopped_by_callback = stops = True
         return stops
+
+
+def tell_of_fit(C: float, l1_ratio: float, fold: int, n_iterations: int) -> None:
+    """Print a line about a fit of cross-validation."""
+    print(
+        f"C {C:.3e}  l1_ratio {l1_ratio:.2f}  fold {fold}  iterations {n_iterations:4d}",
+        flush=True,
+    )

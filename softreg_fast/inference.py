@@ -133,9 +133,7 @@ def summarise(
             "coefficients would take more than 256 MiB"
         )
     moments = _accumulate(problem, weights, bias, coordinates, contrasts)
-    penalties = problem.l2_penalty / coordinates.scales**2
-    if fit_intercept:
-        penalties = np.append(penalties, 0.0)
+    penalties = coordinates.penalties_of(problem.l2_penalty)
     curvature = moments.information.copy()
     curvature[np.diag_indices(n_unknowns)] += np.tile(penalties, contrasts.shape[0])
     inverse = _invert(curvature)

@@ -119,7 +119,7 @@ def unpack_parameters(
     parameters: FloatArray, n_features: int, n_columns: int, specialisation: Specialisation
 ) -> tuple[FloatArray, FloatArray]:
     """The reverse of `pack_parameters`: copies of weights and bias."""
-    weights = np.ascontiguousarray(parameters[:n_columns, :n_features].T)
+    weights = np.array(parameters[:n_columns, :n_features].T, order="C")
     return weights, parameters[:n_columns, -specialisation.lanes].copy()
 
 

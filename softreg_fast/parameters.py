@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from .definitions import Link
+from .problem import Penalty, make_penalty
 from .solvers.descent import FeatureScaling, Method, ProximalSettings, Schedule
 from .solvers.exact import ExactSettings
 from .solvers.newton import has_room
@@ -19,7 +20,8 @@ from .validation import (
     check_random_state,
 )
 
-Solver = Literal["newton", "lbfgs", "sgd"]
+ExactSolver = Literal["newton", "lbfgs"]
+Solver = ExactSolver | Literal["sgd"]
 
 LINKS = ("identity", "sigmoid")
 _SOLVERS = ("auto", "newton", "lbfgs", "sgd")
@@ -65,9 +67,9 @@ class Parameters:
     verbose: int
 
     @property
-    def penalties(self) -> dict[str, float]:
-        """Those of a problem, under their names."""
-        return {"l2_penalty": (1.0 - self.l1_ratio) / self.C, "l1_penalty": self.l1_ratio / self.C}
+    def penalty(self) -> Penalty:
+        """That of a problem."""
+        return make_penalty(self.C, self.l1_ratio)
 
     def choose_solver(
         self, n_products: int, n_features: int, n_columns: int, *, holds_out: bool
@@ -83,16 +85,11 @@ class Parameters:
         holds_out : bool
             Whether rows are held out.
         """
-        newton_fits = has_room(n_features, n_columns)
-        if self.solver == "newton" and not newton_fits:
-            raise ValueError(
-                f"solver='newton' is not allowed with {n_features} features and {n_columns} "
-                "columns of coefficients, whose second derivatives would take more than 256 MiB: "
-                "it must be 'lbfgs', 'sgd' or 'auto'"
-            )
+        if self.solver == "sgd":
+            return "sgd"
+        exact = self.choose_exact_solver(n_features, n_columns)
         if self.solver is not None:
-            return self.solver
-        exact: Solver = "newton" if newton_fits and self.link == "identity" else "lbfgs"
+            return exact
         needs_descent = holds_out or (exact == "lbfgs" and self.l1_ratio > 0.0)
         if self.gap_tol is not None:
             if needs_descent:
@@ -103,6 +100,19 @@ class Parameters:
                 )
             return exact
         return "sgd" if needs_descent or n_products > _MOST_PRODUCTS[exact] else exact
+
+    def choose_exact_solver(self, n_features: int, n_columns: int) -> ExactSolver:
+        """The solver, if it is to be an exact one; see `choose_solver`."""
+        newton_fits = has_room(n_features, n_columns)
+        if self.solver == "newton" and not newton_fits:
+            raise ValueError(
+                f"solver='newton' is not allowed with {n_features} features and {n_columns} "
+                "columns of coefficients, whose second derivatives would take more than 256 MiB: "
+                "it must be 'lbfgs', 'sgd' or 'auto'"
+            )
+        if self.solver in ("newton", "lbfgs"):
+            return self.solver
+        return "newton" if newton_fits and self.link == "identity" else "lbfgs"
 
     def count_iterations(self, solver: Solver) -> int:
         """How many iterations there are at most."""

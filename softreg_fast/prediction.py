@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from . import reference
 from .definitions import FloatArray, Link
@@ -124,9 +125,20 @@ def predict(
 
 
 def decide(
-    features: FloatArray, weights: FloatArray, bias: FloatArray, *, n_threads: int | None
+    features: Any, weights: FloatArray, bias: FloatArray, link: Link, *, n_threads: int | None
 ) -> tuple[FloatArray, bool]:
-    """Logits alone, shape (n_samples, n_columns), and whether all are finite; see `predict`."""
+    """What the softmax is taken of, shape (n_samples, n_columns); whether all logits are finite.
+
+    See `predict`; features may be sparse.
+    """
+    if issparse(features):
+        _, values, all_finite = predict_sparse(features, weights, bias, link)
+        return values, all_finite
+    if link == "sigmoid":
+        _, values, _, all_finite = predict(
+            features, weights, bias, link, keep_steps=True, n_threads=n_threads
+        )
+        return values, all_finite
     n_columns = weights.shape[1]
     logits = np.empty((len(features), n_columns), weights.dtype)
     no_probabilities = np.empty((0, max(n_columns, 2)), weights.dtype)

@@ -4,7 +4,7 @@ Features that are float32 or float64 are never copied, whatever their strides an
 memory is: kernels read them as they lie. Other numbers are converted, which is one copy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,23 @@ class Problem:
         if self.sample_weight is None:
             return float(self.n_samples)
         return float(self.sample_weight.sum())
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """That of a problem; see `Problem`."""
+
+    l2_penalty: float
+    l1_penalty: float
+
+    def of(self, problem: Problem) -> Problem:
+        """The problem with this penalty."""
+        return replace(problem, l2_penalty=self.l2_penalty, l1_penalty=self.l1_penalty)
+
+
+def make_penalty(C: float, l1_ratio: float) -> Penalty:
+    """The penalty of scikit-learn's parameters."""
+    return Penalty((1.0 - l1_ratio) / C, l1_ratio / C)
 
 
 def check_dtype(name: str, dtype: Any) -> np.dtype:

@@ -1,8 +1,10 @@
 """Loss and gradient over all rows of a sparse problem, by SciPy's products."""
 
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from . import reference
@@ -33,6 +35,10 @@ class SparseAccumulator:
 
     def __exit__(self, *exception: object) -> None:
         pass
+
+    def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
+        """Give the rows other weights."""
+        self._problem = replace(self._problem, sample_weight=sample_weight)
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
         """Sums for a model; see `Accumulator.evaluate`."""

@@ -134,3 +134,26 @@ def test_thread_that_breaks_off_is_not_waited_for(
         Accumulator(problem, 5, 3) as accumulator,
     ):
         accumulator.evaluate(*_model(6, 5))
+
+
+@pytest.mark.parametrize("n_columns", [1, 3])
+def test_other_weights_of_the_same_rows_equal_reference(make_data, n_columns):
+    features, targets = make_data(60, 4, max(n_columns, 2))
+    problem = make_problem(features, targets, "identity", DOUBLE)
+    model = _model(4, n_columns)
+    found, expected = [], []
+    with Accumulator(problem, n_columns, 1) as accumulator:
+        for seed in range(3):
+            weights = np.random.default_rng(seed).exponential(size=60)
+            accumulator.weigh(weights)
+            found.append(accumulator.evaluate(*model))
+            expected.append(
+                reference.accumulate(features, targets, weights, *model, "identity", "exact")
+            )
+    for totals, (loss, n_correct, weights_gradient, bias_gradient) in zip(
+        found, expected, strict=True
+    ):
+        np.testing.assert_allclose(totals.loss, loss, rtol=1e-12)
+        np.testing.assert_allclose(totals.n_correct, n_correct, rtol=1e-12)
+        np.testing.assert_allclose(totals.weights_gradient, weights_gradient, rtol=1e-11)
+        np.testing.assert_allclose(totals.bias_gradient, bias_gradient, rtol=1e-11)

@@ -436,7 +436,7 @@ def test_predictions_equal_reference(make_data, n_classes, n_samples, dtype, lin
     probabilities, *_ = predict(features, weights, bias, link, keep_steps=False, n_threads=1)
     np.testing.assert_array_equal(probabilities, found[0])
     assert found[3]
-    logits, all_finite = decide(features, weights, bias, n_threads=2)
+    logits, all_finite = decide(features, weights, bias, "identity", n_threads=2)
     assert all_finite
     np.testing.assert_array_equal(logits, found[2])
 
@@ -465,12 +465,12 @@ def test_predictions_of_as_many_other_rows_are_of_those_rows(make_data):
 
 def test_predictions_tell_whether_all_was_finite():
     features, weights, bias = np.ones((40, 2)), np.ones((2, 3)), np.zeros(3)
-    assert decide(features, weights, bias, n_threads=1)[1]
+    assert decide(features, weights, bias, "identity", n_threads=1)[1]
     for place in (features, weights, bias):
         for value in (np.nan, np.inf, -np.inf):
             before = place.flat[-1]
             place.flat[-1] = value
-            assert not decide(features, weights, bias, n_threads=1)[1]
+            assert not decide(features, weights, bias, "identity", n_threads=1)[1]
             place.flat[-1] = before
 
 

@@ -70,7 +70,9 @@ def minimise(
                 steps, _ = begin(part, accumulator, start)
                 start = _descend_coarsely(steps, part)
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
-        return _descend(*begin(problem, accumulator, start), settings, monitor)
+        steps, objective = begin(problem, accumulator, start)
+        objectives = descend(steps, objective, settings, monitor)
+        return objective.minimum_of(steps.place.point, objectives)
 
 
 def _centre(weights: FloatArray, bias: FloatArray, *, fit_intercept: bool) -> Model:
@@ -80,20 +82,21 @@ def _centre(weights: FloatArray, bias: FloatArray, *, fit_intercept: bool) -> Mo
         return weights, bias - bias.mean() if fit_intercept else bias
 
 
-def _descend(
-    steps: Steps, objective: Objective, settings: ExactSettings, monitor: Monitor | None
-) -> Minimum:
+def descend(
+    steps: Steps, objective: Objective, settings: ExactSettings, monitor: Monitor | None = None
+) -> list[float]:
+    """Take steps until it is optimal; the objectives after each."""
     objectives: list[float] = []
     while len(objectives) < settings.max_iterations and not objective.is_optimal(steps.place.point):
         if monitor is not None:
             monitor.begin_iteration()
         if not steps.advance():
             break
-        point = steps.place.point
-        objectives.append(point.objective)
-        if monitor is not None and monitor.end_iteration(point.objective, lambda: steps.model):
+        value = steps.place.point.objective
+        objectives.append(value)
+        if monitor is not None and monitor.end_iteration(value, lambda: steps.model):
             break
-    return objective.minimum_of(steps.place.point, objectives)
+    return objectives
 
 
 def _take_part(problem: Problem, stride: int) -> Problem | None:

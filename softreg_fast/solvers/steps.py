@@ -69,6 +69,10 @@ class Steps(ABC):
             self.place = self._evaluate(self._coordinates.point_of(weights, bias))
         check_start(self.place.point)
 
+    def begin_at(self, place: Place) -> None:
+        """Begin at a place that is known."""
+        self.place = place
+
     def try_lower(self, variables: FloatArray) -> None:
         """Go to a point, if it is lower."""
         with np.errstate(all="ignore"):

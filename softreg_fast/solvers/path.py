@@ -1,0 +1,267 @@
+"""Paths of penalties over folds of the rows: many fits that help each other.
+
+From strong to weak penalties, folds by turns. A fit begins where the path of its fold leads,
+extrapolated, and corrected by how far the first fold's extrapolation was off. Second derivatives,
+and what steps have shown of them, are shared by all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..accumulator import Totals
+from ..definitions import FloatArray, Model
+from ..evaluation import accumulator_of
+from ..feature_sums import sum_features
+from ..problem import Penalty, Problem
+from . import lbfgs
+from .coordinates import choose_coordinates
+from .curvature import Curvature
+from .exact import ExactSettings, Objective, Place, check_penalty
+from .newton import descend
+from .proximal_steps import ProximalSteps
+from .sample import take_sample
+from .smooth_steps import SmoothSteps
+from .steps import Steps
+
+# Of a path, the last places that its extrapolation goes through.
+_PLACES_OF_FIRST, _PLACES_OF_OTHERS = 3, 2
+# Whose rows' weights are kept at once.
+_MOST_FOLDS_TOGETHER = 8
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A model on a path.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    n_iterations : int
+    converged : bool
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    n_iterations: int
+    converged: bool
+
+
+Report = Callable[[int, int, Stop], None]
+"""Told of the number of a fold, that of a penalty, and the model."""
+
+
+def follow(
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    settings: ExactSettings,
+    n_columns: int,
+    n_threads: int | None,
+    report: Report,
+) -> None:
+    """Minimise the objective for every fold and penalty, by Newton's method.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of dtype float64, with the identity link; its penalties don't count.
+    folds : sequence of ndarrays of int
+        The rows of each; a row that is there twice counts twice.
+    penalties : sequence of Penalty
+        From strong to weak, no two alike.
+    settings : ExactSettings
+    n_columns : int
+        Of the models.
+    n_threads : int or None
+    report : callable
+        Told of each model.
+
+    Raises
+    ------
+    ValueError
+        The objective or its gradient overflows at the start.
+    """
+    for first in range(0, len(folds), _MOST_FOLDS_TOGETHER):
+        paths = [
+            _Path(first + place, of_fold(problem, rows), n_threads)
+            for place, rows in enumerate(folds[first : first + _MOST_FOLDS_TOGETHER])
+        ]
+        with _Newton(problem, penalties, settings, n_columns, n_threads) as newton:
+            newton.follow(paths, report)
+
+
+def follow_with_lbfgs(
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    settings: ExactSettings,
+    n_columns: int,
+    n_threads: int | None,
+    report: Report,
+) -> None:
+    """The same by SciPy's L-BFGS, each fit from the one before; see `follow`."""
+    for fold, rows in enumerate(folds):
+        of_rows = of_fold(problem, rows)
+        model = _nothing(problem, n_columns)
+        for place, penalty in enumerate(penalties):
+            found = lbfgs.minimise(penalty.of(of_rows), settings, *model, n_threads)
+            model = found.weights, found.bias
+            report(fold, place, Stop(*model, found.n_iterations, found.converged))
+
+
+def of_fold(problem: Problem, rows: npt.NDArray[np.int64]) -> Problem:
+    """The problem of some of its rows, the others weighing nothing."""
+    weights = np.bincount(rows, minlength=problem.n_samples).astype(np.float64)
+    if problem.sample_weight is not None:
+        weights *= problem.sample_weight
+    return replace(problem, sample_weight=weights)
+
+
+def _nothing(problem: Problem, n_columns: int) -> Model:
+    return np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
+
+
+class _Path:
+    """Of a fold: where it has been, at which logarithms of the penalty.
+
+    Parameters
+    ----------
+    number : int
+        Of the fold.
+    problem : Problem
+        Of its rows.
+    n_threads : int or None
+    """
+
+    def __init__(self, number: int, problem: Problem, n_threads: int | None) -> None:
+        self.number = number
+        self.problem = problem
+        self.sums = sum_features(problem, n_threads)
+        self._known: list[tuple[float, FloatArray]] = []
+        self.model: Model
+        self.totals: Totals
+
+    @property
+    def n_known(self) -> int:
+        """The last places that are remembered."""
+        return len(self._known)
+
+    def add(self, logarithm: float, place: Place) -> None:
+        """Go on to a place."""
+        self._known = [*self._known[1 - _PLACES_OF_FIRST :], (logarithm, place.variables)]
+        self.model = place.point.weights, place.point.bias
+        self.totals = place.point.totals
+
+    def extrapolate(self, logarithm: float, n_places: int) -> FloatArray | None:
+        """Where the polynomial through the last places leads; None if nobody knows."""
+        known = self._known[-n_places:]
+        if not known or not np.isfinite(logarithm):
+            return None
+        guess = np.zeros(known[0][1].shape)
+        for place, (own, variables) in enumerate(known):
+            others = [other for at, (other, _) in enumerate(known) if at != place]
+            share = np.prod([(logarithm - other) / (own - other) for other in others])
+            guess += float(share) * variables
+        return guess
+
+
+class _Newton:
+    """Newton's method along some paths; a context, which keeps its threads.
+
+    Parameters
+    ----------
+    problem, penalties, settings, n_columns, n_threads
+        See `follow`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        penalties: Sequence[Penalty],
+        settings: ExactSettings,
+        n_columns: int,
+        n_threads: int | None,
+    ) -> None:
+        self._penalties = penalties
+        self._settings = settings
+        self._n_threads = n_threads
+        weakest = penalties[-1].of(problem)
+        self._coordinates = choose_coordinates(
+            weakest, sum_features(weakest, n_threads), fit_intercept=settings.fit_intercept
+        )
+        self._sample = take_sample(weakest, self._coordinates)
+        self._nothing = _nothing(problem, n_columns)
+        self._accumulator = accumulator_of(problem, n_columns, n_threads)
+        self._shared = Curvature(
+            self._sample, n_columns, np.zeros(self._sample.n_unknowns), n_threads
+        )
+
+    def __enter__(self) -> Self:
+        self._accumulator.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._accumulator.__exit__(*exception)
+
+    def follow(self, paths: Sequence[_Path], report: Report) -> None:
+        """See the function."""
+        first = paths[0]
+        for number, penalty in enumerate(self._penalties):
+            logarithm = _logarithm(penalty)
+            per_unit = penalty.l2_penalty / first.problem.total_weight
+            self._shared.change_penalties(self._coordinates.penalties_of(per_unit))
+            error: FloatArray | None = None
+            for path in paths:
+                guess = path.extrapolate(logarithm, _PLACES_OF_OTHERS)
+                if path is first:
+                    expected = guess
+                    guess = path.extrapolate(logarithm, _PLACES_OF_FIRST)
+                    guess = guess if path.n_known > 1 else None
+                elif guess is not None and error is not None:
+                    guess += error
+                place, stop = self._fit(path, first, penalty, guess)
+                if path is first and expected is not None:
+                    error = place.variables - expected
+                path.add(logarithm, place)
+                report(path.number, number, stop)
+
+    def _fit(
+        self, path: _Path, first: _Path, penalty: Penalty, guess: FloatArray | None
+    ) -> tuple[Place, Stop]:
+        problem = penalty.of(path.problem)
+        check_penalty(problem)
+        self._accumulator.weigh(problem.sample_weight)
+        objective = Objective(problem, self._accumulator, path.sums, self._settings)
+        steps = self._steps(problem, objective)
+        if not path.n_known:
+            steps.begin(*(first.model if first.n_known else self._nothing))
+        else:
+            steps.begin_at(objective.place_of(self._coordinates, *path.model, path.totals))
+            is_smooth = penalty.l1_penalty == 0.0  # extrapolated zeros are none
+            if is_smooth and guess is not None and not objective.is_optimal(steps.place.point):
+                steps.try_lower(guess)
+        objectives = descend(steps, objective, self._settings)
+        point = steps.place.point
+        stop = Stop(*steps.model, len(objectives), objective.is_optimal(point))
+        return steps.place, stop
+
+    def _steps(self, problem: Problem, objective: Objective) -> Steps:
+        bias = self._nothing[1]
+        sample, curvature = self._sample, self._shared
+        if sample.is_whole and problem.sample_weight is not None:
+            sample = replace(sample, row_weights=problem.sample_weight / problem.total_weight)
+        arguments = objective, self._coordinates, sample, bias, self._n_threads
+        if problem.l1_penalty > 0.0:
+            return ProximalSteps(*arguments)
+        return SmoothSteps(*arguments, None if curvature.is_exact else curvature)
+
+
+def _logarithm(penalty: Penalty) -> float:
+    """Minus infinity for none."""
+    strength = penalty.l2_penalty + penalty.l1_penalty
+    return float(np.log(strength)) if strength > 0.0 else -np.inf
