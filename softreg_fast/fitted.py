@@ -48,6 +48,22 @@ def or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
     return restoring
 
 
+def _is_plain(X: Any) -> bool:
+    """Whether features are an array as kernels take it, about which there is nothing to ask."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in CHECKS["dtype"]
+
+
+def _are_plain(X: Any, y: Any) -> bool:
+    """Whether features and labels are such arrays."""
+    return (
+        _is_plain(X)
+        and type(y) is np.ndarray
+        and y.ndim == 1
+        and y.dtype.kind in "iub"
+        and len(y) == len(X)
+    )
+
+
 def attributes_of(
     model: Model, link: Link, classes: npt.NDArray[Any], dtype: np.dtype
 ) -> dict[str, Any]:
@@ -76,6 +92,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     link: str
     class_weight: Any
     n_threads: int | None
+    n_features_in_: int
     classes_: Any
     coef_: FloatArray
     intercept_: FloatArray
@@ -88,7 +105,11 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _make_problem(self, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, npt.NDArray[Any]]:
         """A problem without a penalty, and the classes; sets what `validate_data` sets."""
-        X, y = validate_data(self, X, y, **CHECKS)
+        if _are_plain(X, y):  # scikit-learn would take longer to find out than a small fit does
+            self.__dict__.pop("feature_names_in_", None)
+            self.n_features_in_ = X.shape[1]
+        else:
+            X, y = validate_data(self, X, y, **CHECKS)
         features = check_any_features("X", X)
         classes, targets = encode(y)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
@@ -102,7 +123,10 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
         check_is_fitted(self)
         check_n_threads("n_threads", self.n_threads)
-        features = validate_data(self, X, reset=False, **CHECKS)
+        features = X
+        is_known = not hasattr(self, "feature_names_in_") and _is_plain(X)
+        if not is_known or X.shape[1] != self.n_features_in_:
+            features = validate_data(self, X, reset=False, **CHECKS)
         dtype = np.result_type(features, self.coef_)
         return features, self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
 

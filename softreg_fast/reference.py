@@ -725,6 +725,67 @@ def complete_derivatives(
     return matrix
 
 
+def minimise_by_newton(
+    features: FloatArray,
+    targets: npt.NDArray[np.integer],
+    row_weights: FloatArray,
+    penalties: FloatArray,
+    tolerance: float,
+    point: FloatArray,
+    n_steps: int,
+) -> tuple[FloatArray, list[float]]:
+    """Newton's method with the identity link: each step halved until it leads lower.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_unknowns)
+    targets : ndarray of shape (n_rows,)
+    row_weights : ndarray of shape (n_rows,)
+    penalties : ndarray of shape (n_unknowns,)
+        The penalty's second derivatives.
+    tolerance : float
+        Of the largest component of the gradient.
+    point : ndarray of shape (n_unknowns, n_columns)
+        The start.
+    n_steps : int
+        At most.
+
+    Returns
+    -------
+    point : ndarray of shape (n_unknowns, n_columns)
+    objectives : list of float
+        At the start and after each step.
+    """
+    n_unknowns, n_columns = point.shape
+
+    def evaluate(point: FloatArray) -> tuple[float, FloatArray]:
+        loss, _, gradient, _ = accumulate(
+            features, targets, row_weights, point, np.zeros(n_columns), "identity", "exact"
+        )
+        slopes: FloatArray = gradient + penalties[:, None] * point
+        return float(loss + 0.5 * penalties @ (point**2).sum(axis=1)), slopes
+
+    value, gradient = evaluate(point)
+    objectives = [value]
+    while len(objectives) <= n_steps and np.abs(gradient).max() > tolerance:
+        if n_columns == 1:
+            probabilities = 1.0 / (1.0 + np.exp(-(features @ point)[:, 0]))
+            curvatures = row_weights * probabilities * (1.0 - probabilities)
+            matrix: FloatArray = (features.T * curvatures) @ features + np.diag(penalties)
+        else:
+            matrix = complete_derivatives(
+                features, point, row_weights, penalties, makes_regular=True
+            )
+        step = np.linalg.solve(matrix, gradient.T.ravel()).reshape(n_columns, n_unknowns).T
+        length = 1.0
+        while evaluate(point - length * step)[0] > value - 1e-4 * length * np.vdot(gradient, step):
+            length *= 0.5
+        point = point - length * step
+        value, gradient = evaluate(point)
+        objectives.append(value)
+    return point, objectives
+
+
 def descend_coordinates(
     matrix: FloatArray,
     current: FloatArray,

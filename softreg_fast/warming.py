@@ -10,6 +10,7 @@ from .kernels.accumulate import accumulate
 from .kernels.coordinates import CoordinatesSpecialisation, descend_coordinates
 from .kernels.epoch import run_epochs
 from .kernels.jit import EntryPoint, Specialisation, all_specialisations
+from .kernels.newton import follow_by_newton
 from .kernels.predict import predict
 from .kernels.proximal import descend
 from .kernels.squares import choose_squares_specialisation, complete_derivatives, weigh_squares
@@ -58,7 +59,7 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
         ),
         *(
             ("squares of features", partial(each.specialise, choose_squares_specialisation()))
-            for each in (weigh_squares, complete_derivatives)
+            for each in (weigh_squares, complete_derivatives, follow_by_newton)
         ),
     ]
     for dtype in dict.fromkeys(wanted):

@@ -10,6 +10,9 @@ from softreg_fast.feature_sums import sum_features
 from softreg_fast.problem import make_problem
 from softreg_fast.solvers import derivatives
 from softreg_fast.solvers import sample as samples
+from softreg_fast.solvers.coordinates import choose_coordinates
+from softreg_fast.solvers.exact import ExactSettings
+from softreg_fast.solvers.few_unknowns import FewUnknowns
 
 DOUBLE = np.dtype(np.float64)
 
@@ -51,6 +54,91 @@ def test_complete_derivatives_equal_reference(n_rows, n_unknowns, n_classes):
     expected = np.linalg.solve(matrix + np.diag(np.tile(penalties, n_classes)), right)
     found = derivatives.factor_all(matrix, penalties, n_classes)(right)
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
+
+
+def _follow(features, targets, weights, l2_penalties, settings, *, fit_intercept=True, start=None):
+    """What compiled steps find, each penalty from the one before."""
+    problem = make_problem(features, targets, "identity", DOUBLE)
+    problem = replace(problem, sample_weight=weights)
+    sums = sum_features(problem)
+    coordinates = choose_coordinates(problem, sums, fit_intercept=fit_intercept)
+    sample = samples.take_sample(problem, coordinates)
+    n_columns = 1 if problem.n_classes == 2 else problem.n_classes
+    few = FewUnknowns(problem, coordinates, sample, n_columns)
+    if start is None:
+        start = np.zeros((features.shape[1], n_columns)), np.zeros(n_columns)
+    return list(few.follow(problem, l2_penalties, start, settings)), coordinates, sample
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize(("n_rows", "n_features"), [(30, 2), (131, 9)])
+def test_compiled_newton_steps_equal_reference(
+    make_data, n_rows, n_features, n_classes, fit_intercept
+):
+    features, targets = make_data(n_rows, n_features, n_classes)
+    weights = np.random.default_rng(0).exponential(size=n_rows)
+    weights[::5] = 0.0
+    l2_penalties = [10.0, 0.5]
+    settings = ExactSettings(tolerance=1e-9, max_iterations=6)
+    found, coordinates, sample = _follow(
+        features, targets, weights, l2_penalties, settings, fit_intercept=fit_intercept
+    )
+    rows, point = sample.features[:, : sample.n_unknowns], found[0].variables * 0.0
+    for l2_penalty, descent in zip(l2_penalties, found, strict=True):
+        penalties = coordinates.penalties_of(l2_penalty / weights.sum())
+        arguments = rows, targets, sample.row_weights, penalties, 1e-9, point, 6
+        point, objectives = reference.minimise_by_newton(*arguments)
+        np.testing.assert_allclose(descent.objectives, objectives[1:], rtol=1e-10)
+        np.testing.assert_allclose(descent.variables, point, rtol=1e-6, atol=1e-8)
+        totals = descent.totals(weights.sum())
+        expected = reference.accumulate(
+            features, targets, weights, *descent.model, "identity", "exact"
+        )
+        np.testing.assert_allclose(totals.loss, expected[0], rtol=1e-11)
+        np.testing.assert_allclose(totals.weights_gradient, expected[2], rtol=1e-9, atol=1e-9)
+        if fit_intercept:
+            np.testing.assert_allclose(totals.bias_gradient, expected[3], rtol=1e-9, atol=1e-9)
+        model_slopes = expected[2] + l2_penalty * descent.model[0]
+        largest = max(np.abs(model_slopes).max(), fit_intercept * np.abs(expected[3]).max())
+        np.testing.assert_allclose(descent.largest_slope, largest / weights.sum(), atol=1e-14)
+
+
+def test_compiled_newton_steps_that_are_too_long_equal_reference(make_data):
+    features, targets = make_data(60, 2, 3)
+    start = 8.0 * np.random.default_rng(1).standard_normal((2, 3)), np.zeros(3)
+    settings = ExactSettings(tolerance=1e-9, max_iterations=12)
+    (found,), coordinates, sample = _follow(
+        features, targets, np.ones(60), [1e-3], settings, start=start
+    )
+    expected, objectives = reference.minimise_by_newton(
+        sample.features[:, : sample.n_unknowns],
+        targets,
+        sample.row_weights,
+        coordinates.penalties_of(1e-3 / 60),
+        1e-9,
+        coordinates.point_of(*start),
+        12,
+    )
+    assert len(found.objectives) == len(objectives) - 1 > 6
+    np.testing.assert_allclose(found.objectives, objectives[1:], rtol=1e-6)
+    np.testing.assert_allclose(found.variables, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_newton_steps_end_where_none_leads_lower(make_data):
+    features, targets = make_data(40, 2, 3)
+    settings = ExactSettings(tolerance=0.0, max_iterations=50)
+    (found,), _, _ = _follow(features, targets, np.ones(40), [1.0], settings)
+    assert len(found.objectives) < 50
+    assert found.largest_slope < 1e-12
+    # Where all probabilities are 0 or 1, there are no second derivatives.
+    start = np.array([[1e6, 0.0, -1e6], [0.0, 0.0, 0.0]]), np.zeros(3)
+    (found,), _, _ = _follow(features, targets, np.ones(40), [0.0], settings, start=start)
+    assert found.objectives == []
+    assert found.largest_slope > 0.1
+    start = np.full((2, 3), np.nan), np.zeros(3)
+    (found,), _, _ = _follow(features, targets, np.ones(40), [1.0], settings, start=start)
+    assert found.objectives == []
 
 
 @pytest.mark.usefixtures("eager_threads")

@@ -8,7 +8,7 @@ from pathlib import Path
 # Of descents, those that run kernels for some epochs; others take minutes without the JIT.
 KERNEL_TESTS = (
     "test_kernels or test_accumulator or equal_reference or same_bits or goes_back or divergence "
-    "or rounds or stops_after or breaks_off or begins_anew"
+    "or rounds or stops_after or breaks_off or begins_anew or compiled_newton"
 )
 ROOT = Path(__file__).parent.parent
 

@@ -187,6 +187,41 @@ def _add_pair(squares, first, second, n_unknowns, matrix_out):
             matrix_out[below + other, above + unknown] = value
 
 
+@kernel
+def assemble_derivatives(
+    features, all_weights, penalties, makes_regular, blocks, scaled, squares, matrix_out
+):
+    """Second derivatives by all coefficients, from the rows' by each pair of classes' logits.
+
+    Parameters
+    ----------
+    all_weights : (n_classes * (n_classes + 1) // 2, n_rows)
+    matrix_out : (n_classes * n_unknowns, n_classes * n_unknowns)
+
+    The others are those of `complete_derivatives`.
+    """
+    n_unknowns = len(penalties)
+    n_classes = matrix_out.shape[0] // n_unknowns
+    _fill_squares(features, all_weights, blocks, 0, 1, scaled, squares)
+    pair = 0
+    for first in range(n_classes):
+        for second in range(first, n_classes):
+            _add_pair(squares[pair], first, second, n_unknowns, matrix_out)
+            pair += 1
+    largest = 0.0
+    for place in range(n_classes * n_unknowns):
+        matrix_out[place, place] += penalties[place % n_unknowns]
+        largest = max(largest, matrix_out[place, place])
+    if not makes_regular:
+        return
+    for unknown in range(n_unknowns):
+        for first in range(n_classes):
+            for second in range(n_classes):
+                matrix_out[first * n_unknowns + unknown, second * n_unknowns + unknown] += (
+                    largest / n_classes
+                )
+
+
 @entry_point(_derivatives_types)
 def complete_derivatives(
     features,
@@ -229,7 +264,7 @@ def complete_derivatives(
     matrix_out : (n_classes * n_unknowns, n_classes * n_unknowns)
     """
     n_rows = features.shape[0]
-    n_unknowns, n_classes = point.shape
+    n_classes = point.shape[1]
     _predict(features, point, blocks[0], logits, probabilities)
     pair = 0
     for first in range(n_classes):
@@ -240,21 +275,6 @@ def complete_derivatives(
                     (own - probabilities[second, row]) * probabilities[first, row]
                 ) * row_weights[row]
             pair += 1
-    _fill_squares(features, all_weights, blocks, 0, 1, scaled, squares)
-    pair = 0
-    for first in range(n_classes):
-        for second in range(first, n_classes):
-            _add_pair(squares[pair], first, second, n_unknowns, matrix_out)
-            pair += 1
-    largest = 0.0
-    for place in range(n_classes * n_unknowns):
-        matrix_out[place, place] += penalties[place % n_unknowns]
-        largest = max(largest, matrix_out[place, place])
-    if not makes_regular:
-        return
-    for unknown in range(n_unknowns):
-        for first in range(n_classes):
-            for second in range(n_classes):
-                matrix_out[first * n_unknowns + unknown, second * n_unknowns + unknown] += (
-                    largest / n_classes
-                )
+    assemble_derivatives(
+        features, all_weights, penalties, makes_regular, blocks, scaled, squares, matrix_out
+    )

@@ -52,6 +52,18 @@ class Coordinates:
         scaled /= self.scales[:, None]
         return np.vstack([scaled, bias_gradient])
 
+    def model_gradient_of(
+        self, gradient: FloatArray, fixed_bias: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The derivatives by weights and bias, from those by a point.
+
+        Without an intercept those by the bias aren't known, and zero.
+        """
+        scaled = gradient[: len(self.scales)] * self.scales[:, None]
+        if not self.fit_intercept:
+            return scaled, np.zeros(fixed_bias.shape)
+        return scaled + np.outer(self.means, gradient[-1]), gradient[-1]
+
     def penalties_of(self, l2_penalty: float) -> FloatArray:
         """Second derivatives of a penalty by each unknown of a class: none by the intercept."""
         penalties = l2_penalty / self.scales**2

@@ -21,11 +21,13 @@ from ..layout import aligned_zeros, round_up
 from ..threads import count_threads_for_pass, team_of
 from .sample import Sample, predict_sample
 
+# So many products take as long as one of a pass over rows, a thread's start and end included.
+_PRODUCTS_OF_ONE = 25
 # Added to what may be singular, as a share of the largest.
 _RIDGE = 1e-12
 
 
-def _make_squares(sample: Sample, n_sets: int) -> FloatArray:
+def make_squares(sample: Sample, n_sets: int) -> FloatArray:
     """Where the kernel writes the squares of some sets of weights."""
     rows = round_up(sample.n_unknowns, kernels.choose_squares_specialisation().rows)
     return aligned_zeros((n_sets, rows, sample.features.shape[1]), np.float64)
@@ -45,10 +47,10 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
     ndarray of shape (n_sets, n_unknowns, n_unknowns)
     """
     specialisation = kernels.choose_squares_specialisation()
-    squares = _make_squares(sample, len(all_weights))
+    squares = make_squares(sample, len(all_weights))
     n_products = squares.size // 2 * len(sample.features)
     n_groups = squares.shape[1] // specialisation.rows
-    n_useful = min(count_threads_for_pass(n_threads, n_products), n_groups)
+    n_useful = min(count_threads_for_pass(n_threads, n_products // _PRODUCTS_OF_ONE), n_groups)
     scratch = np.empty((n_useful, specialisation.rows, kernels.TILE_ROWS))
     weigh = kernels.weigh_squares.specialise(specialisation)
 
@@ -175,7 +177,7 @@ def derive_all(
         probabilities,
         np.empty((n_pairs, n_rows)),
         np.empty((specialisation.rows, kernels.TILE_ROWS)),
-        _make_squares(sample, n_pairs),
+        make_squares(sample, n_pairs),
         matrix,
     )
     if not sample.is_whole:

@@ -109,8 +109,8 @@ class Objective:
     Parameters
     ----------
     problem : Problem
-    accumulator : Accumulator or SparseAccumulator
-        Of this problem.
+    accumulator : Accumulator, SparseAccumulator or None
+        Of this problem; not needed where totals are known.
     sums : FeatureSums
         Of its features.
     settings : ExactSettings
@@ -119,7 +119,7 @@ class Objective:
     def __init__(
         self,
         problem: Problem,
-        accumulator: Accumulator | SparseAccumulator,
+        accumulator: Accumulator | SparseAccumulator | None,
         sums: FeatureSums,
         settings: ExactSettings,
     ) -> None:
@@ -133,9 +133,11 @@ class Objective:
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Point:
         """The objective and its gradient."""
-        return self._point_of(weights, bias, self._accumulator.evaluate(weights, bias))
+        assert self._accumulator is not None
+        return self.point_of(weights, bias, self._accumulator.evaluate(weights, bias))
 
-    def _point_of(self, weights: FloatArray, bias: FloatArray, totals: Totals) -> Point:
+    def point_of(self, weights: FloatArray, bias: FloatArray, totals: Totals) -> Point:
+        """Of a model of known totals."""
         objective = totals.loss / self._total_weight
         weights_gradient = totals.weights_gradient / self._total_weight
         if self.penalty > 0.0:
@@ -164,7 +166,7 @@ class Objective:
         self, coordinates: Coordinates, weights: FloatArray, bias: FloatArray, totals: Totals
     ) -> Place:
         """Where a model of known totals is."""
-        point = self._point_of(weights, bias, totals)
+        point = self.point_of(weights, bias, totals)
         return _place(coordinates, point, coordinates.point_of(weights, bias))
 
     def bound_gap(self, point: Point) -> float:

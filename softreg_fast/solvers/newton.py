@@ -19,6 +19,7 @@ from ..problem import Problem
 from ..sparse_accumulator import SparseAccumulator
 from .coordinates import choose_coordinates
 from .exact import ExactSettings, Minimum, Objective, check_penalty
+from .few_unknowns import FewUnknowns, are_few
 from .proximal_steps import ProximalSteps
 from .sample import take_sample
 from .smooth_steps import SmoothSteps
@@ -69,9 +70,19 @@ def minimise(
             with accumulator_of(part, len(bias), n_threads) as accumulator:
                 steps, _ = begin(part, accumulator, start)
                 start = _descend_coarsely(steps, part)
+    objectives: list[float] = []
+    if monitor is None and are_few(problem, sample, settings, bias):
+        few = FewUnknowns(problem, coordinates, sample, len(bias))
+        (found,) = few.follow(problem, [problem.l2_penalty], start, settings)
+        objective = Objective(problem, None, sums, settings)
+        with np.errstate(all="ignore"):  # looked at below
+            point = objective.point_of(*found.model, found.totals(problem.total_weight))
+        if objective.is_optimal(point):
+            return objective.minimum_of(point, found.objectives)
+        start, objectives = found.model, found.objectives
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         steps, objective = begin(problem, accumulator, start)
-        objectives = descend(steps, objective, settings, monitor)
+        descend(steps, objective, settings, objectives, monitor)
         return objective.minimum_of(steps.place.point, objectives)
 
 
@@ -83,10 +94,13 @@ def _centre(weights: FloatArray, bias: FloatArray, *, fit_intercept: bool) -> Mo
 
 
 def descend(
-    steps: Steps, objective: Objective, settings: ExactSettings, monitor: Monitor | None = None
-) -> list[float]:
-    """Take steps until it is optimal; the objectives after each."""
-    objectives: list[float] = []
+    steps: Steps,
+    objective: Objective,
+    settings: ExactSettings,
+    objectives: list[float],
+    monitor: Monitor | None = None,
+) -> None:
+    """Take steps until it is optimal; the objective after each is added to the list."""
     while len(objectives) < settings.max_iterations and not objective.is_optimal(steps.place.point):
         if monitor is not None:
             monitor.begin_iteration()
@@ -96,7 +110,6 @@ def descend(
         objectives.append(value)
         if monitor is not None and monitor.end_iteration(value, lambda: steps.model):
             break
-    return objectives
 
 
 def _take_part(problem: Problem, stride: int) -> Problem | None:

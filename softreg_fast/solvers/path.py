@@ -21,6 +21,7 @@ from . import lbfgs
 from .coordinates import choose_coordinates
 from .curvature import Curvature
 from .exact import ExactSettings, Objective, Place, check_penalty
+from .few_unknowns import Descent, FewUnknowns, are_few
 from .newton import descend
 from .proximal_steps import ProximalSteps
 from .sample import take_sample
@@ -197,6 +198,9 @@ class _Newton:
         self._sample = take_sample(weakest, self._coordinates)
         self._nothing = _nothing(problem, n_columns)
         self._accumulator = accumulator_of(problem, n_columns, n_threads)
+        self._few: FewUnknowns | None = None
+        if are_few(weakest, self._sample, settings, self._nothing[1]):
+            self._few = FewUnknowns(problem, self._coordinates, self._sample, n_columns)
         self._shared = Curvature(
             self._sample, n_columns, np.zeros(self._sample.n_unknowns), n_threads
         )
@@ -210,6 +214,12 @@ class _Newton:
 
     def follow(self, paths: Sequence[_Path], report: Report) -> None:
         """See the function."""
+        for path in paths:
+            for penalty in self._penalties:
+                check_penalty(penalty.of(path.problem))
+        if self._few is not None:
+            self._follow_few(self._few, paths, report)
+            return
         first = paths[0]
         for number, penalty in enumerate(self._penalties):
             logarithm = _logarithm(penalty)
@@ -234,10 +244,9 @@ class _Newton:
         self, path: _Path, first: _Path, penalty: Penalty, guess: FloatArray | None
     ) -> tuple[Place, Stop]:
         problem = penalty.of(path.problem)
-        check_penalty(problem)
-        self._accumulator.weigh(problem.sample_weight)
         objective = Objective(problem, self._accumulator, path.sums, self._settings)
         steps = self._steps(problem, objective)
+        self._accumulator.weigh(problem.sample_weight)
         if not path.n_known:
             steps.begin(*(first.model if first.n_known else self._nothing))
         else:
@@ -245,10 +254,35 @@ class _Newton:
             is_smooth = penalty.l1_penalty == 0.0  # extrapolated zeros are none
             if is_smooth and guess is not None and not objective.is_optimal(steps.place.point):
                 steps.try_lower(guess)
-        objectives = descend(steps, objective, self._settings)
-        point = steps.place.point
-        stop = Stop(*steps.model, len(objectives), objective.is_optimal(point))
+        stop = self._end(steps, objective, [])
         return steps.place, stop
+
+    def _follow_few(self, few: FewUnknowns, paths: Sequence[_Path], report: Report) -> None:
+        """The same for few unknowns, for which steps cost less than going far with paths."""
+        l2_penalties = [penalty.l2_penalty for penalty in self._penalties]
+        for path in paths:
+            descents = few.follow(path.problem, l2_penalties, self._nothing, self._settings)
+            for number, found in enumerate(descents):
+                stop = self._finish(path, self._penalties[number], found)
+                report(path.number, number, stop)
+
+    def _finish(self, path: _Path, penalty: Penalty, found: Descent) -> Stop:
+        """Go on, where compiled steps have not led to the optimum."""
+        settings = self._settings
+        if settings.gap_tolerance is None and found.largest_slope <= settings.tolerance:
+            return Stop(*found.model, len(found.objectives), True)
+        problem = penalty.of(path.problem)
+        objective = Objective(problem, self._accumulator, path.sums, settings)
+        totals = found.totals(problem.total_weight)
+        steps = self._steps(problem, objective)
+        self._accumulator.weigh(problem.sample_weight)
+        steps.begin_at(objective.place_of(self._coordinates, *found.model, totals))
+        return self._end(steps, objective, found.objectives)
+
+    def _end(self, steps: Steps, objective: Objective, objectives: list[float]) -> Stop:
+        descend(steps, objective, self._settings, objectives)
+        is_optimal = objective.is_optimal(steps.place.point)
+        return Stop(*steps.model, len(objectives), is_optimal)
 
     def _steps(self, problem: Problem, objective: Objective) -> Steps:
         bias = self._nothing[1]
