@@ -146,7 +146,7 @@ def all_solvers():
     return solvers
 
 
-def objective(X, y, coef, intercept):
+def objective(X, y, coef, intercept, C=C):
     """The objective of `LogisticRegression`, divided by C, in float64."""
     coef, intercept = np.asarray(coef, np.float64), np.asarray(intercept, np.float64)
     loss = 0.0

@@ -65,6 +65,15 @@ def test_blocks_of_derivatives_find_the_same():
     _assert_paths_are_those_of_single_fits(model, X, y[:600], folds)
 
 
+def test_rows_held_out_do_not_count_in_second_derivatives():
+    # Models that separate the others are uncertain of them alone: they would be all there is.
+    X, y = load_digits(return_X_y=True)
+    model = SoftmaxClassifierCV(Cs=[10.0, 100.0, 1000.0], cv=3, tol=1e-9)
+    model.fit(X[:600] / 16.0, y[:600])
+    assert model.converged_
+    assert model.n_iter_.max() < 40
+
+
 def test_samples_of_rows_find_the_same(make_data, monkeypatch):
     monkeypatch.setattr("softreg_fast.solvers.sample._FEWEST_ROWS", 100)
     X, y = make_data(1_500, 6, 3)

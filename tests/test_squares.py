@@ -21,7 +21,8 @@ def _sample(n_rows, n_unknowns, seed=0):
     features = np.zeros((n_rows, samples._pad(n_unknowns)))
     features[:, :n_unknowns] = np.random.default_rng(seed).standard_normal((n_rows, n_unknowns))
     row_weights = np.full(n_rows, 1 / n_rows)
-    return samples.Sample(features, n_unknowns, row_weights, np.zeros(n_unknowns), True)
+    missing = np.zeros(n_unknowns)
+    return samples.Sample(features, n_unknowns, row_weights, slice(None), 1.0, missing, True)
 
 
 @pytest.mark.parametrize("n_sets", [1, 3])

@@ -100,7 +100,7 @@ class Curvature:
     Parameters
     ----------
     sample : Sample
-        The rows whose second derivatives are taken.
+        The rows whose second derivatives are taken; their weights may be changed in between.
     n_columns : int
     penalties : ndarray of shape (n_unknowns,)
         Second derivatives of the penalty, per unit of weight.
@@ -110,7 +110,7 @@ class Curvature:
     def __init__(
         self, sample: Sample, n_columns: int, penalties: FloatArray, n_threads: int | None
     ) -> None:
-        self._sample = sample
+        self.sample = sample
         self._n_columns = n_columns
         self._penalties = penalties
         self._n_threads = n_threads
@@ -137,11 +137,11 @@ class Curvature:
         variables : ndarray of shape (n_unknowns, n_columns)
             Where.
         """
-        of_loss = np.zeros(self._sample.n_unknowns)
+        of_loss = np.zeros(self.sample.n_unknowns)
         if self.is_complete:
-            self._derivatives = derive_all(self._sample, variables, of_loss, makes_regular=True)
+            self._derivatives = derive_all(self.sample, variables, of_loss, makes_regular=True)
         else:
-            self._derivatives = derive_blocks(self._sample, variables, of_loss, self._n_threads)
+            self._derivatives = derive_blocks(self.sample, variables, of_loss, self._n_threads)
         self._memory.clear()
         self._divide_by(self._derivatives)
 

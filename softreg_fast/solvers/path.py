@@ -287,8 +287,10 @@ class _Newton:
     def _steps(self, problem: Problem, objective: Objective) -> Steps:
         bias = self._nothing[1]
         sample, curvature = self._sample, self._shared
-        if sample.is_whole and problem.sample_weight is not None:
-            sample = replace(sample, row_weights=problem.sample_weight / problem.total_weight)
+        if problem.sample_weight is not None:
+            # The rows held out, about which the model is the least certain, must not count.
+            sample = sample.weigh(problem.sample_weight)
+        curvature.sample = sample
         arguments = objective, self._coordinates, sample, bias, self._n_threads
         if problem.l1_penalty > 0.0:
             return ProximalSteps(*arguments)

@@ -1,6 +1,6 @@
 """Some of a problem's rows, over which second derivatives are taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,10 @@ class Sample:
         Columns that aren't zeros.
     row_weights : ndarray of shape (n_rows,), float64
         Of how many rows' weights each stands for, as a share of all.
+    rows : slice or ndarray of int
+        Which rows of the problem they are.
+    stands_for : float or ndarray of shape (n_rows,)
+        How many rows each of them stands for.
     missing : ndarray of shape (n_unknowns,), float64
         What the mean squares of features that hardly any of these rows has lack to those of all
         rows.
@@ -44,8 +48,15 @@ class Sample:
     features: FloatArray
     n_unknowns: int
     row_weights: FloatArray
+    rows: slice | npt.NDArray[np.int64]
+    stands_for: float | FloatArray
     missing: FloatArray
     is_whole: bool
+
+    def weigh(self, weights: FloatArray) -> "Sample":
+        """The same rows, for other weights of the problem's rows."""
+        row_weights = _share(weights[self.rows] * self.stands_for)
+        return replace(self, row_weights=row_weights)
 
 
 def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
@@ -54,26 +65,32 @@ def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     n_wanted = min(n_samples, max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1)))
     weights = np.ones(n_samples) if problem.sample_weight is None else problem.sample_weight
     is_whole = n_wanted == n_samples
-    features = problem.features
+    rows: slice | npt.NDArray[np.int64] = slice(None)
+    stands_for: float | FloatArray = 1.0
     if not is_whole:
         rows, stands_for = _choose_rows(problem.targets, problem.n_classes, n_wanted)
-        features = features[rows]
-        weights = weights[rows] * stands_for
+    features = problem.features if is_whole else problem.features[rows]
+    row_weights = _share(weights[rows] * stands_for)
     if problem.is_sparse:
         features = features.toarray()
     n_unknowns = n_features + coordinates.fit_intercept
-    taken = aligned_zeros((len(weights), _pad(n_unknowns)), np.float64)
+    taken = aligned_zeros((len(row_weights), _pad(n_unknowns)), np.float64)
     scaled = taken[:, :n_features]
     np.subtract(features, coordinates.means, out=scaled)
     scaled /= coordinates.scales
     taken[:, n_features:n_unknowns] = 1.0
-    row_weights = weights / (float(weights.sum()) or 1.0)
     missing = np.zeros(n_unknowns)
     if not is_whole:
         lacking = coordinates.mean_squares - row_weights @ np.square(scaled)
         is_rare = lacking > _MOST_LACKING * coordinates.mean_squares
         missing[:n_features][is_rare] = lacking[is_rare]
-    return Sample(taken, n_unknowns, row_weights, missing, is_whole)
+    return Sample(taken, n_unknowns, row_weights, rows, stands_for, missing, is_whole)
+
+
+def _share(weights: FloatArray) -> FloatArray:
+    """Of the sum of weights, if there are any."""
+    shares: FloatArray = weights / (float(weights.sum()) or 1.0)
+    return shares
 
 
 def _pad(n_unknowns: int) -> int:
