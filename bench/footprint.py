@@ -34,6 +34,37 @@ model.fit(x, y, 2, batch_size)
 print(status("VmHWM") - before, x.nbytes, len(model.losses_))
 """
 
+EXACT_CHILD = """
+import sys
+import warnings
+from pathlib import Path
+import numpy as np
+from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
+
+warnings.simplefilter("ignore")
+kind = sys.argv[1]
+n_samples, n_features, n_classes = map(int, sys.argv[2:])
+
+def status(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+random = np.random.default_rng(0)
+X = random.standard_normal((n_samples, n_features))
+scores = X @ random.standard_normal((n_features, n_classes)) / np.sqrt(n_features)
+y = (scores + random.gumbel(size=scores.shape)).argmax(axis=1)
+del scores
+if kind == "cross-validation":
+    model = SoftmaxClassifierCV(Cs=5, cv=5)
+else:
+    model = SoftmaxClassifier(solver=kind)
+model.fit(X[:4000], y[:4000])
+Path("/proc/self/clear_refs").write_text("5")
+before = status("VmRSS")
+model.fit(X, y)
+print(status("VmHWM") - before, X.nbytes, 8 * n_features * n_classes, 8 * n_samples)
+"""
+
 SPARSE_CHILD = """
 import warnings
 from pathlib import Path
@@ -67,6 +98,15 @@ def measure_sparse():
     return map(int, result.stdout.split())
 
 
+def measure_exact(kind, shape):
+    """Peak bytes, and those of the features, of the coefficients, and of a number for each row."""
+    arguments = kind, *map(str, shape)
+    result = subprocess.run(
+        [sys.executable, "-c", EXACT_CHILD, *arguments], capture_output=True, text=True, check=True
+    )
+    return map(int, result.stdout.split())
+
+
 def measure(n_samples, n_features, n_classes, batch_size):
     """Peak bytes above the data, and bytes of the features."""
     arguments = map(str, (n_samples, n_features, n_classes, batch_size))
@@ -81,6 +121,7 @@ def measure(n_samples, n_features, n_classes, batch_size):
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--exact", action="store_true", help="exact solvers too, in two minutes")
     parser.add_argument("--sparse", action="store_true", help="sparse rows too, in a minute")
     arguments = parser.parse_args()
     if not Path("/proc/self/clear_refs").exists():
@@ -97,6 +138,15 @@ def main():
             f"{peak / 2**20:.2f} MiB above {data / 2**20:.0f} MiB of features"
         )
         assert peak < LIMIT, f"more than {LIMIT / 2**20} MiB"
+    if arguments.exact:
+        for shape in [(500_000, 54, 7), (100_000, 784, 10), (100_000, 200, 50)]:
+            for kind in ("lbfgs", "newton", "cross-validation"):
+                peak, data, model, per_row = (each / 2**20 for each in measure_exact(kind, shape))
+                print(
+                    f"{shape[0]:,} x {shape[1]} x {shape[2]}, {kind}: {peak:.1f} MiB above "
+                    f"{data:.0f} MiB of features; coefficients {model:.2f} MiB, a number for each "
+                    f"row {per_row:.1f} MiB"
+                )
     if arguments.sparse:
         peak, model, n_elements = measure_sparse()
         print(

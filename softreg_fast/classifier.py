@@ -72,7 +72,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         and room for second derivatives, ``16 * n_classes * n_features ** 2`` bytes, which may be at
         most 256 MiB.
         "sgd" is mini-batch gradient descent: fast on many rows, within a percent of the lowest
-        objective as a rule. "auto" takes "newton" with the identity link where it has room, else
+        objective as a rule. "auto" takes "newton" with the identity link where it has room and, but
+        for ``l1_ratio > 0``, second derivatives cost no more than 150 passes over the rows, else
         "lbfgs"; but "sgd" with held-out rows, with ``l1_ratio > 0`` instead of "lbfgs", or where
         ``n_samples * n_features * n_classes`` is above 1e11 or 1e10.
     fit_intercept : bool, default=True

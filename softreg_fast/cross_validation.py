@@ -103,8 +103,8 @@ class SoftmaxClassifierCV(SoftmaxModel):
     scoring : str or callable, default=None
         As scikit-learn knows it; None is accuracy.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
-        See `SoftmaxClassifier`. "auto" is "newton" with the identity link where it has room, else
-        "lbfgs", which doesn't allow an `l1_ratio` above 0.
+        See `SoftmaxClassifier`; "auto" is one of the others. "lbfgs" doesn't allow an `l1_ratio`
+        above 0.
     tol : float, default=1e-4
     gap_tol : float, default=None
         See `SoftmaxClassifier`.
@@ -302,7 +302,8 @@ class SoftmaxClassifierCV(SoftmaxModel):
         """Fit all."""
         n_features = problem.features.shape[1]
         n_columns = self._count_columns(np.arange(problem.n_classes))
-        solver = parameters.choose_exact_solver(n_features, n_columns)
+        n_samples = max(1, problem.n_elements // n_features)
+        solver = parameters.choose_exact_solver(n_samples, n_features, n_columns)
         if solver == "lbfgs" and parameters.l1_ratio > 0.0:
             raise ValueError(
                 f"l1_ratios={self.l1_ratios!r} is not allowed with {n_features} features and "

@@ -10,7 +10,7 @@ from .definitions import Link
 from .problem import Penalty, make_penalty
 from .solvers.descent import FeatureScaling, Method, ProximalSettings, Schedule
 from .solvers.exact import ExactSettings
-from .solvers.newton import has_room
+from .solvers.newton import has_room, relative_cost
 from .threads import check_n_threads
 from .validation import (
     check_choice,
@@ -29,6 +29,9 @@ EXACT_SOLVERS = ("newton", "lbfgs")
 _SCHEDULES = ("auto", "invscaling")
 _SCALINGS = ("auto", "none", "standard", "whiten")
 _EPOCHS, _ITERATIONS = 100, 1_000
+# Of "newton": where second derivatives take as many products as so many passes over the rows,
+# "lbfgs" is as fast as a rule. Measured by bench/choices.py.
+_MOST_PASSES_OF_DERIVATIVES = 150
 # Products in a pass from which an exact solver takes minutes.
 _MOST_PRODUCTS = {"newton": 100_000_000_000, "lbfgs": 10_000_000_000}
 _MOST_ROWS_OF_A_FULL_BATCH = 1_000
@@ -87,7 +90,8 @@ class Parameters:
         """
         if self.solver == "sgd":
             return "sgd"
-        exact = self.choose_exact_solver(n_features, n_columns)
+        n_samples = max(1, n_products // (n_features * n_columns))
+        exact = self.choose_exact_solver(n_samples, n_features, n_columns)
         if self.solver is not None:
             return exact
         needs_descent = holds_out or (exact == "lbfgs" and self.l1_ratio > 0.0)
@@ -101,8 +105,8 @@ class Parameters:
             return exact
         return "sgd" if needs_descent or n_products > _MOST_PRODUCTS[exact] else exact
 
-    def choose_exact_solver(self, n_features: int, n_columns: int) -> ExactSolver:
-        """The solver, if it is to be an exact one; see `choose_solver`."""
+    def choose_exact_solver(self, n_samples: int, n_features: int, n_columns: int) -> ExactSolver:
+        """The solver, if it is to be an exact one; see `newton.relative_cost`."""
         newton_fits = has_room(n_features, n_columns)
         if self.solver == "newton" and not newton_fits:
             raise ValueError(
@@ -112,7 +116,10 @@ class Parameters:
             )
         if self.solver in ("newton", "lbfgs"):
             return self.solver
-        return "newton" if newton_fits and self.link == "identity" else "lbfgs"
+        if not newton_fits or self.link == "sigmoid":
+            return "lbfgs"
+        cost = relative_cost(n_samples, n_features, n_columns)
+        return "newton" if self.l1_ratio > 0.0 or cost <= _MOST_PASSES_OF_DERIVATIVES else "lbfgs"
 
     def count_iterations(self, solver: Solver) -> int:
         """How many iterations there are at most."""

@@ -16,6 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.solvers.newton import relative_cost
 
 
 def _load_synthetic(return_X_y):
@@ -203,6 +204,20 @@ def test_solver_is_chosen_by_what_is_wanted(make_data):
         found = SoftmaxClassifier(random_state=0, **settings).fit(X, y, **arguments)
         expected = _sgd(**settings).fit(X, y, **arguments)
         assert found.coef_.tolist() == expected.coef_.tolist()
+
+
+def test_solver_is_chosen_by_what_second_derivatives_cost(make_data):
+    X, y = make_data(40, 400, 3)
+    assert relative_cost(40, 400, 3) > 150.0
+    auto, lbfgs, newton = (
+        SoftmaxClassifier(solver=solver).fit(X, y) for solver in ("auto", "lbfgs", "newton")
+    )
+    assert auto.coef_.tolist() == lbfgs.coef_.tolist() != newton.coef_.tolist()
+    assert relative_cost(4_000, 40, 3) < 150.0
+    sparse, newton = (
+        SoftmaxClassifier(l1_ratio=1.0, solver=solver).fit(X, y) for solver in ("auto", "newton")
+    )
+    assert sparse.coef_.tolist() == newton.coef_.tolist()
 
 
 @pytest.mark.parametrize(

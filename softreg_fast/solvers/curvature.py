@@ -121,7 +121,7 @@ class Curvature:
         """Whether all are taken, of all rows: Newton's method itself."""
         self._memory = _Memory(n_coordinates)
         self._derivatives: FloatArray | None = None
-        self._solve: Solve
+        self._solve: Solve | None = None
         self._factor = 1.0
 
     @property
@@ -137,6 +137,7 @@ class Curvature:
         variables : ndarray of shape (n_unknowns, n_columns)
             Where.
         """
+        self._derivatives = self._solve = None  # before there are others
         of_loss = np.zeros(self.sample.n_unknowns)
         if self.is_complete:
             self._derivatives = derive_all(self.sample, variables, of_loss, makes_regular=True)
@@ -146,6 +147,7 @@ class Curvature:
         self._divide_by(self._derivatives)
 
     def _divide_by(self, derivatives: FloatArray) -> None:
+        self._solve = None
         factor = factor_all if self.is_complete else factor_blocks
         self._solve = factor(derivatives, self._penalties, self._n_columns)
         self._factor = 1.0
@@ -167,9 +169,10 @@ class Curvature:
         was_too_long : bool
             Whether the line search has shortened it.
         """
-        if self._memory.add(step, change) and was_too_long:
+        if self._memory.add(step, change) and was_too_long and self._solve is not None:
             self._factor = self._memory.fit(self._solve)
 
     def divide(self, gradient: FloatArray) -> FloatArray:
         """A gradient, by the second derivatives that steps have corrected."""
+        assert self._solve is not None
         return self._memory.divide(gradient, self._solve, self._factor)

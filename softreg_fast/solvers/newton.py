@@ -21,7 +21,7 @@ from .coordinates import choose_coordinates
 from .exact import ExactSettings, Minimum, Objective, check_penalty
 from .few_unknowns import FewUnknowns, are_few
 from .proximal_steps import ProximalSteps
-from .sample import take_sample
+from .sample import count_rows, take_sample
 from .smooth_steps import SmoothSteps
 from .steps import Steps
 
@@ -35,6 +35,21 @@ _MOST_BYTES_OF_DERIVATIVES = 1 << 28
 def has_room(n_features: int, n_columns: int) -> bool:
     """Whether second derivatives within each class, and their factors, take at most 256 MiB."""
     return 16 * n_columns * (n_features + 1) ** 2 <= _MOST_BYTES_OF_DERIVATIVES
+
+
+def relative_cost(n_samples: int, n_features: int, n_columns: int) -> float:
+    """Products of taking second derivatives, over those of a pass over the rows.
+
+    Parameters
+    ----------
+    n_samples : int
+        Or, of sparse rows, as many as would have their elements if they were dense.
+    n_features, n_columns : int
+    """
+    n_unknowns = n_features + 1
+    n_rows = min(n_samples, count_rows(n_features))
+    of_derivatives = n_columns * n_unknowns**2 * (n_rows / 2 + n_unknowns / 6)
+    return of_derivatives / (3 * n_samples * n_unknowns * n_columns)
 
 
 def minimise(

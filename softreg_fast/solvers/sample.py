@@ -59,10 +59,15 @@ class Sample:
         return replace(self, row_weights=row_weights)
 
 
+def count_rows(n_features: int) -> int:
+    """Rows of a sample, if there are more."""
+    return max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1))
+
+
 def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     """A sample in which every class has a share of the rows, its own rows allowing."""
     n_samples, n_features = problem.features.shape
-    n_wanted = min(n_samples, max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1)))
+    n_wanted = min(n_samples, count_rows(n_features))
     weights = np.ones(n_samples) if problem.sample_weight is None else problem.sample_weight
     is_whole = n_wanted == n_samples
     rows: slice | npt.NDArray[np.int64] = slice(None)
