@@ -28,8 +28,6 @@ from softreg_fast import SoftmaxClassifier
 C = 1.0
 WANTED_GAP = 1e-6
 TOLERANCES = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]
-# Of a solver on a set: it is given up when a fit has taken longer and the gap is still too large.
-LONGEST_FIT = 60.0
 MOST_PRODUCTS_OF_STOCHASTIC_SOLVERS = 2e10
 MOST_UNKNOWNS_OF_COMPLETE_HESSIANS = 2_000
 
@@ -184,7 +182,7 @@ class Course:
         return bool(self.objectives) and self.gaps(lowest)[-1] <= WANTED_GAP
 
 
-def climb(fit, X, y, lowest):
+def climb(fit, X, y, lowest, patience):
     """Fit at tighter and tighter tolerances."""
     course = Course()
     for tolerance in TOLERANCES:
@@ -196,12 +194,12 @@ def climb(fit, X, y, lowest):
         course.tolerances.append(tolerance)
         course.seconds.append(elapsed)
         course.objectives.append(objective(X, y, *model))
-        if course.suffices(lowest) or elapsed > LONGEST_FIT:
+        if course.suffices(lowest) or elapsed > patience:
             break
     return course
 
 
-def compare(name, X, y, solvers, n_repeats):
+def compare(name, X, y, solvers, n_repeats, patience):
     """All solvers' courses on a set."""
     best = SoftmaxClassifier(C=C, gap_tol=1e-10, max_iter=10_000).fit(X, y)
     lowest = objective(X, y, best.coef_, best.intercept_)
@@ -210,12 +208,12 @@ def compare(name, X, y, solvers, n_repeats):
     for fit in solvers.values():  # imports, compiling
         few = X[:200]
         fit(few, np.arange(len(few)) % len(np.unique(y)), 1e-1)
-    courses = {solver: climb(fit, X, y, lowest) for solver, fit in solvers.items()}
+    courses = {solver: climb(fit, X, y, lowest, patience) for solver, fit in solvers.items()}
     reached = min(min(course.objectives, default=np.inf) for course in courses.values())
     assert reached >= lowest * (1.0 - 1e-9), "another solver is below the certified optimum"
     for repeat in range(n_repeats):
         for solver, course in courses.items():
-            if not course.suffices(lowest) or (repeat and course.seconds[-1] > LONGEST_FIT / 10):
+            if not course.suffices(lowest) or (repeat and course.seconds[-1] > patience / 5):
                 continue
             started = time.perf_counter()
             solvers[solver](X, y, course.tolerances[-1])
@@ -276,6 +274,12 @@ def main():
     parser.add_argument("--mnist", help="a file of images")
     parser.add_argument("--quick", action="store_true", help="iris and wine alone")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        help="seconds; a solver is given up after a longer fit that has not got there",
+    )
     parser.add_argument("--json", default="optimum.json")
     parser.add_argument("--picture", help="a file to draw to")
     arguments = parser.parse_args()
@@ -289,7 +293,7 @@ def main():
     results, ratios = {}, {}
     for name, load in loaders.items():
         X, y = load()
-        results[name] = compare(name, X, y, solvers, arguments.repeats)
+        results[name] = compare(name, X, y, solvers, arguments.repeats, arguments.patience)
         ratios[name] = print_table(*results[name])
     record = {
         "machine": describe(),
