@@ -37,6 +37,26 @@ def test_squares_equal_reference(n_rows, n_unknowns, n_sets):
     np.testing.assert_allclose(np.triu(found), np.triu(expected), rtol=0, atol=1e-12 * n_rows)
 
 
+def test_rows_that_are_chosen_stand_for_all(monkeypatch):
+    monkeypatch.setattr("softreg_fast.solvers.derivatives._PRODUCTS_WORTH_CHOOSING", 0)
+    sample = _sample(4_000, 5)
+    features = sample.features[:, :5]
+    even = np.full((1, 4_000), 0.25)
+    found = derivatives._weigh_squares(sample, even, 1)
+    np.testing.assert_allclose(np.triu(found), np.triu(reference.weigh_squares(features, even)))
+    # Few rows have nearly all the weight; a class may have none.
+    uneven = np.zeros((3, 4_000))
+    uneven[:2] = np.random.default_rng(0).exponential(size=(2, 4_000)) ** 8
+    found = derivatives._weigh_squares(sample, uneven, 1)
+    expected = reference.weigh_squares(features, uneven)
+    largest = np.abs(expected).max(axis=(1, 2), keepdims=True)
+    assert (np.abs(np.triu(found) - np.triu(expected)) <= 0.01 * largest).all()
+    uniforms = np.random.default_rng(1).random(4_000)
+    rows, weights = derivatives._choose_rows(uneven[0], uniforms)
+    assert len(rows) < 1_000
+    np.testing.assert_allclose(weights.sum(), uneven[0].sum(), rtol=0.01)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
 @pytest.mark.parametrize(("n_rows", "n_unknowns"), [(1, 1), (30, 5), (131, 14)])
 def test_complete_derivatives_equal_reference(n_rows, n_unknowns, n_classes):

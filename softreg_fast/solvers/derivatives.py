@@ -13,6 +13,7 @@ left out makes steps that are far too long.)
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..definitions import FloatArray
@@ -21,6 +22,9 @@ from ..layout import aligned_zeros, round_up
 from ..threads import count_threads_for_pass, team_of
 from .sample import Sample, predict_sample
 
+# Of a class: below, choosing rows takes longer than what it saves.
+_PRODUCTS_WORTH_CHOOSING = 50_000_000
+_SEED = 0
 # So many products take as long as one of a pass over rows, a thread's start and end included.
 _PRODUCTS_OF_ONE = 25
 # Added to what may be singular, as a share of the largest.
@@ -46,28 +50,73 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
     -------
     ndarray of shape (n_sets, n_unknowns, n_unknowns)
     """
-    specialisation = kernels.choose_squares_specialisation()
     squares = make_squares(sample, len(all_weights))
-    n_products = squares.size // 2 * len(sample.features)
-    n_groups = squares.shape[1] // specialisation.rows
+    n_rows, n_padded = sample.features.shape
+    if squares[0].size // 2 * n_rows < _PRODUCTS_WORTH_CHOOSING:
+        _fill_squares(sample.features, all_weights, n_threads, squares)
+    else:
+        uniforms = np.random.default_rng(_SEED).random((n_rows,))
+        chosen = aligned_zeros((n_rows, n_padded), np.float64)
+        for place in range(len(all_weights)):
+            rows, weights = _choose_rows(all_weights[place], uniforms)
+            features = chosen[: len(rows)]
+            np.take(sample.features, rows, axis=0, out=features, mode="clip")
+            _fill_squares(features, weights[None], n_threads, squares[place : place + 1])
+    return squares[:, : sample.n_unknowns, : sample.n_unknowns]
+
+
+def _choose_rows(
+    weights: FloatArray, uniforms: FloatArray
+) -> tuple[npt.NDArray[np.int64], FloatArray]:
+    """Rows that stand for all: those of more than average weight, and a share of the others.
+
+    Where a model is certain of most rows, the others are all that matters. On average, sums over
+    these rows are those over all of them (Horvitz and Thompson, A generalization of sampling
+    without replacement from a finite universe, 1952).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows,)
+    uniforms : ndarray of shape (n_rows,)
+        Random numbers from 0 to 1.
+
+    Returns
+    -------
+    rows : ndarray of int
+    weights : ndarray of float
+        Theirs, divided by how probable it was that they are among them.
+    """
+    total = float(weights.sum())
+    if not total > 0.0:
+        return np.zeros(0, np.int64), np.zeros(0)
+    probabilities = np.minimum(weights * (len(weights) / total), 1.0)
+    rows = np.flatnonzero(uniforms < probabilities)
+    return rows, weights[rows] / probabilities[rows]
+
+
+def _fill_squares(
+    features: FloatArray, all_weights: FloatArray, n_threads: int | None, squares_out: FloatArray
+) -> None:
+    specialisation = kernels.choose_squares_specialisation()
+    n_products = squares_out.size // 2 * len(features)
+    n_groups = squares_out.shape[1] // specialisation.rows
     n_useful = min(count_threads_for_pass(n_threads, n_products // _PRODUCTS_OF_ONE), n_groups)
     scratch = np.empty((n_useful, specialisation.rows, kernels.TILE_ROWS))
     weigh = kernels.weigh_squares.specialise(specialisation)
 
     def work(thread: int, n_threads: int) -> None:
         weigh(
-            sample.features,
+            features,
             all_weights,
             specialisation.blocks,
             thread,
             n_threads,
             scratch,
-            squares,
+            squares_out,
         )
 
     with team_of(n_useful, lambda: None) as team:
         team.call(work)
-    return squares[:, : sample.n_unknowns, : sample.n_unknowns]
 
 
 def _diagonal(matrix: FloatArray) -> FloatArray:
