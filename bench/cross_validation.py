@@ -95,7 +95,7 @@ def climb(fit, X, y, lowest, patience):
     return course
 
 
-def compare(name, X, y, n_repeats, patience):
+def compare(name, X, y, peers, n_repeats, patience):
     """Measure and print a set."""
     n_classes = len(np.unique(y))
     print(
@@ -103,11 +103,10 @@ def compare(name, X, y, n_repeats, patience):
     )
     lowest = objectives(X, y, fit_ours(X, y, TOLERANCES[-1]))
     sides = {"SoftmaxClassifierCV": fit_ours}
-    if patience > 0.0:
-        for solver in PEERS:
-            n_unknowns = (X.shape[1] + 1) * n_classes
-            if solver != "newton-cholesky" or n_unknowns <= MOST_UNKNOWNS_OF_COMPLETE_HESSIANS:
-                sides[f"LogisticRegressionCV {solver}"] = fit_scikit_learn(solver)
+    for solver in peers:
+        n_unknowns = (X.shape[1] + 1) * n_classes
+        if solver != "newton-cholesky" or n_unknowns <= MOST_UNKNOWNS_OF_COMPLETE_HESSIANS:
+            sides[f"LogisticRegressionCV {solver}"] = fit_scikit_learn(solver)
     courses = {side: climb(fit, X, y, lowest, patience) for side, fit in sides.items()}
     ours = courses["SoftmaxClassifierCV"]
     singles = []
@@ -149,7 +148,10 @@ def main():
     parser.add_argument("--mnist", help="a file of images")
     parser.add_argument("--quick", action="store_true", help="iris alone")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--patience", type=float, default=120.0, help="0 leaves peers out")
+    parser.add_argument("--patience", type=float, default=120.0)
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=PEERS, help="solvers of LogisticRegressionCV"
+    )
     parser.add_argument("--json", default="cross_validation.json")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -159,7 +161,7 @@ def main():
         loaders["images, 10,000 x 784 x 10"] = lambda: images(arguments.mnist)
     print(describe())
     records = {
-        name: compare(name, *load(), arguments.repeats, arguments.patience)
+        name: compare(name, *load(), arguments.peers, arguments.repeats, arguments.patience)
         for name, load in loaders.items()
     }
     Path(arguments.json).write_text(
