@@ -411,7 +411,7 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
     assert cli.main(["warm-up"]) == 0
     output = capsys.readouterr()
-    assert "5/5" in output.err
+    assert "6/6" in output.err
     assert "float64 ready after" in output.out
     with pytest.raises(ValueError, match="dtypes='int8'"):
         softreg_fast.warm_up(["int8"])

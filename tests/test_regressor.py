@@ -431,6 +431,7 @@ def test_no_byte_behind_the_features_is_read(n_samples, n_features, dtype):
 def test_public_names():
     assert softreg_fast.__all__ == [
         "SoftmaxClassifier",
+        "SoftmaxClassifierCV",
         "SoftmaxRegressor",
         "categorical_crossentropy",
         "sigmoid",
