@@ -232,7 +232,6 @@ class SoftmaxClassifierCV(SoftmaxModel):
         scoring = choose_scoring(
             self.scoring,
             cast(Link, self.link),
-            self.n_threads,
             lambda model: self._estimator_of(model, problem, classes),
         )
         training = [_numbers_of(rows) for rows, _ in folds]

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 from sklearn.metrics import get_scorer
 
 from .definitions import FloatArray, Link, Model
-from .prediction import decide
 
 _NUMBERS_PER_BLOCK = 1 << 20
 
@@ -62,12 +61,7 @@ def _log_likelihoods(values: FloatArray, targets: npt.NDArray[np.int32]) -> Floa
 _OF_ROWS = {"accuracy": _accuracies, "neg_log_loss": _log_likelihoods}
 
 
-def choose_scoring(
-    scoring: Any,
-    link: Link,
-    n_threads: int | None,
-    make_estimator: Callable[[Model], Any],
-) -> Scoring:
+def choose_scoring(scoring: Any, link: Link, make_estimator: Callable[[Model], Any]) -> Scoring:
     """The function that scores models.
 
     Parameters
@@ -75,7 +69,6 @@ def choose_scoring(
     scoring : str, callable or None
         As scikit-learn knows it; None is accuracy.
     link : {"identity", "sigmoid"}
-    n_threads : int or None
     make_estimator : callable
         Gives a fitted estimator that has a model, for scorers that are not known here.
     """
@@ -85,24 +78,20 @@ def choose_scoring(
         return _of_scorer(get_scorer(name), make_estimator)
 
     def score(held_out: HeldOutRows, models: Sequence[Model]) -> FloatArray:
-        features = held_out.features
+        # Rows are read once for all models.
+        all_weights = np.hstack([weights for weights, _ in models])
+        all_bias = np.hstack([bias for _, bias in models])
         sums, total = np.zeros(len(models)), 0.0
-        step = max(1, _NUMBERS_PER_BLOCK // features.shape[1])
+        step = max(1, _NUMBERS_PER_BLOCK // max(all_weights.shape))
         for start in range(0, len(held_out.rows), step):
             rows = held_out.rows[start : start + step]
-            block, targets = features[rows], held_out.targets[rows]
+            values = _decide(held_out.features[rows], all_weights, all_bias, link)
             weights = np.ones(len(rows))
             if held_out.sample_weight is not None:
                 weights = held_out.sample_weight[rows]
             total += weights.sum()
-            for place, model in enumerate(models):
-                values, all_finite = decide(block, *model, link, n_threads=n_threads)
-                if not all_finite and np.isnan(values).any():
-                    raise ValueError(
-                        "a row of X is too large for the models that were found: their linear "
-                        "functions overflow; scale the features"
-                    )
-                sums[place] += weights @ of_rows(values, targets)
+            for place, of_model in enumerate(np.split(values, len(models), axis=1)):
+                sums[place] += weights @ of_rows(of_model, held_out.targets[rows])
         if not total > 0.0:
             raise ValueError(
                 "the rows that cv holds out weigh nothing: sample_weight must be above 0 for some "
@@ -111,6 +100,18 @@ def choose_scoring(
         return sums / total
 
     return score
+
+
+def _decide(features: Any, weights: FloatArray, bias: FloatArray, link: Link) -> FloatArray:
+    """What the softmax is taken of, of dense or sparse rows."""
+    with np.errstate(all="ignore"):  # looked at
+        values: FloatArray = np.asarray(features @ weights + bias)
+    if np.isnan(values).any():
+        raise ValueError(
+            "a row of X is too large for the models that were found: their linear functions "
+            "overflow; scale the features"
+        )
+    return expit(values) if link == "sigmoid" else values
 
 
 def _of_scorer(scorer: Any, make_estimator: Callable[[Model], Any]) -> Scoring:

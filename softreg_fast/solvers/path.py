@@ -7,6 +7,7 @@ and what steps have shown of them, are shared by all.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from ..accumulator import Totals
 from ..definitions import FloatArray, Model
 from ..evaluation import accumulator_of
-from ..feature_sums import sum_features
+from ..feature_sums import FeatureSums, sum_features
 from ..problem import Penalty, Problem
 from . import lbfgs
 from .coordinates import choose_coordinates
@@ -142,10 +143,15 @@ class _Path:
     def __init__(self, number: int, problem: Problem, n_threads: int | None) -> None:
         self.number = number
         self.problem = problem
-        self.sums = sum_features(problem, n_threads)
+        self._n_threads = n_threads
         self._known: list[tuple[float, FloatArray]] = []
         self.model: Model
         self.totals: Totals
+
+    @cached_property
+    def sums(self) -> FeatureSums:
+        """Of the features."""
+        return sum_features(self.problem, self._n_threads)
 
     @property
     def n_known(self) -> int:
@@ -192,8 +198,9 @@ class _Newton:
         self._settings = settings
         self._n_threads = n_threads
         weakest = penalties[-1].of(problem)
+        self._sums = sum_features(weakest, n_threads)
         self._coordinates = choose_coordinates(
-            weakest, sum_features(weakest, n_threads), fit_intercept=settings.fit_intercept
+            weakest, self._sums, fit_intercept=settings.fit_intercept
         )
         self._sample = take_sample(weakest, self._coordinates)
         self._nothing = _nothing(problem, n_columns)
@@ -244,7 +251,7 @@ class _Newton:
         self, path: _Path, first: _Path, penalty: Penalty, guess: FloatArray | None
     ) -> tuple[Place, Stop]:
         problem = penalty.of(path.problem)
-        objective = Objective(problem, self._accumulator, path.sums, self._settings)
+        objective = self._objective(path, problem)
         steps = self._steps(problem, objective)
         self._accumulator.weigh(problem.sample_weight)
         if not path.n_known:
@@ -272,7 +279,7 @@ class _Newton:
         if settings.gap_tolerance is None and found.largest_slope <= settings.tolerance:
             return Stop(*found.model, len(found.objectives), True)
         problem = penalty.of(path.problem)
-        objective = Objective(problem, self._accumulator, path.sums, settings)
+        objective = self._objective(path, problem)
         totals = found.totals(problem.total_weight)
         steps = self._steps(problem, objective)
         self._accumulator.weigh(problem.sample_weight)
@@ -283,6 +290,11 @@ class _Newton:
         descend(steps, objective, self._settings, objectives)
         is_optimal = objective.is_optimal(steps.place.point)
         return Stop(*steps.model, len(objectives), is_optimal)
+
+    def _objective(self, path: _Path, problem: Problem) -> Objective:
+        # Only the gap needs those of the fold, which take a pass over the rows.
+        sums = self._sums if self._settings.gap_tolerance is None else path.sums
+        return Objective(problem, self._accumulator, sums, self._settings)
 
     def _steps(self, problem: Problem, objective: Objective) -> Steps:
         bias = self._nothing[1]
