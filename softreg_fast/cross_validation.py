@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
 
 from .classifier import SoftmaxClassifier
 from .definitions import FloatArray, Link, Model
 from .encoding import check_weights
 from .fit_monitor import tell_of_fit
 from .fitted import SoftmaxModel, attributes_of, or_as_before
+from .folds import choose_folds
 from .parameters import ExactSolver, Parameters, check_parameters
 from .problem import Problem, make_penalty
 from .scoring import HeldOutRows, Scoring, choose_scoring
@@ -45,13 +45,6 @@ def _check_strengths(Cs: Any) -> FloatArray:
             raise ValueError(f"Cs={Cs!r} is not allowed: it must be at least 1, or a list")
         return np.logspace(_STRONGEST, _WEAKEST, int(Cs))
     return _check_values("Cs", Cs, above=0.0, allow_infinity=True)
-
-
-def _numbers_of(rows: Any) -> npt.NDArray[np.int64]:
-    """Of rows that are given by their numbers, or by whether they are among them."""
-    rows = np.asarray(rows)
-    numbers: npt.NDArray[np.int64] = np.flatnonzero(rows) if rows.dtype == bool else rows
-    return numbers
 
 
 def _check_folds(folds: Sequence[npt.NDArray[np.int64]], problem: Problem) -> None:
@@ -226,7 +219,7 @@ class SoftmaxClassifierCV(SoftmaxModel):
         Cs, l1_ratios, parameters = self._check()
         problem, classes = self._make_problem(X, y, sample_weight)
         labels = classes[problem.targets]
-        folds = list(check_cv(self.cv, labels, classifier=True).split(X, labels, groups))
+        folds = choose_folds(self.cv, X, labels, groups)
         if sample_weight is not None:
             sample_weight = check_weights("sample_weight", sample_weight, problem.n_samples)
         scoring = choose_scoring(
@@ -234,11 +227,11 @@ class SoftmaxClassifierCV(SoftmaxModel):
             cast(Link, self.link),
             lambda model: self._estimator_of(model, problem, classes),
         )
-        training = [_numbers_of(rows) for rows, _ in folds]
+        training = [fold.training for fold in folds]
         _check_folds(training, problem)
         held_out = [
-            HeldOutRows(problem.features, labels, problem.targets, sample_weight, _numbers_of(rows))
-            for _, rows in folds
+            HeldOutRows(problem.features, labels, problem.targets, sample_weight, fold.held_out)
+            for fold in folds
         ]
         grid = self._search(problem, training, Cs, l1_ratios, parameters)
         self._score(grid, held_out, scoring)

@@ -325,6 +325,16 @@ def test_is_cloned_and_pickled(make_data):
         ({"n_threads": 0}, ValueError, "n_threads=0 is not allowed"),
         ({"scoring": "beauty"}, ValueError, "beauty"),
         ({"cv": 1}, ValueError, "n_splits=1"),
+        ({"cv": 1}, ValueError, "cv=1 is not allowed"),
+        ({"cv": 100}, ValueError, "cv=100 is not allowed"),
+        ({"cv": "abc"}, ValueError, "cv='abc' is not allowed"),
+        ({"cv": []}, ValueError, r"cv=\[\] is not allowed: there are no folds"),
+        ({"cv": [1, 2]}, TypeError, r"cv=\[1, 2\] is not allowed"),
+        ({"cv": [([0, 60], [1])]}, ValueError, r"cv=.* is not allowed: .* from 0 to 59"),
+        ({"cv": [([-1, 2], [1])]}, ValueError, r"cv=.* is not allowed: .* from 0 to 59"),
+        ({"cv": [([0, 2], [])]}, TypeError, r"cv=.* is not allowed: rows of a fold have dtype"),
+        ({"cv": [([0.5, 2.0], [1])]}, TypeError, r"cv=.* is not allowed: .* dtype float64"),
+        ({"cv": [([True] * 9, [1])]}, TypeError, r"cv=.* is not allowed: .* dtype bool"),
     ],
 )
 def test_bad_parameters_are_refused(make_data, settings, error, message):
@@ -347,6 +357,9 @@ def test_bad_rows_are_refused(make_data):
         SoftmaxClassifierCV(Cs=2, cv=folds[:1]).fit(X, y, np.arange(60) < 30)
     with pytest.raises(ValueError, match="the rows of fold 1 of cv weigh nothing"):
         SoftmaxClassifierCV(Cs=2, cv=folds).fit(X, y, np.arange(60) < 30)
+    for groups in (np.ones(5), "all"):
+        with pytest.raises(ValueError, match=r"groups has shape .*: it must be \(60,\)"):
+            model.fit(X, y, groups=groups)
     X[3, 1] = np.nan
     with pytest.raises(ValueError, match=r"X\[3, 1\] is NaN"):
         model.fit(X, y)
