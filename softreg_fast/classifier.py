@@ -281,7 +281,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         parameters = self._check_parameters()
         problem, classes = self._make_problem(X, y, sample_weight)
         problem = parameters.penalty.of(problem)
-        n_columns = self._count_columns(classes)
+        n_columns = self._count_columns(len(classes))
         holds_out = parameters.early_stopping or X_val is not None
         n_products = problem.n_elements * n_columns
         solver = parameters.choose_solver(
@@ -514,7 +514,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         if not is_first:
             dtype = np.result_type(features, self.coef_)
         if stream is None:
-            start = np.zeros((features.shape[1], self._count_columns(classes)), dtype)
+            start = np.zeros((features.shape[1], self._count_columns(len(classes))), dtype)
             bias = np.zeros(start.shape[1], dtype)
             if not is_first:
                 start, bias = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
@@ -575,7 +575,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     def _start(self, problem: Problem, classes: Any, coef_init: Any, intercept_init: Any) -> Model:
         """Weights and bias to begin with."""
-        n_columns = self._count_columns(classes)
+        n_columns = self._count_columns(len(classes))
         n_features = problem.features.shape[1]
         coef, intercept = np.zeros((n_columns, n_features)), np.zeros(n_columns)
         if intercept_init is not None and not self.fit_intercept:

@@ -14,7 +14,7 @@ from .classifier import SoftmaxClassifier
 from .definitions import FloatArray, Link, Model
 from .encoding import check_weights
 from .fit_monitor import tell_of_fit
-from .fitted import SoftmaxModel, attributes_of, or_as_before
+from .fitted import SoftmaxModel, attributes_of, coefficients_of, or_as_before
 from .folds import choose_folds
 from .parameters import ExactSolver, Parameters, check_parameters
 from .problem import Problem, make_penalty
@@ -293,9 +293,8 @@ class SoftmaxClassifierCV(SoftmaxModel):
     ) -> _Grid:
         """Fit all."""
         n_features = problem.features.shape[1]
-        n_columns = self._count_columns(np.arange(problem.n_classes))
-        n_samples = max(1, problem.n_elements // n_features)
-        solver = parameters.choose_exact_solver(n_samples, n_features, n_columns)
+        n_columns = self._count_columns(problem.n_classes)
+        solver = parameters.choose_exact_solver(problem.n_elements, n_features, n_columns)
         if solver == "lbfgs" and parameters.l1_ratio > 0.0:
             raise ValueError(
                 f"l1_ratios={self.l1_ratios!r} is not allowed with {n_features} features and "
@@ -326,16 +325,14 @@ class SoftmaxClassifierCV(SoftmaxModel):
     ) -> None:
         """Fit all for one `l1_ratio`."""
         distinct, numbers = np.unique(Cs, return_inverse=True)
-        classes = np.arange(problem.n_classes)
 
         def keep(fold: int, number: int, stop: Stop) -> None:
-            model = attributes_of((stop.weights, stop.bias), problem.link, classes, problem.dtype)
             where = fold, numbers == number
-            grid_out.coefs[where], grid_out.intercepts[where] = model["coef_"], model["intercept_"]
-            grid_out.n_iterations[where], grid_out.converged[where] = (
-                max(1, stop.n_iterations),
-                stop.converged,
-            )
+            model = stop.weights, stop.bias
+            coef, intercept = coefficients_of(model, problem.link, problem.dtype)
+            grid_out.coefs[where], grid_out.intercepts[where] = coef, intercept
+            grid_out.n_iterations[where] = max(1, stop.n_iterations)
+            grid_out.converged[where] = stop.converged
             if self.verbose:
                 tell_of_fit(float(distinct[number]), l1_ratio, fold, stop.n_iterations)
 

@@ -64,10 +64,8 @@ def _are_plain(X: Any, y: Any) -> bool:
     )
 
 
-def attributes_of(
-    model: Model, link: Link, classes: npt.NDArray[Any], dtype: np.dtype
-) -> dict[str, Any]:
-    """What makes an estimator one that has fitted a model.
+def coefficients_of(model: Model, link: Link, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
+    """Coefficients and intercepts of a model, as scikit-learn has them.
 
     Raises
     ------
@@ -83,6 +81,14 @@ def attributes_of(
         raise ValueError(
             f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
         )
+    return coef, intercept
+
+
+def attributes_of(
+    model: Model, link: Link, classes: npt.NDArray[Any], dtype: np.dtype
+) -> dict[str, Any]:
+    """What makes an estimator one that has fitted a model; see `coefficients_of`."""
+    coef, intercept = coefficients_of(model, link, dtype)
     return {"classes_": classes, "coef_": coef, "intercept_": intercept, "link_": link}
 
 
@@ -116,8 +122,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         link = cast(Link, self.link)
         return Problem(features, targets, len(classes), link, features.dtype, weights), classes
 
-    def _count_columns(self, classes: npt.NDArray[Any]) -> int:
-        return 1 if len(classes) == 2 and self.link == "identity" else len(classes)
+    def _count_columns(self, n_classes: int) -> int:
+        return 1 if n_classes == 2 and self.link == "identity" else n_classes
 
     def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""

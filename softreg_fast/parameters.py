@@ -90,8 +90,7 @@ class Parameters:
         """
         if self.solver == "sgd":
             return "sgd"
-        n_samples = max(1, n_products // (n_features * n_columns))
-        exact = self.choose_exact_solver(n_samples, n_features, n_columns)
+        exact = self.choose_exact_solver(n_products // n_columns, n_features, n_columns)
         if self.solver is not None:
             return exact
         needs_descent = holds_out or (exact == "lbfgs" and self.l1_ratio > 0.0)
@@ -105,8 +104,16 @@ class Parameters:
             return exact
         return "sgd" if needs_descent or n_products > _MOST_PRODUCTS[exact] else exact
 
-    def choose_exact_solver(self, n_samples: int, n_features: int, n_columns: int) -> ExactSolver:
-        """The solver, if it is to be an exact one; see `newton.relative_cost`."""
+    def choose_exact_solver(self, n_elements: int, n_features: int, n_columns: int) -> ExactSolver:
+        """The solver, if it is to be an exact one.
+
+        Parameters
+        ----------
+        n_elements : int
+            Of the features of all rows.
+        n_features, n_columns : int
+            Of the model.
+        """
         newton_fits = has_room(n_features, n_columns)
         if self.solver == "newton" and not newton_fits:
             raise ValueError(
@@ -118,7 +125,7 @@ class Parameters:
             return self.solver
         if not newton_fits or self.link == "sigmoid":
             return "lbfgs"
-        cost = relative_cost(n_samples, n_features, n_columns)
+        cost = relative_cost(max(1, n_elements // n_features), n_features)
         return "newton" if self.l1_ratio > 0.0 or cost <= _MOST_PASSES_OF_DERIVATIVES else "lbfgs"
 
     def count_iterations(self, solver: Solver) -> int:

@@ -103,7 +103,10 @@ def choose_scoring(scoring: Any, link: Link, make_estimator: Callable[[Model], A
 
 
 def _decide(features: Any, weights: FloatArray, bias: FloatArray, link: Link) -> FloatArray:
-    """What the softmax is taken of, of dense or sparse rows."""
+    """What the softmax is taken of, of dense or sparse rows.
+
+    By BLAS: for as many columns as all models have, kernels would be compiled anew.
+    """
     with np.errstate(all="ignore"):  # looked at
         values: FloatArray = np.asarray(features @ weights + bias)
     if np.isnan(values).any():

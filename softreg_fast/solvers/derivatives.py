@@ -143,12 +143,13 @@ def _factor(upper: FloatArray, penalties: FloatArray) -> FloatArray:
     diagonal = _diagonal(upper) + penalties
     largest = float(diagonal.max())
     ridge = _RIDGE * (largest if largest > 0.0 else 1.0)
+    factor: FloatArray
     while True:
         matrix = np.array(upper.T, order="F")
         _diagonal(matrix)[:] = diagonal + ridge
         factor, failure = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
         if not failure:
-            return factor  # type: ignore[no-any-return]
+            return factor
         ridge *= 10.0
 
 

@@ -37,19 +37,20 @@ def has_room(n_features: int, n_columns: int) -> bool:
     return 16 * n_columns * (n_features + 1) ** 2 <= _MOST_BYTES_OF_DERIVATIVES
 
 
-def relative_cost(n_samples: int, n_features: int, n_columns: int) -> float:
+def relative_cost(n_samples: int, n_features: int) -> float:
     """Products of taking second derivatives, over those of a pass over the rows.
+
+    Both are in proportion to the number of columns.
 
     Parameters
     ----------
     n_samples : int
         Or, of sparse rows, as many as would have their elements if they were dense.
-    n_features, n_columns : int
+    n_features : int
     """
     n_unknowns = n_features + 1
     n_rows = min(n_samples, count_rows(n_features))
-    of_derivatives = n_columns * n_unknowns**2 * (n_rows / 2 + n_unknowns / 6)
-    return of_derivatives / (3 * n_samples * n_unknowns * n_columns)
+    return n_unknowns * (n_rows / 2 + n_unknowns / 6) / (3 * n_samples)
 
 
 def minimise(

@@ -88,12 +88,12 @@ def follow(
     ValueError
         The objective or its gradient overflows at the start.
     """
-    for first in range(0, len(folds), _MOST_FOLDS_TOGETHER):
-        paths = [
-            _Path(first + place, of_fold(problem, rows), n_threads)
-            for place, rows in enumerate(folds[first : first + _MOST_FOLDS_TOGETHER])
-        ]
-        with _Newton(problem, penalties, settings, n_columns, n_threads) as newton:
+    with _Newton(problem, penalties, settings, n_columns, n_threads) as newton:
+        for first in range(0, len(folds), _MOST_FOLDS_TOGETHER):
+            paths = [
+                _Path(first + place, of_fold(problem, rows), n_threads)
+                for place, rows in enumerate(folds[first : first + _MOST_FOLDS_TOGETHER])
+            ]
             newton.follow(paths, report)
 
 
@@ -208,9 +208,7 @@ class _Newton:
         self._few: FewUnknowns | None = None
         if are_few(weakest, self._sample, settings, self._nothing[1]):
             self._few = FewUnknowns(problem, self._coordinates, self._sample, n_columns)
-        self._shared = Curvature(
-            self._sample, n_columns, np.zeros(self._sample.n_unknowns), n_threads
-        )
+        self._shared: Curvature
 
     def __enter__(self) -> Self:
         self._accumulator.__enter__()
@@ -224,6 +222,9 @@ class _Newton:
         for path in paths:
             for penalty in self._penalties:
                 check_penalty(penalty.of(path.problem))
+        without_penalty = np.zeros(self._sample.n_unknowns)
+        n_columns = len(self._nothing[1])
+        self._shared = Curvature(self._sample, n_columns, without_penalty, self._n_threads)
         if self._few is not None:
             self._follow_few(self._few, paths, report)
             return

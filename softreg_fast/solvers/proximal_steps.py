@@ -14,10 +14,8 @@ from scipy.linalg import cho_factor, cho_solve
 
 from ..definitions import FloatArray
 from ..kernels.coordinates import CoordinatesSpecialisation, descend_coordinates
-from .coordinates import Coordinates
 from .derivatives import derive_all, derive_blocks
-from .exact import Objective, Place
-from .sample import Sample
+from .exact import Place
 from .steps import Steps
 
 # For which derivatives between classes are taken.
@@ -72,21 +70,14 @@ def best_shifts(weights: FloatArray, l1_penalty: float, l2_penalty: float) -> Fl
 class ProximalSteps(Steps):
     """See `Steps`. Arrays of coordinates are flat here, one class after the other."""
 
+    _matrices: FloatArray = np.zeros((0, 1, 1))  # none yet
     _corrections: FloatArray
     _signs: FloatArray
 
-    def __init__(
-        self,
-        objective: Objective,
-        coordinates: Coordinates,
-        sample: Sample,
-        bias: FloatArray,
-        n_threads: int | None,
-    ) -> None:
-        super().__init__(objective, coordinates, sample, bias, n_threads)
-        n_unknowns = sample.n_unknowns * self._n_columns
-        self._is_complete = self._n_columns > 1 and n_unknowns <= _MOST_UNKNOWNS
-        self._matrices: FloatArray = np.zeros((0, sample.n_unknowns, sample.n_unknowns))
+    @property
+    def _is_complete(self) -> bool:
+        """Whether second derivatives between classes are taken."""
+        return 1 < self._n_columns <= _MOST_UNKNOWNS // self._sample.n_unknowns
 
     @property
     def _is_exact(self) -> bool:
