@@ -104,10 +104,10 @@ def test_agrees_with_logistic_regression_cv(load):
     assert found.n_iter_.shape == expected.n_iter_.shape
     assert found.coefs_paths_.shape == expected.coefs_paths_.shape
     coefs, expected_coefs = found.coefs_paths_[..., :-1], expected.coefs_paths_[..., :-1]
-    np.testing.assert_allclose(coefs, expected_coefs, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-4)
-    np.testing.assert_allclose(found.score(X, y), expected.score(X, y), rtol=1e-4)
+    np.testing.assert_allclose(coefs, expected_coefs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(found.score(X, y), expected.score(X, y), rtol=1e-6)
 
 
 def test_without_a_refit_means_are_taken():
@@ -119,7 +119,7 @@ def test_without_a_refit_means_are_taken():
     ).fit(X, y)
     found = SoftmaxClassifierCV(**settings).fit(X, y)
     np.testing.assert_allclose(found.C_, expected.C_)
-    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-4, atol=1e-5)
     assert np.isnan(found.gap_)
 
 
