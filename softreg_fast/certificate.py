@@ -24,18 +24,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .accumulator import Totals
 from .definitions import FloatArray
 from .feature_sums import FeatureSums
 from .problem import Problem
+from .rounding import Evaluation
 
 
 @dataclass(frozen=True)
 class _DualPoint:
-    """Of the dual: the sum of the entropies, at least, and `G`."""
+    """Of the dual, per unit of weight.
+
+    Attributes
+    ----------
+    entropy : float
+        The mean of the entropies, at least.
+    products : ndarray of shape (n_features, n_columns)
+        `G`.
+    errors : ndarray of shape (n_features, 1)
+        What rounding may have added to or taken from its elements.
+    """
 
     entropy: float
     products: FloatArray
+    errors: FloatArray
 
 
 def can_certify(problem: Problem) -> bool:
@@ -43,84 +54,119 @@ def can_certify(problem: Problem) -> bool:
     return problem.link == "identity" and problem.l2_penalty + problem.l1_penalty > 0.0
 
 
-def bound_gap(
-    problem: Problem,
-    sums: FeatureSums,
-    totals: Totals,
-    weights: FloatArray,
-    bias: FloatArray,
-    *,
-    fit_intercept: bool,
-) -> float:
-    """A bound of (objective - optimum) / objective; NaN where there is none.
+@dataclass(frozen=True)
+class Bounds:
+    """Of the objective per unit of weight, whatever rounding has changed.
+
+    Attributes
+    ----------
+    higher : float
+        That of a model is at most this.
+    lower : float
+        The optimum is at least this; NaN if nothing is known.
+    """
+
+    higher: float
+    lower: float
+
+    @property
+    def gap(self) -> float:
+        """A bound of (objective - optimum) / objective, from 0 to 1; NaN if nothing is known."""
+        if self.higher == 0.0:
+            return 0.0
+        with np.errstate(all="ignore"):
+            gap = (self.higher - self.lower) / self.higher
+        return min(max(gap, 0.0), 1.0) if np.isfinite(gap) else float("nan")
+
+    def with_lower(self, lower: float) -> "Bounds":
+        """With another lower bound, if that is known and higher."""
+        return (
+            Bounds(self.higher, lower) if lower > self.lower or self.lower != self.lower else self
+        )
+
+
+def bound_objective(
+    problem: Problem, sums: FeatureSums, evaluation: Evaluation, *, fit_intercept: bool
+) -> Bounds:
+    """Bounds of a model's objective and of the optimum.
 
     Parameters
     ----------
     problem : Problem
     sums : FeatureSums
         Of its features.
-    totals : Totals
+    evaluation : Evaluation
         Of the model.
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
     fit_intercept : bool
         Whether the bias is a variable of the problem.
-
-    Returns
-    -------
-    float
-        From 0 to 1.
     """
+    with np.errstate(all="ignore"):
+        return _bound(problem, sums, evaluation, fit_intercept=fit_intercept)
+
+
+def _bound(
+    problem: Problem, sums: FeatureSums, evaluation: Evaluation, *, fit_intercept: bool
+) -> Bounds:
+    total = sums.total_weight
+    l1_penalty, l2_penalty = problem.l1_penalty / total, problem.l2_penalty / total
+    weights, products = evaluation.weights, evaluation.weights_gradient
+    bias_gradient = evaluation.bias_gradient
+    higher = evaluation.loss + 0.5 * l2_penalty * float(np.vdot(weights, weights))
+    higher += l1_penalty * float(np.abs(weights).sum()) + evaluation.loss_error
     if not can_certify(problem):
-        return float("nan")
-    l1_penalty, l2_penalty = problem.l1_penalty, problem.l2_penalty
-    objective = totals.loss + 0.5 * l2_penalty * float(np.vdot(weights, weights))
-    objective += l1_penalty * float(np.abs(weights).sum())
-    if objective <= 0.0:
-        return 0.0
-    products = totals.weights_gradient
-    entropy = totals.loss - float(np.vdot(products, weights) + totals.bias_gradient @ bias)
-    point = _DualPoint(entropy, products)
+        return Bounds(higher, float("nan"))
+    sizes = evaluation.sizes[:, None]
+    entropy = evaluation.loss - float(np.vdot(products, weights) + bias_gradient @ evaluation.bias)
+    # Of the product of gradient and model: of rows, and of sums over them.
+    inner = np.sqrt(float(np.sum((sizes * weights) ** 2)) + float(np.sum(evaluation.bias**2)))
+    inner_error = evaluation.bias_error * (evaluation.logit_size + inner)
+    entropy -= evaluation.loss_error + inner_error
+    point = _DualPoint(entropy, products, evaluation.bias_error * sizes)
     if fit_intercept:
-        point = _without_residual(point, totals.bias_gradient, sums)
-    lower = max(0.0, _best_value(point, l1_penalty, l2_penalty))
-    return max(0.0, (objective - lower) / objective)
+        point = _without_residual(point, evaluation, sums)
+    value = _best_value(point, l1_penalty, l2_penalty)
+    # Where something has overflowed, nothing is known.
+    return Bounds(higher, max(value, 0.0) if np.isfinite(value) else float("nan"))
 
 
-def _without_residual(point: _DualPoint, residual: FloatArray, sums: FeatureSums) -> _DualPoint:
+def _without_residual(point: _DualPoint, evaluation: Evaluation, sums: FeatureSums) -> _DualPoint:
     """A point near by whose residuals of the classes are zero."""
+    residual = evaluation.bias_gradient
     if not residual.any():
         return point
-    total = sums.total_weight
+    shares = sums.class_weights / sums.total_weight
     is_single_column = len(residual) == 1
     by_class = np.array([-residual[0], residual[0]]) if is_single_column else residual
     too_much = by_class > 0.0
     if not too_much.any():  # rounding: the residuals' sum is zero
         return point
-    # (1 - share) * by_class <= share * class_weights
-    share = float(np.max(by_class[too_much] / (sums.class_weights + by_class)[too_much]))
-    constant = sums.class_weights / total - (1.0 - share) / (share * total) * by_class
+    # (1 - share) * by_class <= share * shares
+    share = float(np.max(by_class[too_much] / (shares + by_class)[too_much]))
+    constant = shares - (1.0 - share) / share * by_class
     constant = np.maximum(constant, 0.0)
     positive = constant[constant > 0.0]
     entropy = (1.0 - share) * point.entropy
-    entropy -= share * total * float(positive @ np.log(positive))
-    totals = sums.by_class.sum(axis=0)
-    changes = np.outer(totals, constant) - sums.by_class.T
+    entropy -= share * float(positive @ np.log(positive))
+    moved = (sums.origin - evaluation.origin)[:, None] * shares
+    features_by_class = sums.about_origin.T / sums.total_weight + moved
+    changes = np.outer(features_by_class.sum(axis=1), constant) - features_by_class
     if is_single_column:
         changes = changes[:, 1:]
-    return _DualPoint(entropy, (1.0 - share) * point.products + share * changes)
+    products = (1.0 - share) * point.products + share * changes
+    return _DualPoint(entropy, products, point.errors)
 
 
 def _best_value(point: _DualPoint, l1_penalty: float, l2_penalty: float) -> float:
     """The largest value of the dual on the way from a point to the targets, nearly."""
-    magnitudes = np.abs(point.products)
+    magnitudes = np.abs(point.products) + point.errors
     largest = float(magnitudes.max())
     scales = [1.0]
     if largest > l1_penalty:
         scales.append(l1_penalty / largest)
+    ratio = point.entropy * l2_penalty
     curvature = float(np.vdot(magnitudes, magnitudes))
     if l2_penalty > 0.0 and curvature > 0.0:
-        scales.append(min(1.0, max(point.entropy, 0.0) * l2_penalty / curvature))
+        scales.append(min(1.0, max(ratio, 0.0) / curvature))
     values = []
     for scale in scales:
         excess = np.maximum(scale * magnitudes - l1_penalty, 0.0)

@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from .definitions import FloatArray, Link, Model
 from .encoding import check_classes, encode_known, weigh_rows
+from .feature_sums import sum_features
 from .fit_monitor import FitMonitor
 from .fitted import CHECKS, SoftmaxModel, attributes_of, check_any_features, or_as_before
 from .held_out import HeldOut, split
@@ -30,7 +31,8 @@ from .problem import Problem, check_features
 from .separation import find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
-from .solvers.solution import Quality, Solution, judge
+from .solvers.optimality import Quality, judge
+from .solvers.solution import Solution
 from .solvers.stochastic import descend, sharpen
 from .solvers.stream import advance, begin_stream
 from .validation import check_number
@@ -79,8 +81,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     fit_intercept : bool, default=True
     tol : float, default=1e-4
         Exact solvers stop when no component of the gradient of the objective, divided by `C` and by
-        the sum of the rows' weights, is larger. "sgd" stops when the objective, or the loss of
-        held-out rows, has not fallen by this share of it for `n_iter_no_change` epochs.
+        the sum of the rows' weights, is larger; see `converged_`. "sgd" stops when the objective,
+        or the loss of held-out rows, has not fallen by this share of it for `n_iter_no_change`
+        epochs.
     gap_tol : float, default=None
         Exact solvers stop when `gap_` is not larger, instead of by `tol`.
     max_iter : int, default=None
@@ -147,9 +150,16 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     link_ : str
         The link that was fitted.
     converged_ : bool
-        Whether `tol` or `gap_tol` was reached.
+        Whether no component of the gradient of the objective, divided by `C` and by the sum of the
+        rows' weights, is above `tol` at the coefficients that are returned; with an L1 penalty, of
+        the shortest subgradient. Where `C` is inf, or the curvature of the L2 penalty is below 1e-8
+        of the loss's, no component divided by its feature's standard deviation is above `tol`
+        either. Where nothing but the rounding of the coefficients keeps a component above, it is
+        True if `gap_` is below 1e-6. With `gap_tol` instead, whether `gap_` is not above it. With
+        held-out rows, whether their loss has stopped falling.
     gap_ : float
-        A proven bound of ``(objective - optimum) / objective``, by the dual problem. NaN with the
+        A proven bound of ``(objective - optimum) / objective`` at the coefficients that are
+        returned, by the dual problem; it includes what rounding may have changed. NaN with the
         sigmoid link, whose objective isn't convex, and with ``C=np.inf``: there it is only known
         how small the gradient is. Not after `partial_fit`.
     n_features_in_ : int
@@ -331,20 +341,21 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 monitor if monitor.is_needed else None,
                 held_out,
             )
-        quality = self._judge(problem, solution)
         attributes = self._attributes_of(problem, (solution.weights, solution.bias), classes)
+        quality = self._judge(problem, parameters, solution, attributes)
+        converged = quality.converged if held_out is None else solution.converged
         self.__dict__.update(
             **attributes,
             n_iter_=solution.n_iterations,
             loss_curve_=solution.objectives,
             validation_curve_=None if held_out is None else np.array(held_out.losses),
-            converged_=solution.converged,
+            converged_=converged,
             gap_=quality.gap,
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
-        if not (solution.converged or monitor.was_stopped_by_callback):
-            self._warn(solver, solution, quality)
+        if not (converged or monitor.was_stopped_by_callback):
+            self._warn(solver, parameters, solution, quality)
         if np.isinf(parameters.C) and self.link == "identity" and solver in EXACT_SOLVERS:
             self._warn_of_separation(problem, solution)
         return self
@@ -392,33 +403,67 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 "use a smaller one or 'auto', or scale the features"
             ) from error
 
-    def _judge(self, problem: Problem, solution: Solution) -> Quality:
+    def _judge(
+        self,
+        problem: Problem,
+        parameters: Parameters,
+        solution: Solution,
+        attributes: dict[str, Any],
+    ) -> Quality:
+        """How good the coefficients are that users get."""
+        double = np.dtype(np.float64)
         if isinstance(solution, Minimum):
-            return Quality(solution.gradient_norm, solution.gap)
+            if problem.dtype == double:
+                return solution.quality
+            sums, known = solution.sums, solution.quality.bounds
+        else:
+            sums, known = sum_features(problem, self.n_threads), None
         return judge(
-            problem,
-            solution.weights,
-            solution.bias,
-            fit_intercept=bool(self.fit_intercept),
+            replace(problem, dtype=double),
+            sums,
+            attributes["coef_"].T.astype(double),
+            attributes["intercept_"].astype(double),
+            problem.dtype,
+            parameters.tol,
+            parameters.gap_tol,
+            fit_intercept=parameters.fit_intercept,
             n_threads=self.n_threads,
+            known=known,
         )
 
-    def _warn(self, solver: str, solution: Solution, quality: Quality) -> None:
+    def _warn(
+        self, solver: Solver, parameters: Parameters, solution: Solution, quality: Quality
+    ) -> None:
         iterations = "epochs" if solver == "sgd" else "iterations"
         norm = f"the largest component of the gradient is {quality.gradient_norm:.3g}"
-        gap, remedy = "", "tol"
+        gap, tolerance = "", "tol"
         if not np.isnan(quality.gap):
             gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
         if self.gap_tol is not None:
-            gap, remedy = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
+            gap, tolerance = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
         elif solver != "sgd":
             norm += f", above tol={self.tol!r}"
+        remedy = f"increase max_iter or {tolerance}"
+        if quality.limiting_feature is not None:
+            remedy = (
+                f"the rounding of the coefficients to {self.coef_.dtype.name} allows no less: "
+                f"centre or scale {self._name_of(quality.limiting_feature)}"
+            )
+        elif solver != "sgd" and solution.n_iterations < parameters.count_iterations(solver):
+            remedy = (
+                f"rounding lets nothing fall any more: scale the features, or increase {tolerance}"
+            )
         warnings.warn(
             f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} "
-            f"{norm}{gap}; increase max_iter or {remedy}",
+            f"{norm}{gap}; {remedy}",
             ConvergenceWarning,
             stacklevel=5,
         )
+
+    def _name_of(self, feature: int) -> str:
+        """A feature as users know it."""
+        names = getattr(self, "feature_names_in_", None)
+        return f"feature {feature}" if names is None else f"the feature {names[feature]!r}"
 
     def _warn_of_separation(self, problem: Problem, solution: Solution) -> None:
         separation = find_separation(

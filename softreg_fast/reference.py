@@ -192,6 +192,7 @@ def accumulate(
     features : ndarray of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,)
+        What is in rows of weight zero doesn't count.
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
     link : {"identity", "sigmoid"}
@@ -208,7 +209,11 @@ def accumulate(
     ValueError
         The notebook's gradient with the identity link.
     """
-    probabilities, values, _ = predict(features, weights, bias, link)
+    # Of rows that weigh nothing logits may be anything, also infinite or NaN.
+    counts = sample_weight > 0
+    logits = np.where(counts[:, None], features @ weights + bias, 0)
+    values = sigmoid(logits) if link == "sigmoid" else logits
+    probabilities = softmax(_of_all_classes(values))
     # From the values rather than from the probabilities, which may underflow to 0.
     shifted = _less_row_maximum(_of_all_classes(values))
     own = shifted[np.arange(len(targets)), targets]

@@ -85,7 +85,7 @@ def _follow(features, targets, weights, l2_penalties, settings, *, fit_intercept
     coordinates = choose_coordinates(problem, sums, fit_intercept=fit_intercept)
     sample = samples.take_sample(problem, coordinates)
     n_columns = 1 if problem.n_classes == 2 else problem.n_classes
-    few = FewUnknowns(problem, coordinates, sample, n_columns)
+    few = FewUnknowns(problem, sums, coordinates, sample, n_columns)
     if start is None:
         start = np.zeros((features.shape[1], n_columns)), np.zeros(n_columns)
     return list(few.follow(problem, l2_penalties, start, settings)), coordinates, sample

@@ -253,6 +253,27 @@ def _loss_and_slopes_of_two(targets, weights, row, width, logits):
 
 
 @kernel
+def _replace_weightless(weights, n_rows, n_classes, width, logits):
+    """Write logits that are finite and far apart for rows that weigh nothing.
+
+    Theirs may be infinite or NaN, which a weight of zero doesn't make zero.
+    """
+    least = load(weights, 0, 0, width)
+    zero = splat(0.0, least)
+    one = splat(1.0, least)
+    for row in range(len(width), n_rows, len(width)):
+        least = minimum(least, load(weights, 0, row, width))
+    if sum_lanes(select_equal(least, zero, one, zero)) == 0.0:
+        return
+    for label in range(n_classes):
+        other = splat(-label, least)
+        for row in range(0, n_rows, len(width)):
+            weight = load(weights, 0, row, width)
+            logit = load(logits, label, row, width)
+            store(logits, label, row, select_equal(weight, zero, other, logit))
+
+
+@kernel
 def loss_and_slopes(
     targets, weights, n_rows, n_classes, use_sigmoid, notebook_gradient, count, width, logits,
     values,
@@ -262,6 +283,7 @@ def loss_and_slopes(
     Parameters
     ----------
     targets, weights : (1, tile_rows)
+        The logits of rows of weight zero don't count, whatever they are.
     n_rows : int
         A multiple of the lanes.
     n_classes : int
@@ -285,6 +307,7 @@ def loss_and_slopes(
     n_correct : float
         Weighted number of the rows whose target is the first of the most probable classes.
     """
+    _replace_weightless(weights, n_rows, n_classes, width, logits)
     loss = splat(0.0, load(logits, 0, 0, width))
     if n_classes == 1:
         n_correct = loss

@@ -32,6 +32,7 @@ def _newton_types(specialisation: SquaresSpecialisation) -> tuple[types.Type, ..
         fixed_matrix,
         fixed_vector,
         fixed_vector,
+        fixed_matrix,
         types.float64,
         types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks]),
         matrix,
@@ -79,8 +80,8 @@ def _evaluate(columns, targets, row_weights, penalties, width, point, logits, va
 
 
 @kernel
-def _largest_slope(gradient, means, scales):
-    """The largest component of the gradient, of features as they are."""
+def _largest_slope(gradient, means, scales, divisors):
+    """The largest component of the gradient, of features as they are, over their divisors."""
     n_columns, n_unknowns = gradient.shape
     n_features = len(scales)
     has_intercept = n_unknowns > n_features
@@ -90,7 +91,7 @@ def _largest_slope(gradient, means, scales):
         largest = max(largest, abs(of_intercept))
         for feature in range(n_features):
             slope = gradient[label, feature] * scales[feature] + means[feature] * of_intercept
-            largest = max(largest, abs(slope))
+            largest = max(largest, abs(slope) / divisors[feature])
     return largest
 
 
@@ -192,8 +193,8 @@ def _slope_against(gradient, direction):
 
 @kernel
 def _minimise(
-    features, columns, targets, row_weights, penalties, means, scales, tolerance, blocks, logits,
-    values, all_weights, scaled, squares, matrix, direction, trial, trial_gradient, point,
+    features, columns, targets, row_weights, penalties, means, scales, divisors, tolerance, blocks,
+    logits, values, all_weights, scaled, squares, matrix, direction, trial, trial_gradient, point,
     gradient, objectives_out,
 ):  # fmt: skip
     """What `follow_by_newton` does for one penalty; steps, and the largest slope at the end."""
@@ -202,7 +203,7 @@ def _minimise(
     value = _evaluate(
         columns, targets, row_weights, penalties, width, point, logits, values, gradient
     )
-    largest = _largest_slope(gradient, means, scales)
+    largest = _largest_slope(gradient, means, scales, divisors)
     objectives_out[0] = value
     n_steps = 0
     is_lower = True
@@ -225,7 +226,7 @@ def _minimise(
                 columns, targets, row_weights, penalties, width, trial, logits, values,
                 trial_gradient,
             )  # fmt: skip
-            largest_after = _largest_slope(trial_gradient, means, scales)
+            largest_after = _largest_slope(trial_gradient, means, scales, divisors)
             rise = after - value
             is_lower = rise <= _SUFFICIENT_DECREASE * length * slope or (
                 rise <= _ROUNDING * abs(value) and largest_after < largest
@@ -251,6 +252,7 @@ def follow_by_newton(
     all_penalties,
     means,
     scales,
+    all_divisors,
     tolerance,
     blocks,
     logits,
@@ -283,8 +285,11 @@ def follow_by_newton(
         Their second derivatives.
     means, scales : (n_features,)
         What the features were centred and scaled by.
+    all_divisors : (n_penalties, n_features)
+        Of the gradient's components, see `tolerance`.
     tolerance : float
-        Of the largest component of the gradient, by coefficients of features as they are.
+        Of the largest component of the gradient, by coefficients of features as they are, divided
+        by the features' divisors.
     blocks : tuple of tuples
         See `weigh_squares`.
     logits, values : (n_columns, padded_rows)
@@ -322,6 +327,7 @@ def follow_by_newton(
             all_penalties[place],
             means,
             scales,
+            all_divisors[place],
             tolerance,
             blocks,
             logits,

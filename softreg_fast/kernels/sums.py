@@ -50,7 +50,7 @@ def sum_rows(features, targets, sample_weights, origin, start, stop, by_class_ou
     features : (n_samples, n_features)
     targets : (n_samples,) int32
     sample_weights : (n_samples,) or (0,)
-        With none, every row weighs 1.
+        With none, every row weighs 1. What is in rows of weight zero doesn't count.
     origin : (n_features,)
         What the features are taken less.
     start, stop : int
@@ -65,6 +65,8 @@ def sum_rows(features, targets, sample_weights, origin, start, stop, by_class_ou
         for row in range(start, stop):
             sums = by_class_out[targets[row]]
             weight = sample_weights[row] if is_weighted else 1.0
+            if weight == 0.0:
+                continue
             for feature in range(n_features):
                 value = np.float64(features[row, feature]) - origin[feature]
                 _add_element(value, weight, feature, sums, squares_out)
@@ -73,5 +75,7 @@ def sum_rows(features, targets, sample_weights, origin, start, stop, by_class_ou
         for row in range(start, stop):
             sums = by_class_out[targets[row]]
             weight = sample_weights[row] if is_weighted else 1.0
+            if weight == 0.0:
+                continue
             value = np.float64(features[row, feature]) - origin[feature]
             _add_element(value, weight, feature, sums, squares_out)

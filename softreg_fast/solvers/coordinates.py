@@ -66,7 +66,7 @@ class Coordinates:
 
     def penalties_of(self, l2_penalty: float) -> FloatArray:
         """Second derivatives of a penalty by each unknown of a class: none by the intercept."""
-        penalties = l2_penalty / self.scales**2
+        penalties = l2_penalty / self.scales / self.scales  # whose square may underflow
         return np.append(penalties, 0.0) if self.fit_intercept else penalties
 
 
@@ -80,11 +80,16 @@ def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bo
     """
     means = sums.means if fit_intercept else np.zeros(len(sums.origin))
     with np.errstate(all="ignore"):
-        spreads = sums.variances + (sums.means - means) ** 2
-    if not (np.isfinite(means).all() and np.isfinite(spreads).all()):
+        spreads = np.hypot(sums.deviations, sums.means - means)
+        squares_are_finite = np.isfinite(spreads**2).all()
+    if not (np.isfinite(means).all() and squares_are_finite):
         raise ValueError("the square of a feature overflows float64: scale the features")
-    # Of the loss by a logit, where all classes are equally probable.
-    curvature = (1 - 1 / problem.n_classes) / problem.n_classes
-    squares = spreads + problem.l2_penalty / sums.total_weight / curvature
-    squares[squares == 0.0] = 1.0
-    return Coordinates(means, np.sqrt(squares), spreads / squares, fit_intercept)
+    penalty = problem.l2_penalty / sums.total_weight / curvature_at_zero(problem.n_classes)
+    scales = np.hypot(spreads, np.sqrt(penalty))
+    scales[scales == 0.0] = 1.0
+    return Coordinates(means, scales, (spreads / scales) ** 2, fit_intercept)
+
+
+def curvature_at_zero(n_classes: int) -> float:
+    """Second derivative of the loss by a logit, where all classes are equally probable."""
+    return (1 - 1 / n_classes) / n_classes

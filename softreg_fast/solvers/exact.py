@@ -1,17 +1,28 @@
 """What exact solvers have in common: settings, what they find, and the objective."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..accumulator import Accumulator, Totals
-from ..certificate import bound_gap
+from ..certificate import bound_objective
 from ..definitions import FloatArray
 from ..feature_sums import FeatureSums
 from ..problem import Problem
+from ..rounding import Evaluation, evaluation_of
 from ..sparse_accumulator import SparseAccumulator
 from .coordinates import Coordinates
-from .solution import Solution, largest_slope
+from .optimality import Quality, judge, shortest_slopes, slope_divisors, slopes_of
+from .solution import Solution
+
+_DOUBLE = np.dtype(np.float64)
+_EPSILON = float(np.finfo(np.float64).eps)
+# Of the tolerance, errors of the gradient that passes of the kernels can't get below it.
+_HOPELESS_ERROR = 0.5
+# Of the gradient, and of the objective in units in its last place: what counts as progress.
+_PROGRESS = 0.9
+_LEAST_UNITS = 4.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +33,7 @@ class ExactSettings:
     ----------
     tolerance : float
         Of the largest absolute component of the gradient of the objective divided by the sum of the
-        rows' weights.
+        rows' weights; see `optimality`.
     max_iterations : int
     fit_intercept : bool
         The bias stays as it is at the start otherwise.
@@ -44,16 +55,24 @@ class Minimum(Solution):
     ----------
     objective : float
         The objective of the problem, divided by the sum of the rows' weights.
-    gradient_norm : float
-        The largest absolute component of its gradient with respect to weights and, if it was
-        fitted, bias.
-    gap : float
-        See `certificate.bound_gap`.
+    quality : Quality
+    sums : FeatureSums
+        Of the problem's features.
     """
 
     objective: float
-    gradient_norm: float
-    gap: float
+    quality: Quality
+    sums: FeatureSums
+
+    @property
+    def gradient_norm(self) -> float:
+        """See `Quality`."""
+        return self.quality.gradient_norm
+
+    @property
+    def gap(self) -> float:
+        """See `Quality`."""
+        return self.quality.gap
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ class Point:
         Without that of an L1 penalty.
     bias_gradient : ndarray of shape (n_columns,)
     gradient_norm : float
-        The largest absolute component; with an L1 penalty, of the shortest subgradient.
+        The largest absolute component of the shortest subgradient, over the features' divisors.
     """
 
     weights: FloatArray
@@ -131,6 +150,11 @@ class Objective:
         self.penalty = problem.l2_penalty / self._total_weight
         self.l1_penalty = problem.l1_penalty / self._total_weight
 
+    @cached_property
+    def divisors(self) -> FloatArray:
+        """Of the gradient's components; see `optimality.slope_divisors`."""
+        return slope_divisors(self._problem, self._sums)
+
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Point:
         """The objective and its gradient."""
         assert self._accumulator is not None
@@ -146,13 +170,10 @@ class Objective:
         bias_gradient = totals.bias_gradient / self._total_weight
         if self.l1_penalty > 0.0:
             objective += self.l1_penalty * float(np.abs(weights).sum())
-        largest = largest_slope(
-            weights_gradient,
-            bias_gradient,
-            weights,
-            self.l1_penalty,
-            fit_intercept=self._settings.fit_intercept,
-        )
+        slopes = shortest_slopes(weights_gradient, weights, self.l1_penalty)
+        largest = float((np.abs(slopes) / self.divisors[:, None]).max())
+        if self._settings.fit_intercept:
+            largest = max(largest, float(np.abs(bias_gradient).max()))
         return Point(weights, bias, totals, objective, weights_gradient, bias_gradient, largest)
 
     def evaluate_at(
@@ -169,36 +190,95 @@ class Objective:
         point = self.point_of(weights, bias, totals)
         return _place(coordinates, point, coordinates.point_of(weights, bias))
 
+    def _evaluation(self, point: Point) -> Evaluation:
+        return evaluation_of(self._sums, point.totals, point.weights, point.bias)
+
     def bound_gap(self, point: Point) -> float:
-        """See `certificate.bound_gap`."""
-        return bound_gap(
+        """See `certificate.Bounds`."""
+        bounds = bound_objective(
             self._problem,
             self._sums,
-            point.totals,
-            point.weights,
-            point.bias,
+            self._evaluation(point),
             fit_intercept=self._settings.fit_intercept,
         )
+        return bounds.gap
 
     def is_optimal(self, point: Point) -> bool:
-        """Whether the point satisfies the tolerance."""
+        """Whether the point satisfies the tolerance, as far as passes of the kernels can tell."""
         if self._settings.gap_tolerance is not None:
             return self.bound_gap(point) <= self._settings.gap_tolerance
-        return point.gradient_norm <= self._settings.tolerance
+        tolerance = self._settings.tolerance
+        if not point.gradient_norm <= tolerance:
+            return False
+        slopes = slopes_of(
+            self._problem,
+            self._sums,
+            self._evaluation(point),
+            self.divisors,
+            _DOUBLE,
+            fit_intercept=self._settings.fit_intercept,
+        )
+        return slopes.are_within(tolerance) or slopes.largest_error > _HOPELESS_ERROR * tolerance
 
     def minimum_of(self, point: Point, objectives: list[float]) -> Minimum:
         """The result, if the solver ends at a point."""
-        gap = self.bound_gap(point)
-        gap_tolerance = self._settings.gap_tolerance
+        quality = judge(
+            self._problem,
+            self._sums,
+            point.weights,
+            point.bias,
+            _DOUBLE,
+            self._settings.tolerance,
+            self._settings.gap_tolerance,
+            fit_intercept=self._settings.fit_intercept,
+            totals=point.totals,
+        )
         return Minimum(
             point.weights,
             point.bias,
             np.array(objectives),
-            self.is_optimal(point) if gap_tolerance is None else gap <= gap_tolerance,
+            quality.converged,
             point.objective,
-            point.gradient_norm,
-            gap,
+            quality,
+            self._sums,
         )
+
+
+class Progress:
+    """Whether iterations still lead lower, or rounding lets nothing fall any more.
+
+    Parameters
+    ----------
+    place : Place
+        Where they begin.
+    patience : int
+        How many of them may bring nothing.
+    """
+
+    def __init__(self, place: Place, patience: int) -> None:
+        self.best = place
+        self._patience = patience
+        self._lowest = place.point.objective
+        self._smallest = self._norm(place)
+        self._n_without = 0
+
+    @staticmethod
+    def _norm(place: Place) -> float:
+        return float(np.abs(place.gradient).max())
+
+    def goes_on(self, place: Place) -> bool:
+        """Whether it is worth going on after an iteration that has led to a place."""
+        objective, norm = place.point.objective, self._norm(place)
+        least = self._lowest - _LEAST_UNITS * _EPSILON * abs(self._lowest)
+        has_fallen = objective < least
+        self._n_without += 1
+        if has_fallen or norm < _PROGRESS * self._smallest:
+            self._n_without = 0
+        if has_fallen or norm <= self._smallest:
+            self.best = place
+        self._lowest = min(self._lowest, objective)
+        self._smallest = min(self._smallest, norm)
+        return self._n_without < self._patience
 
 
 def check_penalty(problem: Problem) -> None:

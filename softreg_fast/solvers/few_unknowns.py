@@ -1,20 +1,23 @@
 """Newton's method for few unknowns of few rows, in compiled code."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..accumulator import Totals
 from ..definitions import FloatArray, Model
+from ..feature_sums import FeatureSums
 from ..kernels import squares as kernels
 from ..kernels.newton import follow_by_newton
 from ..layout import aligned_zeros, round_up
+from ..monitor import Monitor
 from ..problem import Problem
 from .coordinates import Coordinates
 from .derivatives import make_squares
 from .exact import ExactSettings
+from .optimality import slope_divisors
 from .sample import Sample
 
 # Above, what Python takes between steps is little, and LAPACK is faster.
@@ -44,7 +47,9 @@ class Descent:
     objectives : list of float
         After each step.
     largest_slope : float
-        Of the objective, by a model.
+        Of the objective, by a model, over the features' divisors.
+    was_stopped : bool
+        Whether a monitor has stopped the steps.
     """
 
     coordinates: Coordinates
@@ -54,6 +59,7 @@ class Descent:
     loss: float
     objectives: list[float]
     largest_slope: float
+    was_stopped: bool = False
 
     @cached_property
     def model(self) -> Model:
@@ -75,14 +81,22 @@ class FewUnknowns:
     ----------
     problem : Problem
         With the identity link and without an L1 penalty. Its rows are those of the sample.
+    sums : FeatureSums
+        Of its features.
     coordinates : Coordinates
     sample : Sample
     n_columns : int
     """
 
     def __init__(
-        self, problem: Problem, coordinates: Coordinates, sample: Sample, n_columns: int
+        self,
+        problem: Problem,
+        sums: FeatureSums,
+        coordinates: Coordinates,
+        sample: Sample,
+        n_columns: int,
     ) -> None:
+        self._sums = sums
         self._coordinates = coordinates
         self._sample = sample
         self._specialisation = kernels.choose_squares_specialisation()
@@ -91,7 +105,7 @@ class FewUnknowns:
         self._columns = aligned_zeros((n_unknowns, n_padded), np.float64)
         self._columns[:, :n_rows] = sample.features[:, :n_unknowns].T
         self._targets, self._weights = np.zeros((2, 1, n_padded))
-        self._targets[0, :n_rows] = problem.targets
+        self._targets[0, :n_rows] = problem.targets[sample.rows]
         n_pairs = n_columns * (n_columns + 1) // 2
         size = n_columns * n_unknowns
         self._scratch = (
@@ -122,33 +136,79 @@ class FewUnknowns:
         start : tuple of weights and bias
         settings : ExactSettings
         """
-        n_samples, total_weight = problem.n_samples, problem.total_weight
-        weights = np.ones(n_samples) if problem.sample_weight is None else problem.sample_weight
-        self._weights[0, :n_samples] = weights / total_weight
-        tolerance = settings.tolerance
-        if settings.gap_tolerance is not None:
-            tolerance = _SHARE_OF_GAP * settings.gap_tolerance
-        n_steps = min(_MOST_STEPS, settings.max_iterations, self._steps_per_call)
+        self._weigh(problem)
+        n_steps = self._most_steps(settings)
         n_together = max(1, self._steps_per_call // _LIKELY_STEPS)
-        with np.errstate(all="ignore"):  # the caller looks at it
-            point = np.ascontiguousarray(self._coordinates.point_of(*start).T)
+        point = self._point_of(start)
         for first in range(0, len(l2_penalties), n_together):
-            penalties = [
-                self._coordinates.penalties_of(l2_penalty / total_weight)
-                for l2_penalty in l2_penalties[first : first + n_together]
-            ]
-            for found in self._descend(np.array(penalties), point, start[1], tolerance, n_steps):
+            penalties = l2_penalties[first : first + n_together]
+            for found in self._descend(problem, penalties, point, start[1], settings, n_steps):
                 point = np.ascontiguousarray(found.variables.T)
                 yield found
 
+    def minimise(
+        self, problem: Problem, start: Model, settings: ExactSettings, monitor: Monitor | None
+    ) -> Descent:
+        """Minimise the objective of a problem of the same rows; see `follow`.
+
+        A monitor is told of each step, which takes a call for each: the steps are the same.
+        """
+        if monitor is None:
+            (found,) = self.follow(problem, [problem.l2_penalty], start, settings)
+            return found
+        self._weigh(problem)
+        objectives: list[float] = []
+        point = self._point_of(start)
+        while True:
+            n_steps = min(1, self._most_steps(settings) - len(objectives))
+            (found,) = self._descend(
+                problem, [problem.l2_penalty], point, start[1], settings, n_steps
+            )
+            if not found.objectives:
+                return replace(found, objectives=objectives)
+            monitor.begin_iteration()
+            objectives += found.objectives
+            here = found.model
+            if monitor.end_iteration(objectives[-1], lambda here=here: here):  # type: ignore[misc]
+                return replace(found, objectives=objectives, was_stopped=True)
+            point = np.ascontiguousarray(found.variables.T)
+
+    def _weigh(self, problem: Problem) -> None:
+        weights = problem.sample_weight
+        if weights is None:
+            weights = np.ones(problem.n_samples)
+        rows = self._sample.rows
+        self._weights[0, : len(self._sample.features)] = weights[rows] / problem.total_weight
+
+    def _most_steps(self, settings: ExactSettings) -> int:
+        return min(_MOST_STEPS, settings.max_iterations, self._steps_per_call)
+
+    def _point_of(self, model: Model) -> FloatArray:
+        with np.errstate(all="ignore"):  # the caller looks at it
+            return np.ascontiguousarray(self._coordinates.point_of(*model).T)
+
     def _descend(
         self,
-        all_penalties: FloatArray,
+        problem: Problem,
+        l2_penalties: Sequence[float],
         start: FloatArray,
         bias: FloatArray,
-        tolerance: float,
+        settings: ExactSettings,
         n_steps: int,
     ) -> Iterator[Descent]:
+        """At most so many steps for each penalty."""
+        tolerance = settings.tolerance
+        if settings.gap_tolerance is not None:
+            tolerance = _SHARE_OF_GAP * settings.gap_tolerance
+        of_penalties = [replace(problem, l2_penalty=l2_penalty) for l2_penalty in l2_penalties]
+        total_weight = problem.total_weight
+        all_penalties = np.array(
+            [
+                self._coordinates.penalties_of(each.l2_penalty / total_weight)
+                for each in of_penalties
+            ]
+        )
+        all_divisors = np.array([slope_divisors(each, self._sums) for each in of_penalties])
         n_penalties = len(all_penalties)
         points, gradients = np.empty((2, n_penalties, *start.shape))
         objectives = np.empty((n_penalties, 1 + n_steps))
@@ -162,6 +222,7 @@ class FewUnknowns:
             all_penalties,
             self._coordinates.means,
             self._coordinates.scales,
+            all_divisors,
             tolerance,
             self._specialisation.blocks,
             *self._scratch,

@@ -16,13 +16,23 @@ from ..feature_sums import sum_features
 from ..monitor import Monitor
 from ..problem import Problem
 from .coordinates import Coordinates, choose_coordinates
-from .exact import ExactSettings, Minimum, Objective, Place, check_penalty, check_start
+from .exact import (
+    ExactSettings,
+    Minimum,
+    Objective,
+    Place,
+    Progress,
+    check_penalty,
+    check_start,
+)
 
 _LINE_SEARCH_STEPS = 50
 _NO_LIMIT = 2**31 - 1
 # SciPy's routine ends where rounding lets it find nothing lower. It is called again as long as it
 # gets the gradient below this share of what it was.
 _WORTH_GOING_ON = 0.5
+# Iterations that may bring nothing.
+_PATIENCE = 30
 
 
 class _Function:
@@ -99,6 +109,7 @@ def minimise(
         is_optimal = objective.is_optimal(best.point)
         objectives: list[float] = []
         is_stopped = False
+        progress = Progress(best, _PATIENCE)
 
         def watch(intermediate_result: Any) -> None:
             nonlocal best, is_stopped, is_optimal
@@ -113,6 +124,9 @@ def minimise(
                 )
             is_optimal = objective.is_optimal(point)
             if is_stopped or is_optimal:
+                raise StopIteration
+            if not progress.goes_on(best):
+                best, is_stopped = progress.best, True
                 raise StopIteration
             if monitor is not None and len(objectives) < settings.max_iterations:
                 monitor.begin_iteration()

@@ -18,7 +18,7 @@ from ..monitor import Monitor
 from ..problem import Problem
 from ..sparse_accumulator import SparseAccumulator
 from .coordinates import choose_coordinates
-from .exact import ExactSettings, Minimum, Objective, check_penalty
+from .exact import ExactSettings, Minimum, Objective, Progress, check_penalty
 from .few_unknowns import FewUnknowns, are_few
 from .proximal_steps import ProximalSteps
 from .sample import count_rows, take_sample
@@ -30,6 +30,8 @@ _LEAST_STRIDE = 8
 _FEWEST_COARSE_ROWS = 20_000
 _MOST_COARSE_ITERATIONS = 30
 _MOST_BYTES_OF_DERIVATIVES = 1 << 28
+# Steps that may bring nothing.
+_PATIENCE = 10
 
 
 def has_room(n_features: int, n_columns: int) -> bool:
@@ -80,20 +82,20 @@ def minimise(
         return steps, objective
 
     stride = problem.n_samples // max(_FEWEST_COARSE_ROWS, 2 * len(sample.row_weights))
-    if stride >= _LEAST_STRIDE and monitor is None:
+    if stride >= _LEAST_STRIDE:
         part = _take_part(problem, stride)
         if part is not None:
             with accumulator_of(part, len(bias), n_threads) as accumulator:
                 steps, _ = begin(part, accumulator, start)
                 start = _descend_coarsely(steps, part)
     objectives: list[float] = []
-    if monitor is None and are_few(problem, sample, settings, bias):
-        few = FewUnknowns(problem, coordinates, sample, len(bias))
-        (found,) = few.follow(problem, [problem.l2_penalty], start, settings)
+    if are_few(problem, sample, settings, bias):
+        few = FewUnknowns(problem, sums, coordinates, sample, len(bias))
+        found = few.minimise(problem, start, settings, monitor)
         objective = Objective(problem, None, sums, settings)
         with np.errstate(all="ignore"):  # looked at below
             point = objective.point_of(*found.model, found.totals(problem.total_weight))
-        if objective.is_optimal(point):
+        if found.was_stopped or objective.is_optimal(point):
             return objective.minimum_of(point, found.objectives)
         start, objectives = found.model, found.objectives
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
@@ -116,7 +118,11 @@ def descend(
     objectives: list[float],
     monitor: Monitor | None = None,
 ) -> None:
-    """Take steps until it is optimal; the objective after each is added to the list."""
+    """Take steps until it is optimal; the objective after each is added to the list.
+
+    Or until steps lead nowhere any more. The monitor changes nothing, but that it may stop them.
+    """
+    progress = Progress(steps.place, _PATIENCE)
     while len(objectives) < settings.max_iterations and not objective.is_optimal(steps.place.point):
         if monitor is not None:
             monitor.begin_iteration()
@@ -126,12 +132,15 @@ def descend(
         objectives.append(value)
         if monitor is not None and monitor.end_iteration(value, lambda: steps.model):
             break
+        if not progress.goes_on(steps.place):
+            steps.place = progress.best
+            break
 
 
 def _take_part(problem: Problem, stride: int) -> Problem | None:
     """Every so many rows, if they have any weight."""
     weights = problem.sample_weight
-    weights = None if weights is None else weights[::stride]
+    weights = None if weights is None else np.ascontiguousarray(weights[::stride])
     if weights is not None and not weights.any():
         return None
     part = replace(

@@ -207,7 +207,7 @@ class _Newton:
         self._accumulator = accumulator_of(problem, n_columns, n_threads)
         self._few: FewUnknowns | None = None
         if are_few(weakest, self._sample, settings, self._nothing[1]):
-            self._few = FewUnknowns(problem, self._coordinates, self._sample, n_columns)
+            self._few = FewUnknowns(problem, self._sums, self._coordinates, self._sample, n_columns)
         self._shared: Curvature
 
     def __enter__(self) -> Self:

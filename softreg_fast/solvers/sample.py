@@ -65,24 +65,33 @@ def count_rows(n_features: int) -> int:
 
 
 def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
-    """A sample in which every class has a share of the rows, its own rows allowing."""
+    """A sample in which every class has a share of the rows, its own rows allowing.
+
+    Rows of weight zero are left out; where all rows are taken, zeros stand for theirs.
+    """
     n_samples, n_features = problem.features.shape
-    n_wanted = min(n_samples, count_rows(n_features))
     weights = np.ones(n_samples) if problem.sample_weight is None else problem.sample_weight
-    is_whole = n_wanted == n_samples
+    n_candidates = int(np.count_nonzero(weights))
+    n_wanted = count_rows(n_features)
+    is_whole = n_candidates <= n_wanted
     rows: slice | npt.NDArray[np.int64] = slice(None)
     stands_for: float | FloatArray = 1.0
+    if n_candidates < n_samples > n_wanted:
+        rows = np.flatnonzero(weights)
     if not is_whole:
-        rows, stands_for = _choose_rows(problem.targets, problem.n_classes, n_wanted)
-    features = problem.features if is_whole else problem.features[rows]
+        chosen, stands_for = _choose_rows(problem.targets[rows], problem.n_classes, n_wanted)
+        rows = chosen if isinstance(rows, slice) else rows[chosen]
+    features = problem.features[rows]
     row_weights = _share(weights[rows] * stands_for)
     if problem.is_sparse:
         features = features.toarray()
     n_unknowns = n_features + coordinates.fit_intercept
     taken = aligned_zeros((len(row_weights), _pad(n_unknowns)), np.float64)
     scaled = taken[:, :n_features]
-    np.subtract(features, coordinates.means, out=scaled)
-    scaled /= coordinates.scales
+    with np.errstate(all="ignore"):  # of rows that weigh nothing
+        np.subtract(features, coordinates.means, out=scaled)
+        scaled /= coordinates.scales
+    scaled[row_weights == 0.0] = 0.0
     taken[:, n_features:n_unknowns] = 1.0
     missing = np.zeros(n_unknowns)
     if not is_whole:

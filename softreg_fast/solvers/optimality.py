@@ -1,0 +1,263 @@
+"""Whether coefficients are at the optimum, as far as their rounding and that of sums lets one say.
+
+A model has converged if no component of the objective's gradient, per unit of weight, is above the
+tolerance; and none divided by the standard deviation of its feature, for features that are hardly
+penalised: their coefficients follow the features' scale, so that a gradient that is small because
+the features are says nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..accumulator import Totals
+from ..certificate import Bounds, bound_objective
+from ..definitions import FloatArray
+from ..evaluation import accumulator_of
+from ..feature_sums import FeatureSums
+from ..problem import Problem
+from ..rounding import Evaluation, evaluate_about_means, evaluation_of
+from .coordinates import curvature_at_zero
+
+# Of the loss' curvature, that of a penalty that hardly matters.
+_NEGLIGIBLE_PENALTY = 1e-8
+# Where only rounding keeps the gradient above the tolerance, a gap that counts as none.
+NEGLIGIBLE_GAP = 1e-6
+# What the nearest coefficients of a dtype may be off by, and what several of them add up to.
+_ROUNDING_OF_COEFFICIENTS = 2.0
+# Of the tolerance, errors that matter.
+_RELEVANT_ERROR = 1e-3
+
+
+def slope_divisors(problem: Problem, sums: FeatureSums) -> FloatArray:
+    """What components of the gradient are divided by, shape (n_features,); at most 1.
+
+    Parameters
+    ----------
+    problem : Problem
+    sums : FeatureSums
+        Of its features.
+    """
+    deviations = sums.deviations
+    curvature = np.sqrt(curvature_at_zero(problem.n_classes)) * deviations
+    penalty = np.sqrt(problem.l2_penalty / sums.total_weight / _NEGLIGIBLE_PENALTY)
+    follows_scale = (penalty < curvature) & (deviations > 0.0)
+    return np.where(follows_scale, np.minimum(deviations, 1.0), 1.0)
+
+
+def shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
+    """The shortest subgradient, given the gradient without the L1 penalty; positive at zeros."""
+    if l1_penalty == 0.0:
+        return slopes
+    at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
+    return np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """The gradient of the objective per unit of weight, and its errors.
+
+    Attributes
+    ----------
+    by_weights : ndarray of shape (n_features, n_columns)
+        Absolute components of the shortest subgradient, of features as they are, over the
+        features' divisors.
+    by_bias : ndarray of shape (n_columns,)
+        Absolute components.
+    weight_errors : ndarray of shape (n_features,)
+    bias_error : float
+        How much the sums may be wrong.
+    weight_limits : ndarray of shape (n_features,)
+    bias_limit : float
+        How small components can be made, the coefficients being numbers of their dtype.
+    """
+
+    by_weights: FloatArray
+    by_bias: FloatArray
+    weight_errors: FloatArray
+    bias_error: float
+    weight_limits: FloatArray
+    bias_limit: float
+
+    def are_within(self, tolerance: float) -> bool:
+        """Whether all are, whatever rounding has done."""
+        rows = self.by_weights.max(axis=1) + self.weight_errors
+        bias = float(self.by_bias.max(initial=0.0)) + self.bias_error
+        return bool((rows <= tolerance).all()) and bias <= tolerance
+
+    def are_within_but_for_rounding(self, tolerance: float) -> bool:
+        """Whether nothing but rounding keeps any above."""
+        rows = self.by_weights.max(axis=1) - self.weight_errors - self.weight_limits
+        bias = float(self.by_bias.max(initial=0.0)) - self.bias_error - self.bias_limit
+        return bool((rows <= tolerance).all()) and bias <= tolerance
+
+    @property
+    def largest(self) -> float:
+        """Of all components."""
+        return max(float(self.by_weights.max()), float(self.by_bias.max(initial=0.0)))
+
+    @property
+    def largest_error(self) -> float:
+        """Of all components."""
+        return max(float(self.weight_errors.max()), self.bias_error)
+
+    @property
+    def most_limited(self) -> int:
+        """The feature whose coefficients' rounding matters the most."""
+        return int(self.weight_limits.argmax())
+
+
+def slopes_of(
+    problem: Problem,
+    sums: FeatureSums,
+    evaluation: Evaluation,
+    divisors: FloatArray,
+    dtype: np.dtype,
+    *,
+    fit_intercept: bool,
+) -> Slopes:
+    """The gradient of the objective.
+
+    Parameters
+    ----------
+    problem : Problem
+    sums : FeatureSums
+    evaluation : Evaluation
+    divisors : ndarray of shape (n_features,)
+        See `slope_divisors`.
+    dtype : numpy.dtype
+        Of the coefficients.
+    fit_intercept : bool
+        Whether the bias is a variable of the problem.
+    """
+    total = sums.total_weight
+    weights = evaluation.weights
+    with np.errstate(all="ignore"):
+        smooth = evaluation.gradient_of_features + problem.l2_penalty / total * weights
+        slopes = shortest_slopes(smooth, weights, problem.l1_penalty / total)
+        unit = _ROUNDING_OF_COEFFICIENTS * float(np.finfo(dtype).eps)
+        # A logit of features as they are, by whose rounding residuals change.
+        sizes = np.hypot(sums.deviations, sums.means)
+        largest = np.abs(weights).max(axis=1)
+        bias = np.abs(evaluation.bias - evaluation.origin @ weights).max()
+        change = 0.5 * unit * (float(sizes @ largest) + float(bias))
+        limits = sizes * change + unit * problem.l2_penalty / total * largest
+        none = np.zeros(0)
+        return Slopes(
+            np.abs(slopes) / divisors[:, None],
+            np.abs(evaluation.bias_gradient) if fit_intercept else none,
+            evaluation.errors_of_features / divisors,
+            evaluation.bias_error if fit_intercept else 0.0,
+            limits / divisors,
+            change if fit_intercept else 0.0,
+        )
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a model is.
+
+    Attributes
+    ----------
+    gradient_norm : float
+        The largest absolute component of the objective's gradient, per unit of weight; with an L1
+        penalty, of the shortest subgradient. Of features that are hardly penalised, divided by
+        their standard deviations where these are below 1.
+    bounds : Bounds
+        Of its objective and of the optimum.
+    converged : bool
+        Whether it is at the optimum, within the tolerance.
+    limiting_feature : int or None
+        If only the rounding of the coefficients keeps the gradient above the tolerance, the
+        feature that matters most.
+    """
+
+    gradient_norm: float
+    bounds: Bounds
+    converged: bool
+    limiting_feature: int | None = None
+
+    @property
+    def gap(self) -> float:
+        """See `certificate.Bounds`."""
+        return self.bounds.gap
+
+
+def judge(
+    problem: Problem,
+    sums: FeatureSums,
+    weights: FloatArray,
+    bias: FloatArray,
+    dtype: np.dtype,
+    tolerance: float,
+    gap_tolerance: float | None = None,
+    *,
+    fit_intercept: bool,
+    n_threads: int | None = None,
+    totals: Totals | None = None,
+    known: Bounds | None = None,
+) -> Quality:
+    """How good a model is.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of dtype float64; its features may be float32.
+    sums : FeatureSums
+        Of its features.
+    weights : ndarray of shape (n_features, n_columns), float64
+    bias : ndarray of shape (n_columns,), float64
+    dtype : numpy.dtype
+        Whose numbers these are.
+    tolerance : float
+        Of the components of the gradient.
+    gap_tolerance : float or None, default=None
+        Of the gap, in place of the other.
+    fit_intercept : bool
+    n_threads : int or None, default=None
+    totals : Totals or None, default=None
+        Of the model, if they are known; else a pass over the rows tells.
+    known : Bounds or None, default=None
+        Of another model of the same problem, which may tell more of the optimum.
+    """
+    if totals is None:
+        with accumulator_of(problem, len(bias), n_threads) as accumulator:
+            totals = accumulator.evaluate(weights, bias)
+    divisors = slope_divisors(problem, sums)
+    evaluation = evaluation_of(sums, totals, weights, bias)
+
+    def look(evaluation: Evaluation) -> tuple[Slopes, Bounds]:
+        slopes = slopes_of(problem, sums, evaluation, divisors, dtype, fit_intercept=fit_intercept)
+        bounds = bound_objective(problem, sums, evaluation, fit_intercept=fit_intercept)
+        return slopes, bounds if known is None else bounds.with_lower(known.lower)
+
+    slopes, bounds = look(evaluation)
+    if _would_gain(problem, sums, slopes, tolerance, fit_intercept=fit_intercept):
+        about_means = evaluate_about_means(problem, sums, weights, bias)
+        if np.isfinite(about_means.loss):
+            slopes, bounds = look(about_means)
+    if gap_tolerance is not None:
+        converged = bounds.gap <= gap_tolerance
+        is_limited = not converged and slopes.are_within_but_for_rounding(0.0)
+    else:
+        converged = slopes.are_within(tolerance)
+        is_limited = not converged and slopes.are_within_but_for_rounding(tolerance)
+        converged = converged or (is_limited and bounds.gap < NEGLIGIBLE_GAP)
+    limiting = slopes.most_limited if is_limited and not converged else None
+    return Quality(slopes.largest, bounds, converged, limiting)
+
+
+def _would_gain(
+    problem: Problem,
+    sums: FeatureSums,
+    slopes: Slopes,
+    tolerance: float,
+    *,
+    fit_intercept: bool,
+) -> bool:
+    """Whether sums about the means would tell more."""
+    if problem.is_sparse or not fit_intercept or problem.link != "identity":
+        return False
+    is_far_off = bool((np.abs(sums.means) > 10.0 * sums.deviations).any())
+    matters = slopes.largest_error > _RELEVANT_ERROR * tolerance
+    return is_far_off and matters
