@@ -1,0 +1,148 @@
+r"""A proof that classes overlap, so that there is an optimum without a penalty.
+
+Where classes are separated, there is a direction in which no margin falls and some grow: margins
+``m[i, j] >= 0`` of the rows ``i`` to other classes ``j``. The loss falls along it at the rate
+``sum(w[i] * p[i, j] * m[i, j])``, where ``p`` are the probabilities of a model, any model. With
+``Q[d] = sum(w[i] * p[i, j] * m[i, j] ** 2)``, a quadratic form of directions, over some rows, and
+the direction scaled so that ``Q[d] = 1``, ::
+
+    1 <= max(m) * sum(w * p * m) <= max(m) * -(gradient @ d) <= reach * norm(gradient)
+
+where ``reach`` is the largest margin, of these rows, of any direction with ``Q[d] = 1``, and the
+norm is the dual one. So where ``reach * norm(gradient) < 1`` there is no such direction. It needs a
+model near its optimum; and it is the rule by which Newton's method is known to be near one (Bach,
+Self-concordant analysis for logistic regression, 2010), with another form in place of the second
+derivatives, which is larger and cheaper.
+"""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+
+from .definitions import FloatArray
+from .margins import RowBlock, WeighedRows
+
+_EPSILON = float(np.finfo(np.float64).eps)
+# Of the product that is below 1: the rest is for rounding.
+_LARGEST_PRODUCT = 0.5
+# Of a pivot of the form with a diagonal of ones.
+_LEAST_PIVOT = 1e-5
+# Unknowns, for which a form of all classes is factored; and products that are spent on it.
+_MOST_UNKNOWNS = 1024
+_MOST_PRODUCTS = 1 << 26
+
+
+def probabilities_of_others(block: RowBlock, direction: FloatArray) -> FloatArray:
+    """Probabilities of the classes that aren't a row's target; zero for the target."""
+    logits = block.design @ direction
+    logits -= logits.max(axis=1, keepdims=True)
+    others = np.exp(logits, out=logits)
+    others /= others.sum(axis=1, keepdims=True)
+    others[np.arange(len(others)), block.targets] = 0.0
+    return others
+
+
+def gradient_of(block: RowBlock, others: FloatArray) -> FloatArray:
+    """The gradient of the loss of some rows, shape (n_unknowns, n_classes)."""
+    residuals = others * block.weights[:, None]
+    residuals[np.arange(len(others)), block.targets] = -residuals.sum(axis=1)
+    gradient: FloatArray = block.design.T @ residuals
+    return gradient
+
+
+def proves_overlap(rows: WeighedRows, direction: FloatArray, gradient: FloatArray) -> bool:
+    """Whether a model proves that no direction separates classes.
+
+    Parameters
+    ----------
+    rows : WeighedRows
+    direction : ndarray of shape (n_unknowns, n_classes)
+        The model.
+    gradient : ndarray of shape (n_unknowns, n_classes)
+        Of the loss of all rows, at the model.
+
+    Returns
+    -------
+    bool
+        If not, nothing is known.
+    """
+    n_unknowns, n_classes = direction.shape
+    size = n_unknowns * (n_classes - 1)
+    if not 0 < size <= _MOST_UNKNOWNS:
+        return False
+    n_products = len(rows.rows) * n_unknowns**2 * (n_classes - 1)
+    stride = -(-n_products // _MOST_PRODUCTS)
+    blocks = list(rows.blocks(stride))
+    form = np.zeros((n_classes, n_unknowns, n_classes, n_unknowns))
+    all_others = [probabilities_of_others(block, direction) for block in blocks]
+    for block, others in zip(blocks, all_others, strict=True):
+        _add_form(block, others, form)
+    # What adds the same to all classes changes no margin: the first one's logit is zero.
+    inverse = _invert(form[1:, :, 1:].reshape(size, size))
+    if inverse is None:
+        return False
+    slope = gradient.T[1:].ravel()
+    # Of the gradient, by rounding.
+    doubt = 8.0 * _EPSILON * len(rows.rows)
+    norm = np.sqrt(max(float(slope @ inverse @ slope), 0.0))
+    norm += doubt * np.sqrt(float(inverse.diagonal().sum()))
+    full = np.zeros((n_classes, n_unknowns, n_classes, n_unknowns))
+    full[1:, :, 1:] = inverse.reshape(n_classes - 1, n_unknowns, n_classes - 1, n_unknowns)
+    reach = max(_reach(block, full) for block in blocks)
+    return bool(reach * norm < _LARGEST_PRODUCT)
+
+
+def _add_form(block: RowBlock, others: FloatArray, form_out: FloatArray) -> None:
+    n_classes = others.shape[1]
+    for target in range(n_classes):
+        is_of = block.targets == target
+        if not is_of.any():
+            continue
+        design = block.design[is_of]
+        weights = others[is_of] * block.weights[is_of, None]
+        for other in range(n_classes):
+            if other == target:
+                continue
+            part = (design * weights[:, other, None]).T @ design
+            form_out[target, :, target] += part
+            form_out[other, :, other] += part
+            form_out[target, :, other] -= part
+            form_out[other, :, target] -= part
+
+
+def _invert(form: FloatArray) -> FloatArray | None:
+    """The inverse of a positive definite matrix; None where rounding may have made it one."""
+    diagonal = form.diagonal()
+    if not (diagonal > 0.0).all():
+        return None
+    scales = 1.0 / np.sqrt(diagonal)
+    try:
+        factor = cholesky(form * np.outer(scales, scales), lower=True, check_finite=False)
+    except LinAlgError:
+        return None
+    if not factor.diagonal().min() > _LEAST_PIVOT:
+        return None
+    half = solve_triangular(factor, np.diag(scales), lower=True, check_finite=False)
+    inverse: FloatArray = half.T @ half
+    return inverse
+
+
+def _reach(block: RowBlock, inverse: FloatArray) -> float:
+    """The largest margin of a direction for which the form is 1."""
+    n_classes = len(inverse)
+    largest = 0.0
+    for target in range(n_classes):
+        design = block.design[block.targets == target]
+        if not len(design):
+            continue
+        for other in range(n_classes):
+            if other == target:
+                continue
+            part = (
+                inverse[target, :, target]
+                + inverse[other, :, other]
+                - inverse[target, :, other]
+                - inverse[other, :, target]
+            )
+            squares = np.einsum("ij,ij->i", design @ part, design)
+            largest = max(largest, float(squares.max()))
+    return float(np.sqrt(largest))
