@@ -14,9 +14,30 @@ from .definitions import FloatArray
 from .problem import Problem
 
 _NUMBERS_PER_BLOCK = 1 << 18
+# BLAS takes threads for products of more numbers: of their own, which ours would have to wait for.
+_MOST_PRODUCTS_OF_ONE_THREAD = 1 << 18
 _EPSILON = float(np.finfo(np.float64).eps)
 
 Indices = npt.NDArray[np.int64]
+
+
+def multiply(left: FloatArray, right: FloatArray) -> FloatArray:
+    """The product of a long matrix and a small one, by this thread alone."""
+    product = np.empty((len(left), right.shape[1]))
+    step = max(1, _MOST_PRODUCTS_OF_ONE_THREAD // max(right.size, 1))
+    for start in range(0, len(left), step):
+        rows = slice(start, start + step)
+        np.matmul(left[rows], right, out=product[rows])
+    return product
+
+
+def add_squares(design: FloatArray, weights: FloatArray, squares_out: FloatArray) -> None:
+    """Add ``design.T @ (weights * design)``, by this thread alone."""
+    step = max(1, _MOST_PRODUCTS_OF_ONE_THREAD // max(squares_out.size, 1))
+    for start in range(0, len(design), step):
+        rows = slice(start, start + step)
+        part = design[rows]
+        squares_out += (part * weights[rows, None]).T @ part
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,7 @@ class RowBlock:
 
     def margins(self, direction: FloatArray) -> FloatArray:
         """Margins to all classes; infinite to the target itself."""
-        logits = self.design @ direction
+        logits = multiply(self.design, direction)
         places = np.arange(len(logits))
         margins: FloatArray = logits[places, self.targets][:, None] - logits
         margins[places, self.targets] = np.inf
@@ -67,18 +88,21 @@ class WeighedRows:
         Features that aren't left out.
     centres, factors : ndarrays of shape (n_used,), float64
         What is subtracted, and what the difference is multiplied by.
+    largest_weight : float
+        By which weights are divided.
     """
 
     def __init__(self, problem: Problem, *, fit_intercept: bool) -> None:
         self._problem = problem
         self.fit_intercept = fit_intercept
         self.n_classes = problem.n_classes
+        self.largest_weight = 1.0
         weights = problem.sample_weight
         if weights is None:
             self.rows = np.arange(problem.n_samples)
         else:
             self.rows = np.flatnonzero(weights > 0.0)
-            self._largest_weight = float(weights.max())
+            self.largest_weight = float(weights.max())
         lowest, highest = self._find_limits()
         centres = np.zeros(len(lowest))
         # Halves, so that their difference can't overflow.
@@ -139,7 +163,7 @@ class WeighedRows:
         scaled *= self.factors
         weights = np.ones(len(rows))
         if problem.sample_weight is not None:
-            weights = problem.sample_weight[chosen] / self._largest_weight
+            weights = problem.sample_weight[chosen] / self.largest_weight
         return RowBlock(rows, design, problem.targets[chosen].astype(np.int64), weights)
 
     def blocks(self, stride: int = 1) -> Iterator[RowBlock]:
@@ -150,12 +174,34 @@ class WeighedRows:
     def direction_of(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """A model as a direction from the one that is zero."""
         used = weights[self.used]
-        direction = used / self.factors[:, None]
+        direction: FloatArray = used / self.factors[:, None]
         if self.fit_intercept:
             direction = np.vstack([direction, bias + self.centres @ used])
         if direction.shape[1] == 1:
             direction = np.hstack([np.zeros_like(direction), direction])
         return direction
+
+    def gradient_of(self, weights_gradient: FloatArray, bias_gradient: FloatArray) -> FloatArray:
+        """The derivatives of the loss by a direction, from those by a model's coefficients."""
+        gradient: FloatArray = weights_gradient[self.used] - np.outer(self.centres, bias_gradient)
+        gradient *= self.factors[:, None]
+        if self.fit_intercept:
+            gradient = np.vstack([gradient, bias_gradient])
+        if gradient.shape[1] == 1:
+            gradient = np.hstack([-gradient, gradient])
+        gradient /= self.largest_weight
+        return gradient
+
+    def rounding_of_gradient(self, model: FloatArray) -> FloatArray:
+        """What rounding may have added to the gradient at a model, about; shape (n_unknowns,).
+
+        Of features far from zero, logits and derivatives have lost digits.
+        """
+        offsets = np.abs(self.centres * self.factors)
+        if self.fit_intercept:
+            offsets = np.append(offsets, 0.0)
+        sizes = 1.0 + float(np.abs(model).sum(axis=1) @ (1.0 + offsets))
+        return np.asarray(8.0 * _EPSILON * len(self.rows) * sizes * (1.0 + offsets))
 
 
 def rounding_of(direction: FloatArray) -> FloatArray:

@@ -19,34 +19,27 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from .definitions import FloatArray
-from .margins import RowBlock, WeighedRows
+from .margins import RowBlock, WeighedRows, add_squares, multiply
 
-_EPSILON = float(np.finfo(np.float64).eps)
 # Of the product that is below 1: the rest is for rounding.
 _LARGEST_PRODUCT = 0.5
 # Of a pivot of the form with a diagonal of ones.
 _LEAST_PIVOT = 1e-5
-# Unknowns, for which a form of all classes is factored; and products that are spent on it.
+# Unknowns, for which a form of all classes is factored; products that are spent on it, at first and
+# if that isn't enough; and rows for each unknown, at least.
 _MOST_UNKNOWNS = 1024
-_MOST_PRODUCTS = 1 << 26
+_FEW_PRODUCTS, _MANY_PRODUCTS = 1 << 22, 1 << 26
+_ROWS_PER_UNKNOWN = 8
 
 
 def probabilities_of_others(block: RowBlock, direction: FloatArray) -> FloatArray:
     """Probabilities of the classes that aren't a row's target; zero for the target."""
-    logits = block.design @ direction
+    logits = multiply(block.design, direction)
     logits -= logits.max(axis=1, keepdims=True)
     others = np.exp(logits, out=logits)
     others /= others.sum(axis=1, keepdims=True)
     others[np.arange(len(others)), block.targets] = 0.0
     return others
-
-
-def gradient_of(block: RowBlock, others: FloatArray) -> FloatArray:
-    """The gradient of the loss of some rows, shape (n_unknowns, n_classes)."""
-    residuals = others * block.weights[:, None]
-    residuals[np.arange(len(others)), block.targets] = -residuals.sum(axis=1)
-    gradient: FloatArray = block.design.T @ residuals
-    return gradient
 
 
 def proves_overlap(rows: WeighedRows, direction: FloatArray, gradient: FloatArray) -> bool:
@@ -69,22 +62,33 @@ def proves_overlap(rows: WeighedRows, direction: FloatArray, gradient: FloatArra
     size = n_unknowns * (n_classes - 1)
     if not 0 < size <= _MOST_UNKNOWNS:
         return False
-    n_products = len(rows.rows) * n_unknowns**2 * (n_classes - 1)
-    stride = -(-n_products // _MOST_PRODUCTS)
-    blocks = list(rows.blocks(stride))
+    products_of_row = n_unknowns**2 * (n_classes - 1)
+    fewest = _ROWS_PER_UNKNOWN * size
+    n_taken = [max(most // products_of_row, fewest) for most in (_FEW_PRODUCTS, _MANY_PRODUCTS)]
+    strides = [-(-len(rows.rows) // n_rows) for n_rows in n_taken]
+    return any(
+        _proves(
+            list(rows.blocks(stride)), direction, gradient, rows.rounding_of_gradient(direction)
+        )
+        for stride in dict.fromkeys(strides)
+    )
+
+
+def _proves(
+    blocks: list[RowBlock], direction: FloatArray, gradient: FloatArray, rounding: FloatArray
+) -> bool:
+    n_unknowns, n_classes = direction.shape
+    size = n_unknowns * (n_classes - 1)
     form = np.zeros((n_classes, n_unknowns, n_classes, n_unknowns))
-    all_others = [probabilities_of_others(block, direction) for block in blocks]
-    for block, others in zip(blocks, all_others, strict=True):
-        _add_form(block, others, form)
+    for block in blocks:
+        _add_form(block, probabilities_of_others(block, direction), form)
     # What adds the same to all classes changes no margin: the first one's logit is zero.
     inverse = _invert(form[1:, :, 1:].reshape(size, size))
     if inverse is None:
         return False
     slope = gradient.T[1:].ravel()
-    # Of the gradient, by rounding.
-    doubt = 8.0 * _EPSILON * len(rows.rows)
     norm = np.sqrt(max(float(slope @ inverse @ slope), 0.0))
-    norm += doubt * np.sqrt(float(inverse.diagonal().sum()))
+    norm += float(np.tile(rounding, n_classes - 1) @ np.sqrt(inverse.diagonal()))
     full = np.zeros((n_classes, n_unknowns, n_classes, n_unknowns))
     full[1:, :, 1:] = inverse.reshape(n_classes - 1, n_unknowns, n_classes - 1, n_unknowns)
     reach = max(_reach(block, full) for block in blocks)
@@ -102,7 +106,8 @@ def _add_form(block: RowBlock, others: FloatArray, form_out: FloatArray) -> None
         for other in range(n_classes):
             if other == target:
                 continue
-            part = (design * weights[:, other, None]).T @ design
+            part = np.zeros((design.shape[1], design.shape[1]))
+            add_squares(design, weights[:, other], part)
             form_out[target, :, target] += part
             form_out[other, :, other] += part
             form_out[target, :, other] -= part
@@ -143,6 +148,6 @@ def _reach(block: RowBlock, inverse: FloatArray) -> float:
                 - inverse[target, :, other]
                 - inverse[other, :, target]
             )
-            squares = np.einsum("ij,ij->i", design @ part, design)
+            squares = np.einsum("ij,ij->i", multiply(design, part), design)
             largest = max(largest, float(squares.max()))
     return float(np.sqrt(largest))
