@@ -16,13 +16,15 @@ derivatives, which is larger and cheaper.
 """
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtri
 
 from .definitions import FloatArray
 from .margins import RowBlock, WeighedRows, add_squares, multiply
 
 # Of the product that is below 1: the rest is for rounding.
 _LARGEST_PRODUCT = 0.5
+# Of its diagonal: less is never enough, and its inverse may overflow.
+_LEAST_CURVATURE = 1e-60
 # Of a pivot of the form with a diagonal of ones.
 _LEAST_PIVOT = 1e-5
 # Unknowns, for which a form of all classes is factored; products that are spent on it, at first and
@@ -117,18 +119,15 @@ def _add_form(block: RowBlock, others: FloatArray, form_out: FloatArray) -> None
 def _invert(form: FloatArray) -> FloatArray | None:
     """The inverse of a positive definite matrix; None where rounding may have made it one."""
     diagonal = form.diagonal()
-    if not (diagonal > 0.0).all():
+    if not diagonal.min() > _LEAST_CURVATURE:
         return None
     scales = 1.0 / np.sqrt(diagonal)
-    try:
-        factor = cholesky(form * np.outer(scales, scales), lower=True, check_finite=False)
-    except LinAlgError:
+    factor, failure = dpotrf(form * np.outer(scales, scales), lower=1, clean=1)
+    if failure or not factor.diagonal().min() > _LEAST_PIVOT:
         return None
-    if not factor.diagonal().min() > _LEAST_PIVOT:
-        return None
-    half = solve_triangular(factor, np.diag(scales), lower=True, check_finite=False)
-    inverse: FloatArray = half.T @ half
-    return inverse
+    # Solving for all columns of the identity would wake BLAS's threads for the smallest of them.
+    half = dtrtri(factor, lower=1)[0] * scales
+    return multiply(half.T, half)
 
 
 def _reach(block: RowBlock, inverse: FloatArray) -> float:
