@@ -28,7 +28,7 @@ from .fitted import CHECKS, SoftmaxModel, attributes_of, check_any_features, or_
 from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
 from .problem import Problem, check_features
-from .separation import find_separation
+from .separation import describe, find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
 from .solvers.optimality import Quality, judge
@@ -475,14 +475,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         )
         if separation is None:
             return
-        what = {
-            "complete": "the features separate the classes completely",
-            "quasi-complete": "the features seem to separate some rows from the other classes "
-            "(quasi-complete separation)",
-        }[separation]
         warnings.warn(
-            f"{what}: with C=inf there is no optimum, and coefficients grow without bound; those "
-            "found are where the solver has stopped; set a finite C",
+            f"{describe(separation)}: with C=inf there is no optimum, and coefficients grow "
+            "without bound; those found are where the solver has stopped; set a finite C",
             ConvergenceWarning,
             stacklevel=5,
         )

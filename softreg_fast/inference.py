@@ -20,6 +20,7 @@ from scipy.special import log_ndtr, ndtri, softmax
 from .definitions import FloatArray
 from .feature_sums import sum_features
 from .problem import Problem
+from .separation import describe, find_separation
 from .solvers.coordinates import Coordinates, choose_coordinates
 
 _NUMBERS_PER_BLOCK = 1 << 20
@@ -120,7 +121,8 @@ def summarise(
     Raises
     ------
     ValueError
-        The second derivatives are singular, too large, or the model isn't at the optimum.
+        There is no optimum; the second derivatives are singular or too large; or the model isn't
+        at the optimum.
     """
     n_features, n_columns = weights.shape
     is_penalised = problem.l2_penalty > 0.0
@@ -132,6 +134,7 @@ def summarise(
             f"X has too many features for standard errors: the second derivatives by {n_unknowns} "
             "coefficients would take more than 256 MiB"
         )
+    _refuse_without_optimum(problem, weights, bias, fit_intercept=fit_intercept)
     moments = _accumulate(problem, weights, bias, coordinates, contrasts)
     penalties = coordinates.penalties_of(problem.l2_penalty)
     curvature = moments.information.copy()
@@ -153,6 +156,26 @@ def summarise(
     return _tabulate(
         weights, bias, coordinates, contrasts, covariance, classes, names, confidence, is_penalised
     )
+
+
+def _refuse_without_optimum(
+    problem: Problem, weights: FloatArray, bias: FloatArray, *, fit_intercept: bool
+) -> None:
+    """Raise ValueError where the coefficients that minimise the objective aren't finite."""
+    advice = "so that there is no optimum and there are no standard errors"
+    class_weights = np.bincount(problem.targets, problem.sample_weight, minlength=problem.n_classes)
+    if fit_intercept and not class_weights.all():
+        raise ValueError(
+            "a class has no rows, or none with a weight: its intercept separates it from the "
+            f"others, {advice}; give the rows and weights of fit, or leave the class out"
+        )
+    if problem.l2_penalty > 0.0:
+        return
+    separation = find_separation(
+        problem, weights, bias, fit_intercept=fit_intercept, n_threads=None
+    )
+    if separation is not None:
+        raise ValueError(f"{describe(separation)}, {advice}: set a finite C")
 
 
 def _contrasts(n_columns: int, *, is_penalised: bool) -> FloatArray:
@@ -250,8 +273,7 @@ def _invert(matrix: FloatArray) -> FloatArray:
     if values[0] <= _LEAST_EIGENVALUE * values[-1]:
         raise ValueError(
             "the second derivatives are singular, so that coefficients have no standard errors: "
-            "features depend on each other, or the classes can be separated; drop features, or set "
-            "a finite C"
+            "features depend on each other; drop some, or set a finite C"
         )
     inverse: FloatArray = (vectors / values) @ vectors.T / np.outer(scales, scales)
     return inverse

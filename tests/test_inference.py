@@ -1,8 +1,11 @@
 """Standard errors against statsmodels and against what samples show."""
 
+import warnings
+
 import numpy as np
 import pandas
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.datasets import load_wine
 from sklearn.preprocessing import scale
@@ -96,8 +99,87 @@ def test_float32_and_sparse_features(make_data):
     X, y = make_data(500, 4, 3)
     X = np.where(expit(X) > 0.4, X, 0.0).astype(np.float32)
     dense = _fit(X, y).summary(X, y)
-    from scipy.sparse import csr_array
-
     matrix = csr_array(X)
     sparse = _fit(matrix, y).summary(matrix, y)
     np.testing.assert_allclose(sparse.std_err, dense.std_err, rtol=1e-4)
+
+
+def _fit_quietly(X, y, **settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return SoftmaxClassifier(**{"C": np.inf} | settings).fit(X, y)
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array, np.float32], ids=["dense", "sparse", "32"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"solver": "newton", "tol": 1e-8},
+        {"solver": "newton", "max_iter": 2},
+        {"solver": "lbfgs", "tol": 1e-8},
+        {"solver": "lbfgs", "max_iter": 2},
+        {"solver": "sgd", "max_iter": 20},
+    ],
+    ids=str,
+)
+def test_refuses_a_group_that_lacks_a_class(settings, form):
+    """Its standard error was 1,317."""
+    b = np.r_[np.ones(20), np.zeros(40)][:, None]
+    y = np.r_[np.tile([0, 1], 10), np.resize([0, 1, 2, 2], 40)]
+    with pytest.raises(ValueError, match="separate some rows from other classes"):
+        _fit_quietly(form(b), y, **settings).summary(form(b), y)
+    y[0] = 2
+    if settings["solver"] == "newton" and "tol" in settings and form is not np.float32:
+        assert _fit_quietly(form(b), y, **settings).summary(form(b), y).std_err.max() < 2.0
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "sgd"])
+def test_refuses_classes_that_are_separated_completely(solver):
+    X, y = np.arange(20.0)[:, None], np.arange(20) // 7
+    # The solvers' own messages are others' matter: the model of other rows will do.
+    model = _fit_quietly(X, np.random.default_rng(0).permutation(y), solver=solver)
+    with pytest.raises(ValueError, match="separate the classes completely"):
+        model.summary(X, y)
+
+
+@pytest.mark.parametrize("C", [1.0, np.inf])
+def test_refuses_a_class_without_rows_of_weight(make_data, C):
+    X, y = make_data(200, 2, 3)
+    weights = (y != 1).astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = SoftmaxClassifier(C=C, tol=1e-8).fit(X, y, weights)
+    with pytest.raises(ValueError, match="its intercept separates it"):
+        model.summary(X, y, weights)
+
+
+def _make_table(seed):
+    """Few small whole numbers, labels that depend on them, and counts of the rows."""
+    random = np.random.default_rng(seed)
+    n_classes, n_features = int(random.integers(2, 5)), int(random.integers(1, 4))
+    X = random.integers(-2, 3, (int(random.integers(60, 160)), n_features)).astype(np.float64)
+    scores = 0.5 * X @ random.standard_normal((n_features, n_classes))
+    y = (scores + random.gumbel(size=scores.shape)).argmax(axis=1)
+    y[:n_classes] = np.arange(n_classes)
+    return X, y, random.integers(1, 4, len(y))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_equals_mnlogit_on_small_tables(seed):
+    """Whatever features are: weighted, sparse, of few digits, far from zero, small or large."""
+    X, y, counts = _make_table(seed)
+    scale = [1.0, 2.0**-20, 2.0**20][seed % 3]
+    offset = [0.0, 2.0**10][seed // 3 % 2]
+    form = [np.asarray, csr_array, np.float32][seed // 6 % 3]
+    given = form((X + offset) * scale)
+    # The gradient is of the size of the features.
+    found = _fit(given, y, counts, tol=1e-9 * scale).summary(given, y, counts)
+    design = np.column_stack([np.ones(len(X)), X]).repeat(counts, axis=0)
+    expected = MNLogit(y.repeat(counts), design).fit(
+        disp=0, method="newton", maxiter=200, tol=1e-13
+    )
+    digits = 1e-4 if form is np.float32 else 1e-6
+    errors = found.std_err[:, 1:] * scale
+    np.testing.assert_allclose(errors, expected.bse.T[:, 1:], rtol=digits)
+    difference = np.abs(found.coef[:, 1:] * scale - expected.params.T[:, 1:])
+    assert (difference < 10.0 * digits * expected.bse.T[:, 1:]).all()
