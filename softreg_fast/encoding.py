@@ -1,5 +1,6 @@
 """Labels and weights of rows as the problem takes them."""
 
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,8 @@ _KINDS_OF_LABELS = "iubUS"
 
 def check_labels(y: npt.NDArray[Any]) -> None:
     """Raise ValueError if these are no labels of classes, but continuous numbers."""
+    if y.dtype.kind == "c":
+        raise ValueError(f"labels of dtype {y.dtype} are not allowed: they must not be complex")
     if y.dtype.kind not in _KINDS_OF_LABELS:
         check_classification_targets(y)
 
@@ -83,7 +86,11 @@ def check_weights(name: str, value: Any, n_samples: int) -> npt.NDArray[np.float
         Not numbers, of another length, negative, or not finite.
     """
     try:
-        weights = np.asarray(value, dtype=np.float64)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"its dtype is {array.dtype}, none of real numbers")
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            weights = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name} is not allowed: it must hold numbers; {error}") from error
     if weights.ndim == 0:
@@ -147,6 +154,12 @@ def _class_factors(
     class_weight: Any, classes: npt.NDArray[Any], y: npt.NDArray[Any], weights: Any
 ) -> npt.NDArray[np.float64]:
     """What `class_weight` multiplies the weights of each class's rows by."""
+    for label, factor in class_weight.items() if isinstance(class_weight, dict) else ():
+        if not isinstance(factor, Real):
+            raise TypeError(
+                f"class_weight has {factor!r} for the class {label!r}: "
+                "it must be a finite number of at least 0"
+            )
     with np.errstate(all="ignore"):
         factors = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weights)
     if isinstance(class_weight, str):
