@@ -36,8 +36,10 @@ def check_any_features(name: str, X: Any, dtype: np.dtype | None = None, names: 
 
 
 def _is_complex(value: Any) -> bool:
-    array = value if hasattr(value, "dtype") else np.asarray(value)
-    return bool(array.dtype.kind == "c")
+    try:
+        return np.asarray(value).dtype.kind == "c"
+    except (TypeError, ValueError):
+        return False
 
 
 def _with_known_indices(name: str, X: Any) -> Any:
@@ -104,8 +106,10 @@ def validate(estimator: Any, X: Any, *y: Any, reset: bool = True) -> Any:
     try:
         with np.errstate(over="ignore"):  # what becomes infinite is found later
             return validate_data(estimator, X, *y, reset=reset, **CHECKS)
-    except ValueError as error:
-        if not str(error).startswith(_COMPLEX):
-            raise
-        name = "y" if y and _is_complex(y[0]) else "X"
-        raise ValueError(f"{name} is not allowed: {_COMPLEX}; it must hold real values") from error
+    except (TypeError, ValueError) as error:
+        for name, value in zip(("X", "y"), (X, *y), strict=False):
+            if _is_complex(value):
+                raise ValueError(
+                    f"{name} is not allowed: {_COMPLEX}; it must hold real numbers"
+                ) from error
+        raise

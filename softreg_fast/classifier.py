@@ -598,10 +598,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     def _take_over(self, classes: Any, coef_out: FloatArray, intercept_out: FloatArray) -> None:
         """Fill in what the last fit has found for these classes."""
-        if self.coef_.shape[1] != coef_out.shape[1]:
+        n_known = np.shape(self.coef_)[-1]
+        if n_known != coef_out.shape[1]:
             raise ValueError(
                 f"X has {coef_out.shape[1]} features, but warm_start=True begins with the model of "
-                f"the last fit, which has {self.coef_.shape[1]}"
+                f"the last fit, which has {n_known}"
             )
         coef, intercept = self._coefficients()
         if np.array_equal(classes, self.classes_) and coef.shape == coef_out.shape:

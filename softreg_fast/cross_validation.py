@@ -15,6 +15,7 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
+from sklearn.utils.validation import check_is_fitted
 
 from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from .caller import warn_caller
@@ -545,7 +546,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         metadata = _given(sample_weight=sample_weight, **params)
         if _routing_enabled():
             metadata = process_routing(self, "score", **metadata).scorer.score
-        return float(choose_scorer(self.scoring)(self, X, y, **metadata))
+        check_is_fitted(self)
+        return float(choose_scorer(self.scoring, self.classes_)(self, X, y, **metadata))
 
     def _penalty_of_model(self) -> tuple[float, float]:
         return self.C_, self.l1_ratio_

@@ -18,8 +18,6 @@ _KINDS_OF_LABELS = "iubUS"
 
 def check_labels(y: npt.NDArray[Any]) -> None:
     """Raise ValueError if these are no labels of classes, but continuous numbers."""
-    if y.dtype.kind == "c":
-        raise ValueError(f"labels of dtype {y.dtype} are not allowed: they must not be complex")
     if y.dtype.kind not in _KINDS_OF_LABELS:
         check_classification_targets(y)
 
@@ -32,6 +30,9 @@ def check_classes(classes: Any) -> npt.NDArray[Any]:
     ValueError
         Fewer than two or more than can be.
     """
+    dtype = np.asarray(classes).dtype
+    if dtype.kind == "c":
+        raise ValueError(f"classes has dtype {dtype}: labels must not be complex")
     classes = np.unique(column_or_1d(classes))
     check_labels(classes)
     _check_number_of_classes("classes", len(classes))

@@ -64,9 +64,13 @@ Scoring = Callable[[HeldOutRows, Sequence[Candidate]], FloatArray]
 """Gives the scores of models."""
 
 
-def choose_scorer(scoring: Any) -> Any:
-    """scikit-learn's scorer; that of accuracy for None."""
-    return get_scorer("accuracy" if scoring is None else scoring)
+def choose_scorer(scoring: Any, classes: npt.NDArray[Any] | None = None) -> Any:
+    """scikit-learn's scorer; that of accuracy for None.
+
+    If classes are given, it is told of all of them: rows to score may lack some.
+    """
+    scorer = get_scorer("accuracy" if scoring is None else scoring)
+    return scorer if classes is None else _with_labels(scorer, classes)
 
 
 def _accuracies(values: FloatArray, targets: npt.NDArray[np.int32]) -> FloatArray:
@@ -109,8 +113,7 @@ def choose_scoring(
     name = "accuracy" if scoring is None else scoring
     of_rows = _OF_ROWS.get(name) if isinstance(name, str) else None
     if of_rows is None:
-        scorer = _with_labels(choose_scorer(scoring), classes)
-        return _of_scorer(scorer, scoring, make_estimator)
+        return _of_scorer(choose_scorer(scoring, classes), scoring, make_estimator)
 
     def score(held_out: HeldOutRows, candidates: Sequence[Candidate]) -> FloatArray:
         # Rows are read once for all models.
@@ -158,11 +161,11 @@ def _with_labels(scorer: Any, classes: npt.NDArray[Any]) -> Any:
     if "labels" not in known:
         return scorer
     given: Mapping[str, Any] = getattr(scorer, "_kwargs", None) or {}
-    told = {"labels": classes}
-    # Averages over classes have no positive one, and metrics warn if they are told of one.
-    is_of_one_class = given.get("average", "binary") == "binary"
-    if len(classes) == 2 and "pos_label" in known and is_of_one_class:
-        told["pos_label"] = classes[-1]
+    told: dict[str, Any] = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in known:
+        # Averages over classes have no positive one, and metrics warn if they are told of one.
+        is_of_one_class = given.get("average", "binary") == "binary"
+        told["pos_label"] = classes[-1] if is_of_one_class else None
     scorer = copy.copy(scorer)
     scorer._kwargs = {**told, **given}
     return scorer

@@ -51,7 +51,8 @@ def run_two_samples() -> TwoSamples:
     preds, logits, coeff_out, _ = predict(
         SAMPLES, coeffs, biases, "sigmoid", keep_steps=True, n_threads=1
     )
-    dcoeffs, dbiases = {}, {}
+    dcoeffs: dict[str, FloatArray] = {}
+    dbiases: dict[str, FloatArray] = {}
     forms: tuple[Gradient, ...] = ("notebook", "exact")
     for form in forms:
         problem = Problem(SAMPLES, TARGETS, N_CLASSES, "sigmoid", np.dtype(np.float64))
