@@ -1,6 +1,7 @@
 """scikit-learn's callbacks, where the installed scikit-learn has them (1.9 and later)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 try:
@@ -19,27 +20,36 @@ __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
 
 
 class FitTasks:
-    """The task of a fit and those of its iterations, of which callbacks are told.
+    """The task of a fit and those of its parts, of which callbacks are told.
 
     Parameters
     ----------
     estimator : estimator
-    max_iterations : int
+    max_parts : int
     X, y : array-like
         As they were given.
     metadata : dict
         What else was given to `fit` and is not None.
+    name : str, default="iteration"
+        Of a part.
     """
 
     def __init__(
-        self, estimator: Any, max_iterations: int, X: Any, y: Any, metadata: dict[str, Any]
+        self,
+        estimator: Any,
+        max_parts: int,
+        X: Any,
+        y: Any,
+        metadata: dict[str, Any],
+        name: str = "iteration",
     ) -> None:
         self._estimator = estimator
+        self._name = name
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context: Any = None
         self._iteration: Any = None
         if hasattr(estimator, "_init_callback_context"):
-            self._context = estimator._init_callback_context(max_subtasks=max_iterations)
+            self._context = estimator._init_callback_context(max_subtasks=max_parts)
             self._context.call_on_fit_task_begin(**self._data)
 
     @property
@@ -49,7 +59,7 @@ class FitTasks:
 
     def begin_iteration(self) -> None:
         """Tell that an iteration begins."""
-        self._iteration = self._context.subcontext(task_name="iteration")
+        self._iteration = self._context.subcontext(task_name=self._name)
         self._iteration.call_on_fit_task_begin(**self._data)
 
     def end_iteration(self, attributes: Callable[[], dict[str, Any]]) -> bool:
@@ -69,6 +79,30 @@ class FitTasks:
         return bool(
             iteration.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
         )
+
+    @contextmanager
+    def delegate(
+        self, name: str, estimator: Any, attributes: Callable[[], dict[str, Any]]
+    ) -> Iterator[None]:
+        """A part that is the fit of another estimator, to which callbacks are propagated.
+
+        Parameters
+        ----------
+        name : str
+            Of the part.
+        estimator : estimator
+            The other one.
+        attributes : callable
+            See `end_iteration`.
+        """
+        if self._context is None:
+            yield
+            return
+        task = self._context.subcontext(task_name=name)
+        with task.propagate_callback_context(estimator):
+            task.call_on_fit_task_begin(**self._data)
+            yield
+        task.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
 
     def end(self, attributes: dict[str, Any]) -> None:
         """Tell that the fit has ended."""

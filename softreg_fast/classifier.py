@@ -1,6 +1,5 @@
 """The scikit-learn estimator; parameters in, attributes out."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -16,15 +15,16 @@ from sklearn.utils.validation import (
     _check_feature_names,
     check_is_fitted,
     check_X_y,
-    validate_data,
 )
 
+from .arrays import CHECKS, to_known, validate
 from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from .caller import warn_caller
 from .definitions import FloatArray, Link, Model
 from .encoding import check_classes, encode_known, weigh_rows
 from .feature_sums import sum_features
 from .fit_monitor import FitMonitor
-from .fitted import CHECKS, SoftmaxModel, attributes_of, check_any_features, or_as_before
+from .fitted import SoftmaxModel, attributes_of, or_as_before
 from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
 from .problem import Problem, check_features
@@ -453,11 +453,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             remedy = (
                 f"rounding lets nothing fall any more: scale the features, or increase {tolerance}"
             )
-        warnings.warn(
+        warn_caller(
             f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} "
             f"{norm}{gap}; {remedy}",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
     def _name_of(self, feature: int) -> str:
@@ -475,11 +474,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         )
         if separation is None:
             return
-        warnings.warn(
+        warn_caller(
             f"{describe(separation)}: with C=inf there is no optimum, and coefficients grow "
             "without bound; those found are where the solver has stopped; set a finite C",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
     def _make_held_out(
@@ -490,7 +488,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             raise ValueError("X_val and y_val go together: neither or both must be None")
         _check_feature_names(self, X_val, reset=False)
         try:
-            X_val, y_val = check_X_y(X_val, y_val, estimator=self, **CHECKS)
+            X_val, y_val = check_X_y(to_known("X_val", X_val), y_val, estimator=self, **CHECKS)
         except (TypeError, ValueError) as error:
             raise type(error)(f"X_val or y_val is not allowed: {error}") from error
         if issparse(X_val) != problem.is_sparse:
@@ -500,7 +498,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             raise ValueError(
                 f"X_val has {X_val.shape[1]} features: it must have {n_features}, as X has"
             )
-        features = check_any_features("X_val", X_val, problem.dtype)
+        features = self._check_features("X_val", X_val, problem.dtype)
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
         return replace(problem, features=features, targets=targets, sample_weight=weights)
@@ -546,18 +544,19 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 "doesn't know all rows: it must be a dict or None"
             )
         is_first = not hasattr(self, "classes_")
-        X, y = validate_data(self, X, y, reset=is_first, **CHECKS)
-        features = check_any_features("X", X)
+        X, y = validate(self, X, y, reset=is_first)
+        features = self._check_features("X", X)
         classes = self._known_classes(classes)
         stream = getattr(self, "_stream", None)
         dtype = features.dtype
         if not is_first:
-            dtype = np.result_type(features, self.coef_)
+            coef, intercept = self._coefficients()
+            dtype = np.result_type(features, coef)
         if stream is None:
             start = np.zeros((features.shape[1], self._count_columns(len(classes))), dtype)
             bias = np.zeros(start.shape[1], dtype)
             if not is_first:
-                start, bias = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
+                start, bias = coef.T.astype(dtype), intercept.astype(dtype)
             stream = begin_stream(start, bias)
         link = cast(Link, self.link)
         problem = self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
@@ -639,20 +638,22 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     def _take_over(self, classes: Any, coef_out: FloatArray, intercept_out: FloatArray) -> None:
         """Fill in what the last fit has found for these classes."""
-        if self.coef_.shape[1] != coef_out.shape[1]:
+        n_known = np.shape(self.coef_)[-1]
+        if n_known != coef_out.shape[1]:
             raise ValueError(
                 f"X has {coef_out.shape[1]} features, but warm_start=True begins with the model of "
-                f"the last fit, which has {self.coef_.shape[1]}"
+                f"the last fit, which has {n_known}"
             )
-        if np.array_equal(classes, self.classes_) and self.coef_.shape == coef_out.shape:
-            coef_out[...], intercept_out[...] = self.coef_, self.intercept_
+        coef, intercept = self._coefficients()
+        if np.array_equal(classes, self.classes_) and coef.shape == coef_out.shape:
+            coef_out[...], intercept_out[...] = coef, intercept
             return
-        if min(len(self.coef_), len(coef_out)) == 1:
+        if min(len(coef), len(coef_out)) == 1:
             return  # what stands for both of two classes tells nothing of others
         for row, label in enumerate(classes):
             (found,) = np.nonzero(self.classes_ == label)
             if len(found):
-                coef_out[row], intercept_out[row] = self.coef_[found[0]], self.intercept_[found[0]]
+                coef_out[row], intercept_out[row] = coef[found[0]], intercept[found[0]]
 
     def _attributes_of(
         self, problem: Problem, model: Model, classes: npt.NDArray[Any]
@@ -707,8 +708,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 raise ValueError(
                     f"there are no standard errors with {name}={value!r}: it must be {wanted}"
                 )
-        X, y = validate_data(self, X, y, reset=False, **CHECKS)
-        features = check_any_features("X", X)
+        X, y = validate(self, X, y, reset=False)
+        features = self._check_features("X", X)
+        coef, intercept = self._coefficients()
         double = np.dtype(np.float64)
         problem = self._known_problem(
             features, y, sample_weight, self.classes_, "identity", double, parameters
@@ -718,8 +720,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             names = [f"x{place}" for place in range(features.shape[1])]
         return summarise(
             problem,
-            self.coef_.T.astype(double),
-            self.intercept_.astype(double),
+            coef.T.astype(double),
+            intercept.astype(double),
             fit_intercept=bool(self.fit_intercept),
             classes=self.classes_.tolist(),
             names=[str(name) for name in names],

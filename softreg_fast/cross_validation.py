@@ -1,29 +1,39 @@
 """The scikit-learn estimator that chooses the penalty by cross-validation."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
 
+from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from .caller import warn_caller
 from .classifier import SoftmaxClassifier
-from .definitions import FloatArray, Link, Model
+from .definitions import FloatArray, Link
 from .encoding import check_weights
-from .fit_monitor import tell_of_fit
+from .fit_monitor import SearchMonitor
 from .fitted import SoftmaxModel, attributes_of, coefficients_of, or_as_before
-from .folds import choose_folds
-from .parameters import ExactSolver, Parameters, check_parameters
+from .folds import Fold, choose_folds
+from .parameters import Parameters, check_parameters
 from .problem import Problem, make_penalty
-from .scoring import HeldOutRows, Scoring, choose_scoring
+from .scoring import Candidate, HeldOutRows, Scoring, choose_scorer, choose_scoring
 from .solvers.path import Stop, follow, follow_with_lbfgs
 from .validation import check_choice, check_flag, check_number
 
 _SOLVERS = ("auto", "newton", "lbfgs")
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
+_OF_MODEL = ("classes_", "coef_", "intercept_", "link_", "C_", "l1_ratio_")
 
 
 def _check_values(name: str, value: Any, **bounds: Any) -> FloatArray:
@@ -47,17 +57,25 @@ def _check_strengths(Cs: Any) -> FloatArray:
     return _check_values("Cs", Cs, above=0.0, allow_infinity=True)
 
 
-def _check_folds(folds: Sequence[npt.NDArray[np.int64]], problem: Problem) -> None:
-    """Raise ValueError if there is nothing to learn from."""
-    for number, rows in enumerate(folds):
-        weights = np.ones(len(rows))
-        if problem.sample_weight is not None:
-            weights = problem.sample_weight[rows]
-        if not weights.any():
+def _check_folds(folds: Sequence[Fold], training_weight: Any, scoring_weight: Any) -> None:
+    """Raise ValueError if there is nothing to learn from, or nothing to score."""
+    for number, fold in enumerate(folds):
+        if training_weight is not None and not training_weight[fold.training].any():
             raise ValueError(
                 f"the rows of fold {number} of cv weigh nothing: sample_weight, times "
                 "class_weight, must be above 0 for some of them"
             )
+    for number, fold in enumerate(folds):
+        if scoring_weight is not None and not np.any(np.asarray(scoring_weight)[fold.held_out]):
+            raise ValueError(
+                f"the rows that cv holds out weigh nothing in fold {number}: sample_weight must be "
+                "above 0 for some of them"
+            )
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ class _Grid:
         return _Grid(*(array[:, number] for array in vars(self).values()))
 
 
-class SoftmaxClassifierCV(SoftmaxModel):
+class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression whose penalty is chosen by cross-validation.
 
     The interface of `sklearn.linear_model.LogisticRegressionCV`, with its attributes in the shapes
@@ -93,8 +111,10 @@ class SoftmaxClassifierCV(SoftmaxModel):
     fit_intercept : bool, default=True
     cv : int, cross-validation generator or iterable, default=None
         As scikit-learn knows it; None is five stratified folds.
-    scoring : str or callable, default=None
-        As scikit-learn knows it; None is accuracy.
+    scoring : str or callable, default="neg_log_loss"
+        As scikit-learn knows it; None is accuracy. The default is that of `LogisticRegressionCV`
+        from scikit-learn 1.11 on. Scorers whose metric has a parameter `labels` are given all
+        classes: a fold's rows may lack some.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
         See `SoftmaxClassifier`; "auto" is one of the others. "lbfgs" doesn't allow an `l1_ratio`
         above 0.
@@ -109,6 +129,7 @@ class SoftmaxClassifierCV(SoftmaxModel):
         Whether the model with the best mean score over the folds is fitted to all rows. Otherwise
         coefficients, and `C_` and `l1_ratio_`, are the means of the folds' best.
     n_threads : int, default=None
+        See `SoftmaxClassifier`.
     verbose : int, default=0
         Whether to print a line for each fit.
 
@@ -122,7 +143,8 @@ class SoftmaxClassifierCV(SoftmaxModel):
     Cs_ : ndarray of shape (n_cs,)
     l1_ratios_ : ndarray of shape (n_l1_ratios,)
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
-        Of the rows held out.
+        Of the rows held out. A warning says so if some are not finite; those that are NaN count as
+        the lowest.
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_classes or 1, n_coefficients)
         The folds' coefficients; the intercept is the last, if there is one.
     n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
@@ -135,6 +157,15 @@ class SoftmaxClassifierCV(SoftmaxModel):
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If the features had names.
+
+    Notes
+    -----
+    Callbacks are told of each fit, and those that propagate of the refit's iterations. A wish to
+    stop ends the refit alone: the search needs all its scores.
+
+    With scikit-learn's metadata routing, `groups` and the like go to `cv`, and `sample_weight` to
+    the scorer, if these request them. Without it, the scorer is given `sample_weight` if there is
+    one, and `cv` is given `groups`.
 
     Examples
     --------
@@ -156,6 +187,10 @@ class SoftmaxClassifierCV(SoftmaxModel):
     converged_: bool
     gap_: float
 
+    # Passed on to `cv` and to the scorer, whose requests count.
+    __metadata_request__fit = {"groups": UNUSED}  # noqa: RUF012
+    __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012
+
     def __init__(
         self,
         *,
@@ -164,7 +199,7 @@ class SoftmaxClassifierCV(SoftmaxModel):
         link: str = "identity",
         fit_intercept: bool = True,
         cv: Any = None,
-        scoring: Any = None,
+        scoring: Any = "neg_log_loss",
         solver: str = "auto",
         tol: float = 1e-4,
         gap_tol: float | None = None,
@@ -190,8 +225,9 @@ class SoftmaxClassifierCV(SoftmaxModel):
         self.verbose = verbose
 
     @or_as_before
+    @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, **params: Any
     ) -> "SoftmaxClassifierCV":
         """Choose the penalty, and fit the model.
 
@@ -205,6 +241,8 @@ class SoftmaxClassifierCV(SoftmaxModel):
             Weights of the rows, not negative, also in scores; 1 for None.
         groups : array-like of shape (n_samples,), default=None
             Given to `cv`, for folds by group.
+        **params : dict
+            Other metadata for `cv` and the scorer; only with scikit-learn's metadata routing.
 
         Returns
         -------
@@ -216,25 +254,39 @@ class SoftmaxClassifierCV(SoftmaxModel):
         TypeError, ValueError
             An argument is not allowed; the object is as before.
         """
+        _raise_for_params(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()
         problem, classes = self._make_problem(X, y, sample_weight)
         labels = classes[problem.targets]
-        folds = choose_folds(self.cv, X, labels, groups)
         if sample_weight is not None:
             sample_weight = check_weights("sample_weight", sample_weight, problem.n_samples)
+        metadata = _given(sample_weight=sample_weight, groups=groups, **params)
+        for_folds, for_scores = self._route(metadata)
+        folds = choose_folds(self.cv, X, labels, for_folds)
         scoring = choose_scoring(
             self.scoring,
+            classes,
             cast(Link, self.link),
-            lambda model: self._estimator_of(model, problem, classes),
+            lambda candidate: self._estimator_of(candidate, problem, classes),
         )
-        training = [fold.training for fold in folds]
-        _check_folds(training, problem)
+        _check_folds(folds, problem.sample_weight, for_scores.get("sample_weight"))
         held_out = [
-            HeldOutRows(problem.features, labels, problem.targets, sample_weight, fold.held_out)
+            HeldOutRows(problem.features, labels, problem.targets, for_scores, fold.held_out)
             for fold in folds
         ]
-        grid = self._search(problem, training, Cs, l1_ratios, parameters)
-        self._score(grid, held_out, scoring)
+        n_fits = len(folds) * len(l1_ratios) * len(np.unique(Cs))
+        tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
+        monitor = SearchMonitor(self.verbose, tasks, n_fits)
+        grid = self._search(
+            problem,
+            [fold.training for fold in folds],
+            Cs,
+            l1_ratios,
+            parameters,
+            monitor,
+            lambda candidate: self._attributes_of(candidate, problem, classes),
+        )
+        self._score(grid, Cs, l1_ratios, held_out, scoring)
         paths = np.concatenate([grid.coefs, grid.intercepts[..., None]], axis=-1)
         self.__dict__.update(
             Cs_=Cs,
@@ -244,12 +296,39 @@ class SoftmaxClassifierCV(SoftmaxModel):
             coefs_paths_=paths if parameters.fit_intercept else grid.coefs,
             converged_=bool(grid.converged.all()),
         )
-        self._warn(grid.converged)
+        self._warn(grid)
         if self.refit:
-            self._refit(grid, problem, labels, sample_weight)
+            self._refit(grid, problem, labels, sample_weight, tasks)
         else:
             self._average(grid, problem, classes)
+        tasks.end({name: getattr(self, name) for name in _OF_MODEL})
         return self
+
+    def _route(self, metadata: dict[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What `cv` and the scorer are given of what was given to `fit`."""
+        if _routing_enabled():
+            routed = process_routing(self, "fit", **metadata)
+            return routed.splitter.split, routed.scorer.score
+        for_folds = _given(groups=metadata.get("groups"))
+        return for_folds, _given(sample_weight=metadata.get("sample_weight"))
+
+    def get_metadata_routing(self) -> Any:
+        """Where scikit-learn's metadata goes.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        to_scorer = MethodMapping().add(caller="fit", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(
+                scorer=choose_scorer(self.scoring),
+                method_mapping=to_scorer.add(caller="score", callee="score"),
+            )
+        )
 
     def _check(self) -> tuple[FloatArray, FloatArray, Parameters]:
         """`Cs`, `l1_ratios`, and parameters of a single fit with the largest of these."""
@@ -276,12 +355,23 @@ class SoftmaxClassifierCV(SoftmaxModel):
             verbose=self.verbose,
         )
 
-    def _estimator_of(self, model: Model, problem: Problem, classes: npt.NDArray[Any]) -> Any:
+    def _estimator_of(
+        self, candidate: Candidate, problem: Problem, classes: npt.NDArray[Any]
+    ) -> Any:
         """What scorers are given."""
-        estimator = SoftmaxClassifier(link=self.link, n_threads=self.n_threads)
-        attributes = attributes_of(model, cast(Link, self.link), classes, problem.dtype)
+        estimator = self._single(candidate.C, candidate.l1_ratio)
+        link = cast(Link, self.link)
+        attributes = attributes_of(candidate.model, link, classes, problem.dtype)
         estimator.__dict__.update(attributes, n_features_in_=self.n_features_in_)
         return estimator
+
+    def _attributes_of(
+        self, candidate: Candidate, problem: Problem, classes: npt.NDArray[Any]
+    ) -> dict[str, Any]:
+        """What callbacks see."""
+        link = cast(Link, self.link)
+        attributes = attributes_of(candidate.model, link, classes, problem.dtype)
+        return {**attributes, "C_": candidate.C, "l1_ratio_": candidate.l1_ratio}
 
     def _search(
         self,
@@ -290,6 +380,8 @@ class SoftmaxClassifierCV(SoftmaxModel):
         Cs: FloatArray,
         l1_ratios: FloatArray,
         parameters: Parameters,
+        monitor: SearchMonitor,
+        attributes_of_candidate: Callable[[Candidate], dict[str, Any]],
     ) -> _Grid:
         """Fit all."""
         n_features = problem.features.shape[1]
@@ -309,67 +401,95 @@ class SoftmaxClassifierCV(SoftmaxModel):
             np.empty((*shape, n_columns, n_features), problem.dtype),
             np.empty((*shape, n_columns), problem.dtype),
         )
-        for number, l1_ratio in enumerate(l1_ratios.tolist()):
-            self._follow(problem, training, Cs, l1_ratio, parameters, solver, grid.of(number))
+        distinct, numbers = np.unique(Cs, return_inverse=True)
+        monitor.begin_fit()
+        for place, l1_ratio in enumerate(l1_ratios.tolist()):
+            of_ratio = grid.of(place)
+
+            def keep(
+                fold: int,
+                number: int,
+                stop: Stop,
+                grid_out: _Grid = of_ratio,
+                l1_ratio: float = l1_ratio,
+            ) -> None:
+                where = fold, numbers == number
+                model = stop.weights, stop.bias
+                coef, intercept = coefficients_of(model, problem.link, problem.dtype)
+                grid_out.coefs[where], grid_out.intercepts[where] = coef, intercept
+                grid_out.n_iterations[where] = max(1, stop.n_iterations)
+                grid_out.converged[where] = stop.converged
+                candidate = Candidate(float(distinct[number]), l1_ratio, model)
+                monitor.end_fit(
+                    candidate.C,
+                    l1_ratio,
+                    fold,
+                    stop.n_iterations,
+                    lambda: attributes_of_candidate(candidate),
+                )
+
+            penalties = [make_penalty(C, l1_ratio) for C in distinct.tolist()]
+            minimise = follow if solver == "newton" else follow_with_lbfgs
+            minimise(
+                replace(problem, dtype=np.dtype(np.float64)),
+                training,
+                penalties,
+                parameters.exact_settings(solver),
+                n_columns,
+                self.n_threads,
+                keep,
+            )
         return grid
 
-    def _follow(
+    def _score(
         self,
-        problem: Problem,
-        training: Sequence[npt.NDArray[np.int64]],
+        grid: _Grid,
         Cs: FloatArray,
-        l1_ratio: float,
-        parameters: Parameters,
-        solver: ExactSolver,
-        grid_out: _Grid,
+        l1_ratios: FloatArray,
+        held_out: Sequence[HeldOutRows],
+        scoring: Scoring,
     ) -> None:
-        """Fit all for one `l1_ratio`."""
-        distinct, numbers = np.unique(Cs, return_inverse=True)
-
-        def keep(fold: int, number: int, stop: Stop) -> None:
-            where = fold, numbers == number
-            model = stop.weights, stop.bias
-            coef, intercept = coefficients_of(model, problem.link, problem.dtype)
-            grid_out.coefs[where], grid_out.intercepts[where] = coef, intercept
-            grid_out.n_iterations[where] = max(1, stop.n_iterations)
-            grid_out.converged[where] = stop.converged
-            if self.verbose:
-                tell_of_fit(float(distinct[number]), l1_ratio, fold, stop.n_iterations)
-
-        minimise = follow if solver == "newton" else follow_with_lbfgs
-        minimise(
-            replace(problem, dtype=np.dtype(np.float64)),
-            training,
-            [make_penalty(C, l1_ratio) for C in distinct.tolist()],
-            parameters.exact_settings(solver),
-            grid_out.coefs.shape[2],
-            self.n_threads,
-            keep,
-        )
-
-    def _score(self, grid: _Grid, held_out: Sequence[HeldOutRows], scoring: Scoring) -> None:
         """Fill in the scores of all models."""
         shape = grid.scores.shape[1:]
         for fold, rows in enumerate(held_out):
-            models = [
-                (np.ascontiguousarray(grid.coefs[fold][where].T), grid.intercepts[fold][where])
+            candidates = [
+                Candidate(
+                    float(Cs[where[1]]),
+                    float(l1_ratios[where[0]]),
+                    (np.ascontiguousarray(grid.coefs[fold][where].T), grid.intercepts[fold][where]),
+                )
                 for where in np.ndindex(shape)
             ]
-            grid.scores[fold] = scoring(rows, models).reshape(shape)
+            grid.scores[fold] = scoring(rows, candidates).reshape(shape)
 
-    def _warn(self, converged: npt.NDArray[np.bool_]) -> None:
-        n_failed = converged.size - int(converged.sum())
+    def _warn(self, grid: _Grid) -> None:
+        n_failed = int((~grid.converged).sum())
         if n_failed:
             tolerance = "tol" if self.gap_tol is None else "gap_tol"
-            warnings.warn(
-                f"SoftmaxClassifierCV: {n_failed} of {converged.size} fits have not converged; "
-                f"increase max_iter or {tolerance}",
+            warn_caller(
+                f"SoftmaxClassifierCV: {n_failed} of {grid.converged.size} fits have not "
+                f"converged; increase max_iter or {tolerance}",
                 ConvergenceWarning,
-                stacklevel=4,
+            )
+        are_wrong = ~np.isfinite(grid.scores)
+        if are_wrong.any():
+            fold, ratio, place = np.argwhere(are_wrong)[0]
+            warn_caller(
+                f"SoftmaxClassifierCV: {are_wrong.sum()} of {are_wrong.size} scores by "
+                f"scoring={self.scoring!r} are non-finite; the first is "
+                f"{grid.scores[fold, ratio, place]}, of fold {fold} with "
+                f"C={self.Cs_[place]:g} and l1_ratio={self.l1_ratios_[ratio]:g}; NaN counts as "
+                "the lowest score",
+                UserWarning,
             )
 
     def _refit(
-        self, grid: _Grid, problem: Problem, labels: npt.NDArray[Any], sample_weight: Any
+        self,
+        grid: _Grid,
+        problem: Problem,
+        labels: npt.NDArray[Any],
+        sample_weight: Any,
+        tasks: FitTasks,
     ) -> None:
         """Fit all rows with the penalty that is the best on average."""
         means = np.nan_to_num(grid.scores.mean(axis=0), nan=-np.inf)
@@ -381,11 +501,16 @@ class SoftmaxClassifierCV(SoftmaxModel):
             start["coef_init"] = grid.coefs[:, ratio, place].mean(axis=0)
             if self.fit_intercept:
                 start["intercept_init"] = grid.intercepts[:, ratio, place].mean(axis=0)
-        single = self._single(C, l1_ratio)
-        single.fit(problem.features, labels, sample_weight, **start)
-        for name in ("classes_", "coef_", "intercept_", "link_", "gap_"):
-            setattr(self, name, getattr(single, name))
         self.C_, self.l1_ratio_ = C, l1_ratio
+        single = self._single(C, l1_ratio)
+
+        def attributes() -> dict[str, Any]:
+            return {name: getattr(self, name) for name in _OF_MODEL}
+
+        with tasks.delegate("refit", single, attributes):
+            single.fit(problem.features, labels, sample_weight, **start)
+            for name in ("classes_", "coef_", "intercept_", "link_", "gap_"):
+                setattr(self, name, getattr(single, name))
         self.converged_ = self.converged_ and single.converged_
 
     def _average(self, grid: _Grid, problem: Problem, classes: npt.NDArray[Any]) -> None:
@@ -402,7 +527,7 @@ class SoftmaxClassifierCV(SoftmaxModel):
         self.__dict__.update(attributes_of((weights, bias), link, classes, problem.dtype))
         self.gap_ = float("nan")
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
         """The score of predictions, by `scoring`.
 
         Parameters
@@ -410,14 +535,19 @@ class SoftmaxClassifierCV(SoftmaxModel):
         X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
+        **params : dict
+            Other metadata for the scorer; only with scikit-learn's metadata routing.
 
         Returns
         -------
         float
         """
-        scorer = get_scorer("accuracy" if self.scoring is None else self.scoring)
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(scorer(self, X, y, **weights))
+        _raise_for_params(params, self, "score")
+        metadata = _given(sample_weight=sample_weight, **params)
+        if _routing_enabled():
+            metadata = process_routing(self, "score", **metadata).scorer.score
+        check_is_fitted(self)
+        return float(choose_scorer(self.scoring, self.classes_)(self, X, y, **metadata))
 
     def _penalty_of_model(self) -> tuple[float, float]:
         return self.C_, self.l1_ratio_

@@ -15,6 +15,7 @@ from .kernels.predict import predict
 from .layout import specialise
 from .regressor import SoftmaxRegressor
 from .table import Table
+from .two_samples import SAMPLES, TARGETS, run_two_samples
 from .validation import check_integer
 
 _SHOWN_ROW = 40
@@ -186,3 +187,25 @@ gradient     epochs  final loss  final accuracy"""
             f"{trained.gradient:<11}{len(trained.losses_):>8}"
             f"{trained.losses_[-1]:>12.6f}{trained.accuracies_[-1]:>16.4f}"
         )
+    _show_two_samples()
+
+
+def _show_two_samples() -> None:
+    """Print what the notebook's last cells calculate."""
+    found = run_two_samples()
+    print(
+        f"""
+two samples of the classes {TARGETS.tolist()}, all coefficients and biases one
+{SAMPLES}
+probabilities
+{found.preds}
+losses
+{found.losses}"""
+    )
+    for form in ("notebook", "exact"):
+        print(f"gradient of the coefficients, {form}\n{found.dcoeffs[form]}")
+        print(f"gradient of the biases, {form}\n{found.dbiases[form]}")
+    print(
+        "All probabilities are equal here, those of the true classes too: so both gradients are "
+        "the same."
+    )

@@ -1,5 +1,6 @@
 """Labels and weights of rows as the problem takes them."""
 
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +30,9 @@ def check_classes(classes: Any) -> npt.NDArray[Any]:
     ValueError
         Fewer than two or more than can be.
     """
+    dtype = np.asarray(classes).dtype
+    if dtype.kind == "c":
+        raise ValueError(f"classes has dtype {dtype}: labels must not be complex")
     classes = np.unique(column_or_1d(classes))
     check_labels(classes)
     _check_number_of_classes("classes", len(classes))
@@ -83,7 +87,11 @@ def check_weights(name: str, value: Any, n_samples: int) -> npt.NDArray[np.float
         Not numbers, of another length, negative, or not finite.
     """
     try:
-        weights = np.asarray(value, dtype=np.float64)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"its dtype is {array.dtype}, none of real numbers")
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            weights = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name} is not allowed: it must hold numbers; {error}") from error
     if weights.ndim == 0:
@@ -147,6 +155,12 @@ def _class_factors(
     class_weight: Any, classes: npt.NDArray[Any], y: npt.NDArray[Any], weights: Any
 ) -> npt.NDArray[np.float64]:
     """What `class_weight` multiplies the weights of each class's rows by."""
+    for label, factor in class_weight.items() if isinstance(class_weight, dict) else ():
+        if not isinstance(factor, Real):
+            raise TypeError(
+                f"class_weight has {factor!r} for the class {label!r}: "
+                "it must be a finite number of at least 0"
+            )
     with np.errstate(all="ignore"):
         factors = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weights)
     if isinstance(class_weight, str):

@@ -26,8 +26,8 @@ def to_logistic_regression(classifier: Any, C: float, l1_ratio: float) -> Any:
         **settings,
     )
     model.classes_ = classifier.classes_.copy()
-    model.coef_ = classifier.coef_.copy()
-    model.intercept_ = classifier.intercept_.copy()
+    coef, intercept = classifier._coefficients()
+    model.coef_, model.intercept_ = coef.copy(), intercept.copy()
     model.n_features_in_ = classifier.n_features_in_
     model.n_iter_ = np.array([np.max(classifier.n_iter_)], np.int32)
     if hasattr(classifier, "feature_names_in_"):

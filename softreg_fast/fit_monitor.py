@@ -1,4 +1,4 @@
-"""What happens after each iteration of a fit of the classifier."""
+"""What happens after each iteration of a fit of the classifier, and each fit of a search."""
 
 import time
 from collections.abc import Callable
@@ -63,9 +63,51 @@ class FitMonitor:
         return stops
 
 
-def tell_of_fit(C: float, l1_ratio: float, fold: int, n_iterations: int) -> None:
-    """Print a line about a fit of cross-validation."""
-    print(
-        f"C {C:.3e}  l1_ratio {l1_ratio:.2f}  fold {fold}  iterations {n_iterations:4d}",
-        flush=True,
-    )
+class SearchMonitor:
+    """Prints lines and tells callbacks of the fits of cross-validation.
+
+    Parameters
+    ----------
+    verbose : int
+        Whether to print a line for each fit.
+    tasks : FitTasks
+    n_fits : int
+        How many there will be.
+    """
+
+    def __init__(self, verbose: int, tasks: FitTasks, n_fits: int) -> None:
+        self._verbose = verbose
+        self._tasks = tasks
+        self._n_left = n_fits
+
+    def begin_fit(self) -> None:
+        """The next one begins, if there is one."""
+        if self._n_left and self._tasks.are_watched:
+            self._tasks.begin_iteration()
+
+    def end_fit(
+        self,
+        C: float,
+        l1_ratio: float,
+        fold: int,
+        n_iterations: int,
+        attributes: Callable[[], dict[str, Any]],
+    ) -> None:
+        """It has ended, and the next one begins.
+
+        Parameters
+        ----------
+        C, l1_ratio : float
+        fold, n_iterations : int
+        attributes : callable
+            Gives the attributes of an estimator that has the model.
+        """
+        self._n_left -= 1
+        if self._verbose:
+            print(
+                f"C {C:.3e}  l1_ratio {l1_ratio:.2f}  fold {fold}  iterations {n_iterations:4d}",
+                flush=True,
+            )
+        if self._tasks.are_watched:
+            self._tasks.end_iteration(attributes)
+        self.begin_fit()

@@ -9,27 +9,14 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from .arrays import check_any_features, is_known, validate
 from .definitions import FloatArray, Link, Model
 from .encoding import encode, weigh_rows
 from .prediction import decide, predict, predict_sparse
-from .problem import Problem, check_features, check_sparse_features
+from .problem import Problem, check_features, shape_features
 from .threads import check_n_threads
-
-# Kernels look for numbers that aren't finite.
-CHECKS: dict[str, Any] = {
-    "accept_sparse": "csr",
-    "dtype": (np.float64, np.float32),
-    "ensure_all_finite": False,
-}
-
-
-def check_any_features(name: str, X: Any, dtype: np.dtype | None = None) -> Any:
-    """Features as kernels take them, dense or sparse; see `problem.check_features`."""
-    if issparse(X):
-        return check_sparse_features(name, X)
-    return check_features(name, X, X.dtype if dtype is None else dtype)
 
 
 def or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +37,7 @@ def or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_plain(X: Any) -> bool:
     """Whether features are an array as kernels take it, about which there is nothing to ask."""
-    return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in CHECKS["dtype"]
+    return is_known(X) and X.ndim == 2 and X.size > 0
 
 
 def _are_plain(X: Any, y: Any) -> bool:
@@ -115,12 +102,16 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
         else:
-            X, y = validate_data(self, X, y, **CHECKS)
-        features = check_any_features("X", X)
+            X, y = validate(self, X, y)
+        features = self._check_features("X", X)
         classes, targets = encode(y)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
         link = cast(Link, self.link)
         return Problem(features, targets, len(classes), link, features.dtype, weights), classes
+
+    def _check_features(self, name: str, X: Any, dtype: np.dtype | None = None) -> Any:
+        """See `check_any_features`; errors name features that have names."""
+        return check_any_features(name, X, dtype, getattr(self, "feature_names_in_", None))
 
     def _count_columns(self, n_classes: int) -> int:
         return 1 if n_classes == 2 and self.link == "identity" else n_classes
@@ -132,9 +123,35 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = X
         is_known = not hasattr(self, "feature_names_in_") and _is_plain(X)
         if not is_known or X.shape[1] != self.n_features_in_:
-            features = validate_data(self, X, reset=False, **CHECKS)
-        dtype = np.result_type(features, self.coef_)
-        return features, self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
+            features = validate(self, X, reset=False)
+        coef, intercept = self._coefficients()
+        dtype = np.result_type(features, coef)
+        return features, coef.T.astype(dtype), intercept.astype(dtype)
+
+    def _coefficients(self) -> tuple[FloatArray, FloatArray]:
+        """`coef_` and `intercept_`, which users may have set, in dtypes that kernels know.
+
+        They are not known to be finite.
+        """
+        coef, intercept = self.coef_, self.intercept_
+        double = np.dtype(np.float64)
+        if not (is_known(coef) and coef.ndim == 2):
+            coef = shape_features("coef_", coef, double)
+        if not (is_known(intercept) and intercept.ndim == 1):
+            if np.ndim(intercept) != 1:
+                raise ValueError(
+                    f"intercept_ has shape {np.shape(intercept)}: it must be one-dimensional"
+                )
+            intercept = shape_features("intercept_", np.atleast_2d(intercept), double)[0]
+        n_classes = len(self.classes_)
+        is_allowed = len(coef) == n_classes or (len(coef) == 1 and n_classes == 2)
+        if not is_allowed or coef.shape[1] != self.n_features_in_ or len(intercept) != len(coef):
+            raise ValueError(
+                f"coef_ has shape {coef.shape} and intercept_ {intercept.shape}: they must have a "
+                f"row and a number for each of {n_classes} classes, or one for both of two, and "
+                f"coef_ must have {self.n_features_in_} columns"
+            )
+        return coef, intercept
 
     def decision_function(self, X: Any) -> FloatArray:
         """Values whose softmax are the probabilities.
@@ -158,8 +175,11 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
 
     def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
-        """Raise ValueError if features aren't finite, or a result is NaN because of overflows."""
-        check_any_features("X", features)
+        """Raise ValueError for what isn't finite, or a result that is NaN because of overflows."""
+        self._check_features("X", features)
+        for name in ("coef_", "intercept_"):
+            array = np.atleast_2d(getattr(self, name))
+            check_features(name, array, np.dtype(np.float64))
         self._refuse_overflow(results)
 
     def _refuse_overflow(self, results: FloatArray) -> None:

@@ -1,5 +1,6 @@
 """Folds of the rows, as scikit-learn's `cv` gives them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import Any
@@ -17,7 +18,9 @@ class Fold:
     held_out: npt.NDArray[np.int64]
 
 
-def choose_folds(cv: Any, features: Any, labels: npt.NDArray[Any], groups: Any) -> list[Fold]:
+def choose_folds(
+    cv: Any, features: Any, labels: npt.NDArray[Any], metadata: Mapping[str, Any]
+) -> list[Fold]:
     """Folds of all rows.
 
     Parameters
@@ -25,7 +28,8 @@ def choose_folds(cv: Any, features: Any, labels: npt.NDArray[Any], groups: Any) 
     cv : int, cross-validation generator, iterable or None
     features : array-like or sparse matrix of shape (n_samples, n_features)
     labels : ndarray of shape (n_samples,)
-    groups : array-like of shape (n_samples,), or None
+    metadata : mapping
+        What else `cv` is given, such as `groups`.
 
     Raises
     ------
@@ -33,12 +37,13 @@ def choose_folds(cv: Any, features: Any, labels: npt.NDArray[Any], groups: Any) 
         `cv` or `groups` is not allowed; the message names it.
     """
     n_samples = len(labels)
+    groups = metadata.get("groups")
     if groups is not None and np.shape(groups)[:1] != (n_samples,):
         raise ValueError(
             f"groups has shape {np.shape(groups)}: it must be ({n_samples},), one for each row"
         )
     try:
-        pairs = list(check_cv(cv, labels, classifier=True).split(features, labels, groups))
+        pairs = list(check_cv(cv, labels, classifier=True).split(features, labels, **metadata))
         if not pairs:
             raise ValueError("there are no folds")
         return [

@@ -130,7 +130,26 @@ def _has_finite_sum(block: FloatArray) -> bool:
         return bool(np.isfinite(block.sum()))
 
 
-def _refuse_unbounded(name: str, array: FloatArray, dtype: np.dtype, original: Any) -> None:
+def _names_of_columns(value: Any) -> Any:
+    """Those of a data frame, if they are strings; else None."""
+    names = getattr(value, "columns", None)
+    return None if names is None or not all(isinstance(name, str) for name in names) else names
+
+
+def _refuse_element(
+    name: str, row: int, column: int, found: Any, dtype: np.dtype, names: Any
+) -> None:
+    """Raise ValueError for an element that isn't finite."""
+    feature = "" if names is None else f" (feature {str(names[column])!r})"
+    raise ValueError(
+        f"{name}[{row}, {column}]{feature} is {'NaN' if np.isnan(found) else found}: "
+        f"every element must be a finite {dtype.name} number"
+    )
+
+
+def _refuse_unbounded(
+    name: str, array: FloatArray, dtype: np.dtype, original: Any, names: Any
+) -> None:
     """Raise ValueError where an element isn't finite in `dtype`, naming the original number.
 
     Without a copy of the array.
@@ -149,10 +168,8 @@ def _refuse_unbounded(name: str, array: FloatArray, dtype: np.dtype, original: A
         line, place = np.argwhere(~(np.abs(block) <= limit))[0]
         row, column = (place, start + line) if lies_by_columns else (start + line, place)
         found = np.asarray(original)[row, column]
-        raise ValueError(
-            f"{name}[{row}, {column}] is {'NaN' if np.isnan(found) else found}: "
-            f"every element must be a finite {dtype.name} number"
-        )
+        names = _names_of_columns(original) if names is None else names
+        _refuse_element(name, row, column, found, dtype, names)
 
 
 def shape_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
@@ -180,7 +197,7 @@ def shape_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
         return array.astype(dtype)
 
 
-def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
+def check_features(name: str, value: Any, dtype: np.dtype, names: Any = None) -> FloatArray:
     """Features as kernels take them.
 
     Parameters
@@ -191,6 +208,8 @@ def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
         Real numbers.
     dtype : numpy.dtype
         In which they must be finite.
+    names : sequence of str, default=None
+        Of the features, for errors; None is those that `value` has.
 
     Returns
     -------
@@ -205,11 +224,11 @@ def check_features(name: str, value: Any, dtype: np.dtype) -> FloatArray:
         Not 2-D, empty, NaN or infinite.
     """
     array = shape_features(name, value, dtype)
-    _refuse_unbounded(name, array, dtype, value)
+    _refuse_unbounded(name, array, dtype, value, names)
     return array
 
 
-def check_sparse_features(name: str, matrix: Any) -> Any:
+def check_sparse_features(name: str, matrix: Any, names: Any = None) -> Any:
     """A sparse CSR matrix as kernels take it.
 
     Parameters
@@ -218,6 +237,8 @@ def check_sparse_features(name: str, matrix: Any) -> Any:
         Of the argument, for errors.
     matrix : sparse CSR matrix of shape (n_samples, n_features)
         float32 or float64.
+    names : sequence of str, default=None
+        Of the features, for errors.
 
     Returns
     -------
@@ -239,12 +260,8 @@ def check_sparse_features(name: str, matrix: Any) -> Any:
         if is_wrong.any():
             element = is_wrong.argmax()
             row = np.searchsorted(matrix.indptr, element, side="right") - 1
-            found = matrix.data[element]
-            raise ValueError(
-                f"{name}[{row}, {matrix.indices[element]}] is "
-                f"{'NaN' if np.isnan(found) else found}: every element must be a finite "
-                f"{matrix.dtype.name} number"
-            )
+            column = matrix.indices[element]
+            _refuse_element(name, row, column, matrix.data[element], matrix.dtype, names)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()

@@ -223,7 +223,7 @@ class SoftmaxRegressor:
     def _coefficients(self, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
         """`coeffs` and `biases`, which users may have set, in a dtype; not known to be finite."""
         coeffs, biases = self.coeffs, self.biases
-        if type(coeffs) is not np.ndarray or type(biases) is not np.ndarray:
+        if type(biases) is not np.ndarray or biases.dtype.kind != "f":
             biases = shape_features("biases", np.atleast_2d(biases), dtype)[0]
         coeffs = shape_features("coeffs", coeffs, dtype)
         if coeffs.shape[1] < 2 or biases.shape != (coeffs.shape[1],):
@@ -231,7 +231,8 @@ class SoftmaxRegressor:
                 f"coeffs has shape {coeffs.shape} and biases {np.shape(self.biases)}: they must be "
                 "(n_features, n_classes) and (n_classes,), with at least 2 classes"
             )
-        return coeffs.astype(dtype, copy=False), biases.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # what becomes infinite is found later
+            return coeffs.astype(dtype, copy=False), biases.astype(dtype, copy=False)
 
     def predict(
         self, x: Any, steps: bool = False

@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.cross_validation import SoftmaxClassifierCV
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 brings callbacks")
 
@@ -121,6 +122,95 @@ def test_progress_bar(make_data, solver, where):
         model = GridSearchCV(model, {"softmaxclassifier__C": [0.1, 1.0]}, cv=2)
     model.set_callbacks(callback.ProgressBar()).fit(X, y)
     assert model.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("n_features", [4, 40])
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+def test_callbacks_are_told_of_every_fit_of_cross_validation(make_data, solver, n_features):
+    X, y = make_data(300, n_features, 3)
+    settings = {"Cs": [0.1, 1.0, 0.1], "l1_ratios": [0.0], "cv": 3, "solver": solver}
+    recorder = Recorder()
+    model = SoftmaxClassifierCV(**settings).set_callbacks(recorder)
+    model.fit(X, y, sample_weight=np.ones(300))
+    expected = ["setup", "begin fit", *["begin fit-of-fold", "end fit-of-fold"] * 6]
+    expected += ["begin refit", "end refit", "end fit", "teardown"]
+    assert recorder.events == expected
+    assert list(recorder.metadata) == ["sample_weight"]
+    found = {each.coef_.tobytes() for each in recorder.models[:6]}
+    paths = np.ascontiguousarray(model.coefs_paths_[:, 0, :2, :, :-1])
+    assert found == {path.tobytes() for of_fold in paths for path in of_fold}
+    assert {each.C_ for each in recorder.models[:6]} == {0.1, 1.0}
+    for last in recorder.models[-2:]:
+        np.testing.assert_array_equal(last.predict_proba(X), model.predict_proba(X))
+    alone = SoftmaxClassifierCV(**settings).fit(X, y, sample_weight=np.ones(300))
+    np.testing.assert_array_equal(model.coef_, alone.coef_)
+    np.testing.assert_array_equal(model.scores_, alone.scores_)
+    assert not hasattr(model, "_callback_fit_ctx")
+
+
+def test_callbacks_of_cross_validation_without_a_refit(make_data):
+    X, y = make_data(60, 3, 2)
+    recorder = Recorder()
+    SoftmaxClassifierCV(Cs=2, cv=2, refit=False).set_callbacks(recorder).fit(X, y)
+    assert recorder.events.count("end fit-of-fold") == 4
+    assert "begin refit" not in recorder.events
+
+
+def test_failed_cross_validation_is_torn_down_and_leaves_the_object_as_it_was(make_data):
+    X, y = make_data(60, 3, 2)
+
+    class Failing(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            raise RuntimeError("of the test")
+
+    recorder = Failing()
+    model = SoftmaxClassifierCV(Cs=2, cv=2).set_callbacks(recorder)
+    before = vars(model).copy()
+    with pytest.raises(RuntimeError, match="of the test"):
+        model.fit(X, y)
+    assert recorder.events[-1] == "teardown"
+    assert vars(model) == before
+
+
+def test_callbacks_that_propagate_see_the_iterations_of_the_refit(make_data):
+    X, y = make_data(300, 4, 3)
+
+    class Propagating(Recorder):
+        max_propagation_depth = None
+
+        def on_fit_task_end(self, estimator, context):
+            self.events.append(f"end {context.task_name}")
+            return context.task_name == "iteration"
+
+    recorder = Propagating()
+    model = SoftmaxClassifierCV(Cs=2, cv=2).set_callbacks(recorder).fit(X, y)
+    assert recorder.events.count("end fit-of-fold") == 4
+    assert recorder.events.count("end iteration") <= 1  # it wanted to stop
+    assert recorder.events.count("setup") == recorder.events.count("teardown") == 1
+    assert model.n_iter_.shape == (2, 1, 2)
+
+
+def test_scores_of_every_fit_of_cross_validation(make_data):
+    X, y = make_data(120, 3, 3)
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = SoftmaxClassifierCV(Cs=2, cv=2).set_callbacks(monitor)
+    make_pipeline(StandardScaler(), model).fit(X, y)
+    scores = [entry["accuracy"] for entry in monitor.get_logs().data if "accuracy" in entry]
+    assert len(scores) == 6  # four, the refit and all
+    assert all(0.0 <= score <= 1.0 for score in scores)
+
+
+@pytest.mark.parametrize("where", ["alone", "pipeline", "search"])
+def test_progress_bar_of_cross_validation(make_data, where, capsys):
+    pytest.importorskip("rich")
+    X, y = make_data(120, 3, 3)
+    model = SoftmaxClassifierCV(Cs=2, cv=2)
+    if where != "alone":
+        model = make_pipeline(StandardScaler(), model)
+    if where == "search":
+        model = GridSearchCV(model, {"softmaxclassifiercv__tol": [1e-3, 1e-4]}, cv=2)
+    model.set_callbacks(callback.ProgressBar()).fit(X, y)
+    assert "SoftmaxClassifierCV" in capsys.readouterr().out
 
 
 def test_without_callbacks_in_scikit_learn_everything_else_works():

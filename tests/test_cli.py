@@ -1,8 +1,10 @@
 """The command, as a process of its own and in this one."""
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ training, (?P<epochs>\d+) epochs with their accuracies \(median of 3, warm\)
 gradient     epochs  final loss  final accuracy
 notebook +(?P=epochs) +(?P<loss>{NUMBER}) +(?P<accuracy>{NUMBER})
 exact +\d+ +(?P<exact_loss>{NUMBER}) +{NUMBER}
-$"""
+
+two samples of the classes \[1, 0\], all coefficients and biases one
+"""
 )
 
 
@@ -62,6 +66,20 @@ def test_demo_on_iris_is_the_notebook(iris):
     assert float(found["difference"]) < 1e-12
     np.testing.assert_allclose(float(found["loss"]), model.losses_[-1], atol=1e-6)
     assert float(found["exact_loss"]) < float(found["loss"])
+
+
+def test_demo_ends_as_the_notebook_does(flowers, capsys):
+    golden = json.loads((Path(__file__).parent / "data" / "two_samples.json").read_text())
+    cli.main(["demo", "--data", str(flowers), "--target", "kind", "--epochs", "1", "--quiet"])
+    last = capsys.readouterr().out.split("all coefficients and biases one\n")[1]
+    numbers = [float(number) for number in re.findall(r"-?\d+\.\d*(?:e[-+]\d+)?", last)]
+    shown = [golden["samples"], golden["preds"], golden["losses"]]
+    for gradient in ("notebook", "exact"):
+        shown += [golden[gradient]["dcoeffs"], golden[gradient]["dbiases"]]
+    np.testing.assert_allclose(
+        numbers, np.concatenate([np.ravel(each) for each in shown]), rtol=1e-7
+    )
+    assert last.splitlines()[-1].startswith("All probabilities are equal here")
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from softreg_fast import SoftmaxRegressor, categorical_crossentropy, reference, sigmoid, softmax
+from softreg_fast.two_samples import SAMPLES, TARGETS, run_two_samples
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "notebook_runs.json").read_text())
+TWO_SAMPLES = json.loads((Path(__file__).parent / "data" / "two_samples.json").read_text())
 RUNS = [(name, run) for name in ("iris", "gaussian") for run in GOLDEN[name]["runs"]]
 
 
@@ -41,24 +43,51 @@ def test_whole_run_equals_the_notebook(name, run, iris):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=0)
 
 
-def test_two_samples_of_the_last_cells():
-    golden = GOLDEN["two_samples"]
-    x, one_hot = np.array(golden["x"]), np.array(golden["targets"])
+def test_two_samples_are_those_of_the_last_cells():
+    np.testing.assert_array_equal(SAMPLES, TWO_SAMPLES["samples"])
+    np.testing.assert_array_equal(TARGETS, TWO_SAMPLES["targets"])
+
+
+@pytest.mark.parametrize("gradient", ["notebook", "exact"])
+def test_reference_gives_the_numbers_of_the_last_cells(gradient):
+    x, targets = np.array(TWO_SAMPLES["samples"]), np.array(TWO_SAMPLES["targets"])
     coeffs, biases = np.ones((4, 3)), np.ones(3)
-
-    logits = sigmoid(x @ coeffs + biases)
+    coeff_out = x @ coeffs + biases
+    logits = sigmoid(coeff_out)
     preds = softmax(logits)
-    gradients = reference.logit_gradients(preds, logits, one_hot.argmax(1), "sigmoid", "notebook")
-    _, dcoeffs, dbiases = reference.batch(
-        x, one_hot.argmax(1), coeffs, biases, "sigmoid", "notebook"
-    )
-
-    for found, expected in [
-        (preds, golden["preds"]),
-        (logits, golden["logits"]),
-        (categorical_crossentropy(preds, one_hot), golden["losses"]),
-        (gradients, golden["biases_gradients"]),
-        (dbiases, golden["dbiases"]),
-        (dcoeffs, golden["dcoeffs"]),
+    by_sample = reference.logit_gradients(preds, logits, targets, "sigmoid", gradient)
+    loss, dcoeffs, dbiases = reference.batch(x, targets, coeffs, biases, "sigmoid", gradient)
+    losses = TWO_SAMPLES["losses"]
+    expected = TWO_SAMPLES[gradient]
+    for found, wanted in [
+        (coeff_out, TWO_SAMPLES["coeff_out"]),
+        (logits, TWO_SAMPLES["logits"]),
+        (preds, TWO_SAMPLES["preds"]),
+        (categorical_crossentropy(preds, np.eye(3)[targets]), losses),
+        (loss, np.mean(losses)),
+        (by_sample, expected["biases_gradients"]),
+        (dbiases, expected["dbiases"]),
+        (dcoeffs, expected["dcoeffs"]),
     ]:
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=0)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("gradient", ["notebook", "exact"])
+def test_kernels_give_the_numbers_of_the_last_cells(gradient):
+    found = run_two_samples()
+    for name in ("coeff_out", "logits", "preds", "losses"):
+        np.testing.assert_allclose(getattr(found, name), TWO_SAMPLES[name], rtol=1e-9, atol=0)
+    for name in ("dcoeffs", "dbiases"):
+        wanted = TWO_SAMPLES[gradient][name]
+        np.testing.assert_allclose(getattr(found, name)[gradient], wanted, rtol=1e-9, atol=0)
+
+
+def test_equal_probabilities_hide_what_the_notebook_gets_wrong():
+    found = run_two_samples()
+    np.testing.assert_array_equal(found.dcoeffs["notebook"], found.dcoeffs["exact"])
+    coeffs = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+    notebook, exact = (
+        reference.batch(SAMPLES, TARGETS, coeffs, np.zeros(3), "sigmoid", gradient)[1]
+        for gradient in ("notebook", "exact")
+    )
+    assert np.abs(notebook - exact).max() > 0.01 * np.abs(exact).max()
