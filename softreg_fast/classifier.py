@@ -26,7 +26,7 @@ from .fit_monitor import FitMonitor
 from .fitted import CHECKS, SoftmaxModel, attributes_of, check_any_features, or_as_before
 from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
-from .problem import Problem, check_features
+from .problem import Problem, check_features, drop_weightless
 from .separation import find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
@@ -112,7 +112,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     shuffle : bool, default=True
         Whether "sgd" takes the rows in another order in each epoch.
     early_stopping : bool, default=False
-        Whether "sgd" holds out rows, stops by their loss, and keeps the best epoch's model.
+        Whether "sgd" holds out rows, stops by their loss, and keeps the best epoch's model. The
+        rows are copied.
     validation_fraction : float, default=0.1
         Share of the rows that is held out, of each class.
     n_iter_no_change : int, default=5
@@ -253,6 +254,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative; 1 for None. A whole number counts as so many
             repetitions of the row: exactly for exact solvers and full batches, else on average.
+            A row of weight zero counts for nothing. "sgd" copies the other rows then.
         X_val : array-like of shape (n_samples_val, n_features), default=None
             Held-out rows: "sgd" stops by their loss and keeps the best epoch's model. They take the
             place of those that `early_stopping` holds out. Not for exact solvers.
@@ -295,6 +297,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         source = check_random_state(self.random_state)
         if parameters.early_stopping and held_out_rows is None:
             problem, held_out_rows = split(problem, parameters.validation_fraction, source)
+        if solver == "sgd":
+            problem = drop_weightless(problem)
         start = self._start(problem, classes, coef_init, intercept_init)
         given = {
             "sample_weight": sample_weight,
@@ -463,7 +467,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         features = check_any_features("X_val", X_val, problem.dtype)
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
-        return replace(problem, features=features, targets=targets, sample_weight=weights)
+        return drop_weightless(
+            replace(problem, features=features, targets=targets, sample_weight=weights)
+        )
 
     @available_if(_learns_in_blocks)
     @or_as_before
@@ -520,7 +526,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 start, bias = self.coef_.T.astype(dtype), self.intercept_.astype(dtype)
             stream = begin_stream(start, bias)
         link = cast(Link, self.link)
-        problem = self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
+        problem = drop_weightless(
+            self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
+        )
         settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)

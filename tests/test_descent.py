@@ -1,0 +1,115 @@
+"""What gradient descent must withstand: rows that don't count, separable classes, hard features."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from softreg_fast.classifier import SoftmaxClassifier
+
+FILLS = (0.0, -1e3, 9.97e36)
+
+
+def _sgd(**settings):
+    return SoftmaxClassifier(solver="sgd", **{"random_state": 0} | settings)
+
+
+def _fit(model, *arguments, **keywords):
+    """A fit of which it doesn't matter whether it has converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*arguments, **keywords)
+
+
+def _bits(model):
+    return model.coef_.tobytes(), model.intercept_.tobytes(), model.n_iter_
+
+
+def _with_ignored_rows(make_data, fill, dtype, *, is_sparse, n_samples=300):
+    """The first row, the last one and some others weigh nothing."""
+    X, y = make_data(n_samples, 4, 3)
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, n_samples)
+    weights[[0, 7, 8, n_samples - 1]] = 0.0
+    counts = weights > 0.0
+    X[~counts] = fill
+    X = X.astype(dtype)
+    return (scipy.sparse.csr_array(X) if is_sparse else X), y, weights, counts
+
+
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"batch_size": 16},
+        {"batch_size": 1},
+        {"feature_scaling": "standard"},
+        {"feature_scaling": "none", "learning_rate": 0.1},
+        {"l1_ratio": 1.0, "C": 0.1},
+        {"averaging": False, "momentum": 0.9},
+        {"link": "sigmoid"},
+        {"fit_intercept": False},
+    ],
+    ids=str,
+)
+def test_row_of_weight_zero_counts_for_nothing(make_data, settings, dtype, is_sparse):
+    settings = {"max_iter": 10} | settings
+    found = []
+    for fill in FILLS:
+        X, y, weights, counts = _with_ignored_rows(make_data, fill, dtype, is_sparse=is_sparse)
+        model = _fit(_sgd(**settings), X, y, weights)
+        found.append((*_bits(model), model.loss_curve_.tobytes(), model.gap_))
+    np.testing.assert_equal(found[1:], found[:1] * 2)
+    removed = _fit(_sgd(**settings), X[counts], y[counts], weights[counts])
+    assert _bits(removed) == found[0][:3]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_row_of_weight_zero_counts_for_nothing_in_any_order(make_data, order):
+    found = set()
+    for fill in FILLS:
+        X, y, weights, _ = _with_ignored_rows(make_data, fill, np.float64, is_sparse=False)
+        found.add(_bits(_sgd().fit(np.asarray(X, order=order), y, weights)))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+def test_row_of_weight_zero_counts_for_nothing_beside_held_out_rows(make_data, is_sparse):
+    found, validated = set(), set()
+    for fill in FILLS:
+        X, y, weights, _ = _with_ignored_rows(make_data, fill, np.float64, is_sparse=is_sparse)
+        found.add(_bits(_sgd(early_stopping=True).fit(X, y, weights)))
+        training, _ = make_data(100, 4, 3, seed=1)
+        training = scipy.sparse.csr_array(training) if is_sparse else training
+        model = _sgd().fit(training, y[:100], X_val=X, y_val=y, sample_weight_val=weights)
+        validated.add((*_bits(model), model.validation_curve_.tobytes()))
+    assert len(found) == len(validated) == 1
+
+
+@pytest.mark.parametrize("value", [-1e3, 9.97e36])
+def test_what_stands_in_a_row_of_a_class_without_weight_changes_nothing(make_data, value):
+    X, y = make_data(300, 4, 3)
+    other = np.where((y == 2)[:, None], value, X)
+    settings = {"class_weight": {0: 1.0, 1: 2.0, 2: 0.0}}
+    expected, found = (_fit(_sgd(**settings), rows, y) for rows in (X, other))
+    assert _bits(found) == _bits(expected)
+    assert found.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+def test_row_of_weight_zero_counts_for_nothing_in_a_stream(make_data, is_sparse):
+    found = set()
+    for fill in FILLS:
+        X, y, weights, counts = _with_ignored_rows(make_data, fill, np.float64, is_sparse=is_sparse)
+        model = SoftmaxClassifier()
+        for rows in (slice(0, 100), slice(100, 300)):
+            model.partial_fit(X[rows], y[rows], range(3), weights[rows])
+        found.add(_bits(model))
+    removed = SoftmaxClassifier()
+    for rows in (slice(0, 100), slice(100, 300)):
+        kept = np.flatnonzero(counts[rows]) + rows.start
+        removed.partial_fit(X[kept], y[kept], range(3), weights[kept])
+    assert found == {_bits(removed)}
