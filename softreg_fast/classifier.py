@@ -349,7 +349,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         tasks.end(attributes)
         if not (solution.converged or monitor.was_stopped_by_callback):
             self._warn(solver, solution, quality)
-        if np.isinf(parameters.C) and self.link == "identity" and solver in EXACT_SOLVERS:
+        if np.isinf(parameters.C) and self.link == "identity":
             self._warn_of_separation(problem, solution)
         return self
 

@@ -526,7 +526,8 @@ def proximal_descent(
             )
         objective = epoch_loss + epoch_penalty
         most_rise = 1.25 if method == "accelerated" else 2.0
-        if schedule != "auto" or objective < most_rise * best_objective:
+        rounding = np.finfo(features.dtype).eps
+        if schedule != "auto" or objective < most_rise * best_objective + rounding:
             objectives.append(objective)
             if objective < best_objective:
                 best_objective, best = objective, average

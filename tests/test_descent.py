@@ -113,3 +113,28 @@ def test_row_of_weight_zero_counts_for_nothing_in_a_stream(make_data, is_sparse)
         kept = np.flatnonzero(counts[rows]) + rows.start
         removed.partial_fit(X[kept], y[kept], range(3), weights[kept])
     assert found == {_bits(removed)}
+
+
+@pytest.mark.filterwarnings("ignore:SoftmaxClassifier has not converged")
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_separable_classes_without_penalty_end_and_are_named(make_data, scale, dtype, is_sparse):
+    few = np.array([[-2.0], [-1], [1], [2]]), np.array([0, 0, 1, 1])
+    many, _ = make_data(3000, 5, 3)
+    for X, y in (few, (many, (many[:, 0] > 0).astype(int))):
+        X = (X * scale).astype(dtype)
+        X = scipy.sparse.csr_array(X) if is_sparse else X
+        for settings in ({}, {"averaging": False}, {"max_iter": 1000}):
+            with pytest.warns(ConvergenceWarning, match="separate"):
+                model = _sgd(C=np.inf, **settings).fit(X, y)
+            assert np.isfinite(model.coef_).all()
+            assert model.score(X, y) == 1.0 or (len(y) > 4 and model.score(X, y) > 0.99)
+
+
+def test_classes_that_overlap_are_not_called_separable(make_data):
+    X, y = make_data(3000, 5, 3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _sgd(C=np.inf).fit(X, y)
+    assert not [each for each in caught if "separat" in str(each.message)]

@@ -223,6 +223,7 @@ class Descent(ABC):
         record["batch_size"] = settings.batch_size
         record["patience"] = settings.patience
         record["tolerance"] = settings.tolerance
+        record["rounding"] = np.finfo(problem.dtype).eps
         record["n_classes"] = self._n_columns
         record["chunk_rows"] = chunk_rows
         record["method"] = _METHODS[settings.method]
