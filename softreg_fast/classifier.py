@@ -350,7 +350,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         if not (solution.converged or monitor.was_stopped_by_callback):
             self._warn(solver, solution, quality)
         if np.isinf(parameters.C) and self.link == "identity":
-            self._warn_of_separation(problem, solution)
+            self._warn_of_separation(solver, problem, solution)
         return self
 
     def _solve(
@@ -424,7 +424,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             stacklevel=5,
         )
 
-    def _warn_of_separation(self, problem: Problem, solution: Solution) -> None:
+    def _warn_of_separation(self, solver: str, problem: Problem, solution: Solution) -> None:
         separation = find_separation(
             replace(problem, dtype=np.dtype(np.float64)),
             solution.weights,
@@ -432,7 +432,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             fit_intercept=bool(self.fit_intercept),
             n_threads=self.n_threads,
         )
-        if separation is None:
+        # Where gradient descent has stopped, a step of Newton's method is long anyway.
+        if separation is None or (solver == "sgd" and separation != "complete"):
             return
         what = {
             "complete": "the features separate the classes completely",

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast.classifier import SoftmaxClassifier
@@ -138,3 +139,46 @@ def test_classes_that_overlap_are_not_called_separable(make_data):
         warnings.simplefilter("always")
         _sgd(C=np.inf).fit(X, y)
     assert not [each for each in caught if "separat" in str(each.message)]
+
+
+@pytest.mark.parametrize("offset", [3.0, 30.0, 100.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_rows_without_zeros_far_from_the_origin_are_centred(make_data, dtype, offset):
+    X, y = make_data(5000, 10, 3)
+    exact = SoftmaxClassifier(tol=1e-7).fit(X + offset, y)
+    lowest = _objective(exact, X + offset, y)
+    matrix = scipy.sparse.csr_array((X + offset).astype(dtype))
+    for settings in ({}, {"batch_size": 5000}, {"batch_size": 16}):
+        model = _fit(_sgd(**settings), matrix, y)
+        assert _objective(model, X + offset, y) < 1.01 * lowest
+
+
+def test_sparse_rows_of_which_some_features_have_few_zeros(make_data):
+    X, y = make_data(5000, 10, 3)
+    X[:, :5] += 50.0
+    is_there = np.random.default_rng(0).uniform(size=X.shape) < [0.5] * 3 + [1.0] * 2 + [0.1] * 5
+    X *= is_there
+    lowest = _objective(SoftmaxClassifier(tol=1e-7).fit(X, y), X, y)
+    model = _fit(_sgd(), scipy.sparse.csr_array(X), y)
+    assert _objective(model, X, y) < 1.01 * lowest
+
+
+def test_stream_of_sparse_rows_far_from_the_origin(make_data):
+    X, y = make_data(5000, 10, 3)
+    objectives = []
+    for offset in (0.0, 100.0):
+        model = SoftmaxClassifier()
+        for first in range(0, 5000, 500):
+            rows = slice(first, first + 500)
+            model.partial_fit(scipy.sparse.csr_array(X[rows] + offset), y[rows], range(3))
+        objectives.append(_objective(model, X + offset, y))
+    assert objectives[1] < 1.01 * objectives[0]
+
+
+def _objective(model, X, y, C=1.0, l1_ratio=0.0):
+    logits = X @ model.coef_.T.astype(np.float64) + model.intercept_
+    if logits.shape[1] == 1:
+        logits = np.hstack([np.zeros_like(logits), logits])
+    losses = logsumexp(logits, axis=1) - logits[np.arange(len(y)), y]
+    penalty = (1 - l1_ratio) / 2 * (model.coef_**2).sum() + l1_ratio * np.abs(model.coef_).sum()
+    return losses.mean() + penalty / (C * len(y))
