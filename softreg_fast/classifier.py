@@ -31,7 +31,7 @@ from .separation import find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
 from .solvers.solution import Quality, Solution, judge
-from .solvers.stochastic import descend, sharpen
+from .solvers.stochastic import descend, estimate_share, sharpen
 from .solvers.stream import advance, begin_stream
 from .validation import check_number
 
@@ -80,7 +80,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     tol : float, default=1e-4
         Exact solvers stop when no component of the gradient of the objective, divided by `C` and by
         the sum of the rows' weights, is larger. "sgd" stops when the objective, or the loss of
-        held-out rows, has not fallen by this share of it for `n_iter_no_change` epochs.
+        held-out rows, has not fallen by this share of it for `n_iter_no_change` epochs, and a
+        sample of the rows doesn't tell that the objective is far above the lowest one.
     gap_tol : float, default=None
         Exact solvers stop when `gap_` is not larger, instead of by `tol`.
     max_iter : int, default=None
@@ -337,17 +338,20 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             )
         quality = self._judge(problem, solution)
         attributes = self._attributes_of(problem, (solution.weights, solution.bias), classes)
+        converged = solution.converged
+        if solver == "sgd" and held_out is None:
+            converged = quality.gradient_norm <= parameters.tol
         self.__dict__.update(
             **attributes,
             n_iter_=solution.n_iterations,
             loss_curve_=solution.objectives,
             validation_curve_=None if held_out is None else np.array(held_out.losses),
-            converged_=solution.converged,
+            converged_=converged,
             gap_=quality.gap,
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
-        if not (solution.converged or monitor.was_stopped_by_callback):
+        if not (converged or solution.is_close or monitor.was_stopped_by_callback):
             self._warn(solver, solution, quality)
         if np.isinf(parameters.C) and self.link == "identity":
             self._warn_of_separation(solver, problem, solution)
@@ -378,12 +382,15 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             if held_out is not None and held_out.best is not None:
                 weights, bias = held_out.best
                 converged = held_out.should_stop
-                solution = replace(solution, weights=weights, bias=bias, converged=converged)
-            elif problem.l1_penalty > 0.0:
-                model = solution.weights, solution.bias
-                weights, bias = sharpen(problem, settings, *model, self.n_threads)
-                solution = replace(solution, weights=weights, bias=bias)
-            return solution
+                return replace(solution, weights=weights, bias=bias, converged=converged)
+            model = solution.weights, solution.bias
+            remaining = solution.remaining
+            if problem.l1_penalty > 0.0:
+                model = sharpen(problem, settings, *model, self.n_threads)
+            if problem.l1_penalty > 0.0 or np.isnan(remaining):
+                remaining = estimate_share(problem, settings, model, self.n_threads)
+            weights, bias = model
+            return replace(solution, weights=weights, bias=bias, remaining=remaining)
 
     @contextmanager
     def _divergence_named(self) -> Iterator[None]:
@@ -413,6 +420,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         gap, remedy = "", "tol"
         if not np.isnan(quality.gap):
             gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
+        if not np.isnan(solution.remaining):
+            gap += f" (about {solution.remaining:.2g}, by an estimate)"
         if self.gap_tol is not None:
             gap, remedy = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
         elif solver != "sgd":

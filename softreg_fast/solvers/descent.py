@@ -198,6 +198,12 @@ class Descent(ABC):
         """Whether the objective has fallen too little for some epochs."""
         return bool(self._states[0]["outcome"] == kernels.STOPPED)
 
+    def go_on(self) -> None:
+        """Have the descent go on after a stop."""
+        state = self._states[0]
+        state["outcome"] = kernels.RUNNING
+        state["n_without_progress"] = 0
+
     @property
     def objectives(self) -> FloatArray:
         """Objective of each epoch done, divided by the sum of the rows' weights."""

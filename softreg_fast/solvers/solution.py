@@ -1,6 +1,6 @@
 """What solvers return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from ..definitions import FloatArray
 from ..evaluation import accumulator_of
 from ..feature_sums import sum_features
 from ..problem import Problem
+
+# Of the objective, what gradient descent may leave without a warning.
+CLOSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,25 @@ class Solution:
         The objective after each iteration, divided by the sum of the rows' weights; of gradient
         descent with the losses as the rows were met.
     converged : bool
-        Whether the solver's tolerance was reached.
+        Whether the solver's tolerance was reached. Gradient descent doesn't know.
+    stopped : bool
+        Whether gradient descent has ended before its last epoch, since the objective fell too
+        little.
+    remaining : float
+        Of gradient descent, about (objective - optimum) / objective; NaN if it isn't known.
     """
 
     weights: FloatArray
     bias: FloatArray
     objectives: FloatArray
     converged: bool
+    stopped: bool = field(default=False, kw_only=True)
+    remaining: float = field(default=float("nan"), kw_only=True)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether gradient descent has ended where it should: close to the lowest objective."""
+        return self.stopped and not self.remaining > CLOSE
 
     @property
     def n_iterations(self) -> int:
