@@ -27,13 +27,13 @@ from .fit_monitor import FitMonitor
 from .fitted import SoftmaxModel, attributes_of, or_as_before
 from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
-from .problem import Problem, check_features
+from .problem import Problem, check_features, drop_weightless
 from .separation import describe, find_separation
 from .solvers import lbfgs, newton
 from .solvers.exact import Minimum
 from .solvers.optimality import Quality, judge
 from .solvers.solution import Solution
-from .solvers.stochastic import descend, sharpen
+from .solvers.stochastic import descend, estimate_share, sharpen
 from .solvers.stream import advance, begin_stream
 from .validation import check_number
 
@@ -83,7 +83,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         Exact solvers stop when no component of the gradient of the objective, divided by `C` and by
         the sum of the rows' weights, is larger; see `converged_`. "sgd" stops when the objective,
         or the loss of held-out rows, has not fallen by this share of it for `n_iter_no_change`
-        epochs.
+        epochs, and a sample of the rows doesn't tell that the objective is far above the lowest
+        one.
     gap_tol : float, default=None
         Exact solvers stop when `gap_` is not larger, instead of by `tol`.
     max_iter : int, default=None
@@ -115,7 +116,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     shuffle : bool, default=True
         Whether "sgd" takes the rows in another order in each epoch.
     early_stopping : bool, default=False
-        Whether "sgd" holds out rows, stops by their loss, and keeps the best epoch's model.
+        Whether "sgd" holds out rows, stops by their loss, and keeps the best epoch's model. The
+        rows are copied.
     validation_fraction : float, default=0.1
         Share of the rows that is held out, of each class.
     n_iter_no_change : int, default=5
@@ -263,6 +265,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative; 1 for None. A whole number counts as so many
             repetitions of the row: exactly for exact solvers and full batches, else on average.
+            A row of weight zero counts for nothing. "sgd" copies the other rows then.
         X_val : array-like of shape (n_samples_val, n_features), default=None
             Held-out rows: "sgd" stops by their loss and keeps the best epoch's model. They take the
             place of those that `early_stopping` holds out. Not for exact solvers.
@@ -305,6 +308,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         source = check_random_state(self.random_state)
         if parameters.early_stopping and held_out_rows is None:
             problem, held_out_rows = split(problem, parameters.validation_fraction, source)
+        if solver == "sgd":
+            problem = drop_weightless(problem)
         start = self._start(problem, classes, coef_init, intercept_init)
         given = {
             "sample_weight": sample_weight,
@@ -354,10 +359,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
-        if not (converged or monitor.was_stopped_by_callback):
+        if not (converged or solution.is_close or monitor.was_stopped_by_callback):
             self._warn(solver, parameters, solution, quality)
-        if np.isinf(parameters.C) and self.link == "identity" and solver in EXACT_SOLVERS:
-            self._warn_of_separation(problem, solution)
+        if np.isinf(parameters.C) and self.link == "identity":
+            self._warn_of_separation(solver, problem, solution)
         return self
 
     def _solve(
@@ -385,12 +390,15 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             if held_out is not None and held_out.best is not None:
                 weights, bias = held_out.best
                 converged = held_out.should_stop
-                solution = replace(solution, weights=weights, bias=bias, converged=converged)
-            elif problem.l1_penalty > 0.0:
-                model = solution.weights, solution.bias
-                weights, bias = sharpen(problem, settings, *model, self.n_threads)
-                solution = replace(solution, weights=weights, bias=bias)
-            return solution
+                return replace(solution, weights=weights, bias=bias, converged=converged)
+            model = solution.weights, solution.bias
+            remaining = solution.remaining
+            if problem.l1_penalty > 0.0:
+                model = sharpen(problem, settings, *model, self.n_threads)
+            if problem.l1_penalty > 0.0 or np.isnan(remaining):
+                remaining = estimate_share(problem, settings, model, self.n_threads)
+            weights, bias = model
+            return replace(solution, weights=weights, bias=bias, remaining=remaining)
 
     @contextmanager
     def _divergence_named(self) -> Iterator[None]:
@@ -439,6 +447,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         gap, tolerance = "", "tol"
         if not np.isnan(quality.gap):
             gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
+        if not np.isnan(solution.remaining):
+            gap += f" (about {solution.remaining:.2g}, by an estimate)"
         if self.gap_tol is not None:
             gap, tolerance = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
         elif solver != "sgd":
@@ -464,7 +474,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         names = getattr(self, "feature_names_in_", None)
         return f"feature {feature}" if names is None else f"the feature {names[feature]!r}"
 
-    def _warn_of_separation(self, problem: Problem, solution: Solution) -> None:
+    def _warn_of_separation(self, solver: Solver, problem: Problem, solution: Solution) -> None:
         separation = find_separation(
             replace(problem, dtype=np.dtype(np.float64)),
             solution.weights,
@@ -472,7 +482,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             fit_intercept=bool(self.fit_intercept),
             n_threads=self.n_threads,
         )
-        if separation is None:
+        # Where gradient descent has stopped, the step that raises a suspicion is long anyway.
+        if separation is None or (solver == "sgd" and separation == "suspected"):
             return
         warn_caller(
             f"{describe(separation)}: with C=inf there is no optimum, and coefficients grow "
@@ -501,7 +512,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         features = self._check_features("X_val", X_val, problem.dtype)
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
-        return replace(problem, features=features, targets=targets, sample_weight=weights)
+        return drop_weightless(
+            replace(problem, features=features, targets=targets, sample_weight=weights)
+        )
 
     @available_if(_learns_in_blocks)
     @or_as_before
@@ -559,7 +572,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 start, bias = coef.T.astype(dtype), intercept.astype(dtype)
             stream = begin_stream(start, bias)
         link = cast(Link, self.link)
-        problem = self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
+        problem = drop_weightless(
+            self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
+        )
         settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)

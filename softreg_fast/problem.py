@@ -75,6 +75,23 @@ class Problem:
         return float(self.sample_weight.sum())
 
 
+def drop_weightless(problem: Problem) -> Problem:
+    """The problem without its rows of weight zero, whatever stands in them.
+
+    The features are copied if there are such rows.
+    """
+    weights = problem.sample_weight
+    if weights is None or weights.all():
+        return problem
+    rows = np.flatnonzero(weights)
+    return replace(
+        problem,
+        features=problem.features[rows],
+        targets=problem.targets[rows],
+        sample_weight=weights[rows],
+    )
+
+
 @dataclass(frozen=True)
 class Penalty:
     """That of a problem; see `Problem`."""

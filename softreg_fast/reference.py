@@ -531,7 +531,8 @@ def proximal_descent(
             )
         objective = epoch_loss + epoch_penalty
         most_rise = 1.25 if method == "accelerated" else 2.0
-        if schedule != "auto" or objective < most_rise * best_objective:
+        rounding = np.finfo(features.dtype).eps
+        if schedule != "auto" or objective < most_rise * best_objective + rounding:
             objectives.append(objective)
             if objective < best_objective:
                 best_objective, best = objective, average
@@ -554,6 +555,7 @@ def sparse_descent(
     bias: FloatArray,
     link: Link,
     *,
+    means: FloatArray,
     factors: FloatArray,
     strengths: FloatArray,
     l1_penalty: float,
@@ -572,8 +574,9 @@ def sparse_descent(
     ----------
     features : ndarray of shape (n_samples, n_features)
         Dense; zeros are elements that aren't there.
-    factors, strengths : ndarrays of shape (n_features,)
-        What rates, and what penalties of touched features, are multiplied by.
+    means, factors, strengths : ndarrays of shape (n_features,)
+        What features are centred by, what rates are multiplied by, and what penalties and means of
+        touched features are.
     schedule : {"auto", "constant", "invscaling"}
         "auto" without going back.
 
@@ -581,7 +584,7 @@ def sparse_descent(
     """
     total_weight = sample_weight.sum()
     fast, average = weights.copy(), weights.copy()
-    fast_bias = average_bias = working_bias = bias
+    fast_bias = average_bias = working_bias = bias + means @ weights
     feature_steps = np.zeros(len(weights))
     n_steps, last_loss, last_objective = 0, math.inf, math.inf
     objectives: list[float] = []
@@ -607,14 +610,15 @@ def sparse_descent(
             working = fast + pull * (average - fast)
             penalty = _penalised(working, l1_penalty, l2_penalty)
             loss, _, slopes, bias_slopes = accumulate(
-                features[rows], targets[rows], sample_weight[rows], working, working_bias, link,
-                "exact",
+                features[rows], targets[rows], sample_weight[rows], working,
+                working_bias - means @ working, link, "exact",
             )  # fmt: skip
             epoch_loss += loss / total_weight
             scale = len(features[rows]) * total_weight / len(features)
             touched = (features[rows] != 0).any(axis=0)
             rates = (rate * factors)[touched, None]
             strength = strengths[touched, None]
+            slopes -= np.outer(strengths * means, bias_slopes)
             fast[touched] = _shrunk(
                 fast[touched] - rates * slopes[touched] / scale,
                 rates * strength * l1_penalty,
@@ -637,7 +641,7 @@ def sparse_descent(
         if method == "accelerated" and objectives[-1] > last_objective:
             fast, fast_bias, working_bias, n_steps = average.copy(), average_bias, average_bias, 0
         last_objective = objectives[-1]
-    return average, average_bias, objectives
+    return average, average_bias - means @ average, objectives
 
 
 def _share_of_step(n_steps: FloatArray | int) -> FloatArray | float:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse
 from scipy.linalg import eigh
+from scipy.sparse import csr_array
 
 from .definitions import FloatArray
 from .feature_sums import sum_features, sum_sparse_squares
@@ -25,6 +25,9 @@ _CURVATURE, _CURVATURE_OF_TWO, _CURVATURE_OF_SIGMOID = 0.5, 0.25, 0.1275
 # Of single sparse rows, which share few features, so that theirs aren't at their largest together:
 # where all classes are equally probable it is the inverse of their number. Measured.
 _LEAST_CURVATURE_OF_SPARSE = 0.1
+# Of a sparse feature's mean square, what the mean's square must have: as large a share of the rows
+# have an element of it at least, so that batches have about all such features.
+_MEAN_WORTH_CENTRING = 0.25
 
 
 def _blocks(problem: Problem) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -67,13 +70,17 @@ def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Floa
     weights = problem.sample_weight
     if weights is None:
         weights = np.ones(problem.n_samples)
-    means = np.zeros(features.shape[1])
-    variances = sum_sparse_squares(features, weights) / total
-    if center:
-        means = features.T @ weights / total
-        largest = variances
-        variances = variances - means**2
-        variances[variances <= problem.n_samples * _EPSILON * largest] = 0.0
+    if not center:
+        return np.zeros(features.shape[1]), sum_sparse_squares(features, weights) / total
+    means = features.T @ weights / total
+    # About the mean, so that a mean far from zero costs no digits.
+    centred = features.data - means[features.indices]
+    structure = (features.indices, features.indptr)
+    squares = sum_sparse_squares(csr_array((centred, *structure), shape=features.shape), weights)
+    present = csr_array((np.ones(features.nnz), *structure), shape=features.shape).T @ weights
+    variances = (squares + np.maximum(total - present, 0.0) * means**2) / total
+    rounding = problem.n_samples * _EPSILON * means
+    variances[variances <= rounding**2] = 0.0
     return means, variances
 
 
@@ -112,30 +119,39 @@ def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
     return Scaling(means, 1.0 / steady_variances(variances, means))
 
 
-def choose_sparse_scaling(problem: Problem, *, batch_size: int, scale: bool) -> Scaling:
-    """A scaling of sparse features, which aren't centred.
+def choose_sparse_scaling(
+    problem: Problem, *, batch_size: int, scale: bool, center: bool
+) -> Scaling:
+    """A scaling of sparse features, of which those are centred that have few zeros.
 
-    With a full batch by their mean squares. In smaller ones a feature that most rows lack moves by
-    its few elements at once: the factor is the inverse of the mean square of these, divided by the
-    root of their share of the rows.
+    With a full batch by their variances, or, if they aren't centred, mean squares. In smaller ones
+    a feature that most rows lack moves by its few elements at once: the factor is the inverse of
+    the mean square of these, divided by the root of their share of the rows.
     """
     n_features = problem.features.shape[1]
     shares = np.ones(n_features)
     if batch_size < problem.n_samples:
         shares = presence(problem)
-    mean_squares = np.ones(n_features)
+    means, variances = np.zeros(n_features), np.ones(n_features)
     if scale:
-        _, mean_squares = weighted_moments(problem, center=False)
-    return scale_sparse(mean_squares, shares, scale=scale)
+        means, variances = weighted_moments(problem, center=center)
+    return scale_sparse(means, variances, shares, scale=scale)
 
 
-def scale_sparse(mean_squares: FloatArray, shares: FloatArray, *, scale: bool) -> Scaling:
+def scale_sparse(
+    means: FloatArray, variances: FloatArray, shares: FloatArray, *, scale: bool
+) -> Scaling:
     """See `choose_sparse_scaling`."""
-    zeros = np.zeros_like(mean_squares)
+    zeros = np.zeros_like(means)
     if not scale:
         return Scaling(zeros, np.ones_like(zeros), shares)
+    with np.errstate(over="ignore"):
+        squares = means**2
+        is_centred = squares > _MEAN_WORTH_CENTRING * (squares + variances)
+    means = np.where(is_centred, means, 0.0)
+    spread = np.where(is_centred, variances, variances + squares)
     roots = np.sqrt(np.where(shares > 0.0, shares, 1.0))
-    return Scaling(zeros, roots / steady_variances(mean_squares, zeros), shares)
+    return Scaling(means, roots / steady_variances(spread, means), shares)
 
 
 def presence(problem: Problem) -> FloatArray:
@@ -229,38 +245,88 @@ def bound_curvature(
     weights = np.ones(rows.shape[0])
     if problem.sample_weight is not None:
         weights = problem.sample_weight[::every]
-    ones = np.ones((rows.shape[0], int(fit_intercept)))
+    weights = weights / (weights.sum() or 1.0)
+    roots = np.sqrt(scaling.factors)
+    sample: _DenseRows | _SparseRows
     with np.errstate(all="ignore"):
         if problem.is_sparse:
-            scaled = rows.multiply(np.sqrt(scaling.factors))
-            rows = scipy.sparse.hstack([scaled, scipy.sparse.csr_array(ones)], format="csr")
-            norms = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+            sample = _SparseRows(
+                csr_array(rows.multiply(roots)), scaling.means * roots, fit_intercept
+            )
         else:
-            rows = np.hstack([(rows - scaling.means) * np.sqrt(scaling.factors), ones])
-            norms = np.einsum("ij,ij->i", rows, rows)
-        total = weights.sum() or 1.0
-        norm = float(weights @ norms) / total
-        largest = _largest_eigenvalue(rows, weights / total)
+            ones = np.ones((len(rows), int(fit_intercept)))
+            sample = _DenseRows(np.hstack([(rows - scaling.means) * roots, ones]))
+        dense_norm, sparse_norm = (float(weights @ norms) for norms in sample.norms())
+        largest = _largest_eigenvalue(sample, weights)
     share = (n_samples - batch_size) / (batch_size * max(n_samples - 1, 1))
     curvature = single = _CURVATURE_OF_TWO if n_columns == 1 else _CURVATURE
-    if problem.is_sparse and n_columns > 1:
+    if n_columns > 1:
         single = max(1.0 / n_columns, _LEAST_CURVATURE_OF_SPARSE)
     if problem.link == "sigmoid":
         curvature = single = _CURVATURE_OF_SIGMOID
-    bound = (1.0 - share) * curvature * largest + share * single * norm
+    norm = curvature * dense_norm + single * sparse_norm
+    bound = (1.0 - share) * curvature * largest + share * norm
     if not np.isfinite(bound):
         raise ValueError("the square of a feature overflows float64: scale the features")
     return bound if bound > 0.0 else 1.0
 
 
-def _largest_eigenvalue(rows: FloatArray, weights: FloatArray) -> float:
+@dataclass(frozen=True)
+class _DenseRows:
+    """Rows that are centred and scaled."""
+
+    rows: FloatArray
+
+    def norms(self) -> tuple[FloatArray, FloatArray]:
+        """The rows' squared lengths: of features that most rows have, and of the others."""
+        norms = np.einsum("ij,ij->i", self.rows, self.rows)
+        return norms, np.zeros_like(norms)
+
+    def times(self, vector: FloatArray) -> FloatArray:
+        product: FloatArray = self.rows @ vector
+        return product
+
+    def transposed_times(self, vector: FloatArray) -> FloatArray:
+        product: FloatArray = vector @ self.rows
+        return product
+
+
+@dataclass(frozen=True)
+class _SparseRows:
+    """Rows that are scaled, of which the means are still to be taken."""
+
+    rows: csr_array
+    means: FloatArray
+    has_ones: bool
+
+    def norms(self) -> tuple[FloatArray, FloatArray]:
+        """See `_DenseRows`."""
+        squares = self.rows.multiply(self.rows)
+        is_centred = (self.means != 0.0).astype(np.float64)
+        of_centred = squares @ is_centred
+        dense = of_centred - 2.0 * (self.rows @ self.means) + self.means @ self.means
+        return np.maximum(dense, 0.0), squares @ (1.0 - is_centred) + float(self.has_ones)
+
+    def times(self, vector: FloatArray) -> FloatArray:
+        n_features = len(self.means)
+        product: FloatArray = self.rows @ vector[:n_features]
+        product += vector[n_features:].sum() - self.means @ vector[:n_features]
+        return product
+
+    def transposed_times(self, vector: FloatArray) -> FloatArray:
+        product = self.rows.T @ vector - self.means * vector.sum()
+        return np.append(product, np.full(int(self.has_ones), vector.sum()))
+
+
+def _largest_eigenvalue(rows: _DenseRows | _SparseRows, weights: FloatArray) -> float:
     """Of the rows' weighted second moments, by power iteration."""
-    vector = weights @ rows + 1.0 / np.sqrt(np.arange(1.0, rows.shape[1] + 1.0))
+    vector = rows.transposed_times(weights)
+    vector = vector + 1.0 / np.sqrt(np.arange(1.0, len(vector) + 1.0))
     value = 0.0
     for _ in range(_POWER_STEPS):
         length = float(np.linalg.norm(vector))
         if not 0.0 < length < np.inf:
             return length
-        vector = rows.T @ (weights * (rows @ (vector / length)))
+        vector = rows.transposed_times(weights * rows.times(vector / length))
         value = float(np.linalg.norm(vector))
     return value

@@ -15,11 +15,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.certificate import bound_gap
+from softreg_fast.certificate import bound_objective
 from softreg_fast.evaluation import accumulator_of
 from softreg_fast.feature_sums import sum_features
 from softreg_fast.parameters import check_parameters
 from softreg_fast.problem import make_problem
+from softreg_fast.rounding import evaluation_of
 from softreg_fast.scaling import weighted_moments
 from softreg_fast.solvers import lbfgs, newton
 from softreg_fast.solvers.exact import ExactSettings
@@ -197,9 +198,10 @@ class _Watch:
         weights, bias = model()
         with accumulator_of(self.problem, len(bias)) as accumulator:
             totals = accumulator.evaluate(weights, bias)
-        gap = bound_gap(
-            self.problem, self.sums, totals, weights, bias, fit_intercept=self.fit_intercept
-        )
+        evaluation = evaluation_of(self.sums, totals, weights, bias)
+        gap = bound_objective(
+            self.problem, self.sums, evaluation, fit_intercept=self.fit_intercept
+        ).gap
         self.objectives.append(_penalised(self.problem, weights, bias))
         self.gaps.append(gap)
         return False

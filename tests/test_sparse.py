@@ -79,7 +79,10 @@ def _descend(problem, settings, start, n_threads=1):
 
 def _expected(problem, settings, start):
     scaling = choose_sparse_scaling(
-        problem, batch_size=settings.batch_size, scale=settings.feature_scaling != "none"
+        problem,
+        batch_size=settings.batch_size,
+        scale=settings.feature_scaling != "none",
+        center=settings.fit_intercept,
     )
     shares = 1 - (1 - scaling.presence) ** settings.batch_size
     total_weight = problem.total_weight
@@ -90,6 +93,7 @@ def _expected(problem, settings, start):
         np.ones(problem.n_samples) if sample_weight is None else sample_weight,
         *(part.astype(np.float64) for part in start),
         problem.link,
+        means=scaling.means,
         factors=scaling.factors,
         strengths=1 / np.where(shares > 0, shares, 1),
         l1_penalty=problem.l1_penalty / total_weight,
@@ -131,7 +135,7 @@ def test_steps_equal_reference(method, momentum, schedule):
 def test_acceleration_that_begins_anew_equals_reference():
     problem = _problem(l1_penalty=0.0)
     settings = replace(
-        SETTINGS, method="accelerated", batch_size=101, n_epochs=20, learning_rate=2.0
+        SETTINGS, method="accelerated", batch_size=101, n_epochs=30, learning_rate=4.0
     )
     start = _start(problem, 3)
     found = _descend(problem, settings, start)

@@ -90,6 +90,7 @@ PROXIMAL_SETTINGS = np.dtype(
         ("l2_penalty", np.float64),
         ("total_weight", np.float64),  # of all rows, whose mean is about 1
         ("tolerance", np.float64),  # the least progress, relative to the objective
+        ("rounding", np.float64),  # of a row's loss
         ("use_sigmoid", np.bool_),
         ("notebook_gradient", np.bool_),
         ("shuffle", np.bool_),
@@ -127,7 +128,9 @@ def rate_of_step(settings, state):
     """The rate of the next step, but for what the method makes of it."""
     rate = settings["learning_rate"] / state["caution"]
     if settings["is_automatic"] and not settings["use_sigmoid"]:
-        rate /= max(min(4.0 * state["loss"], 1.0), _LEAST_CURVATURE)
+        # Below the rounding of a loss, slopes are nothing but rounding too.
+        least = max(_LEAST_CURVATURE, settings["rounding"])
+        rate /= max(min(4.0 * state["loss"], 1.0), least)
     if settings["decays"]:
         rate /= math.sqrt(1.0 + state["n_epochs"])
     return rate
@@ -330,7 +333,8 @@ def record_epoch(settings, state, is_finite, objectives_out):
     is_best = False
     if settings["is_automatic"]:
         rise = _MOST_RISE if settings["method"] == ACCELERATED else _MOST_NOISY_RISE
-        if not (is_finite and objective < rise * state["best_objective"]):
+        most = rise * state["best_objective"] + settings["rounding"]
+        if not (is_finite and objective < most):
             state["outcome"] = ROSE
             return False
         is_best = objective < state["best_objective"]

@@ -5,7 +5,12 @@ as its rows have elements: a step moves the *touched* features alone, those with
 batch. The penalty of a feature that is touched in a share ``s`` of the batches is taken ``1 / s``
 times as strong then (Pedregosa, Leblond and Lacoste-Julien, Breaking the nonsmooth barrier, 2017),
 which on average is what it is. The average of a feature goes by its own number of steps, between
-which it stays as it is. Features are scaled, but not centred.
+which it stays as it is. Features are scaled.
+
+Features that have few zeros may be *centred*, implicitly: ``x - mean`` has no zeros, but its
+gradient is that of ``x`` less the mean times the bias' gradient, which is taken when the feature is
+touched, as the penalty is. Biases are held for centred features but in the working set, as in
+`proximal`; it takes a sum over the centred features, of which every batch has about all.
 
 A batch has two phases with a barrier between: first threads share its rows, for the logits and the
 slopes; then its features, each of which belongs to one thread. So the result has the same bits for
@@ -57,6 +62,7 @@ FEATURE_STATE = np.dtype(
         ("n_steps", np.int32),  # since the method was begun
         ("factor", np.float64),  # of its rate
         ("strength", np.float64),  # of its penalty when it is touched
+        ("mean", np.float64),  # what it is centred by; zero for not at all
     ],
     align=True,
 )
@@ -208,8 +214,36 @@ def _descend_rows(
 
 
 @kernel
-def _finish_features(touched, n_touched, rate, share, settings, width, parameters, features):
-    """The penalty's part of the steps, and the average's."""
+def _sum_slopes(slopes, n_rows, n_classes, totals_out):
+    """The sum of the rows' slopes."""
+    for label in range(n_classes):
+        total = 0.0
+        for place in range(n_rows):
+            total += np.float64(slopes[place, label])
+        totals_out[label] = total
+
+
+@kernel
+def _finish_features(
+    touched,
+    n_touched,
+    rate,
+    scale,
+    share,
+    settings,
+    width,
+    bias_slopes,
+    thread,
+    parameters,
+    features,
+):
+    """What the means and the penalty add to the steps, and the average's part.
+
+    Parameters
+    ----------
+    bias_slopes : (n_threads, padded_classes)
+        The thread's: the sum of the rows' slopes, if features are centred.
+    """
     n_padded = parameters.shape[1] // 2
     like = load(parameters, 0, 0, width)
     zero = splat(0.0, like)
@@ -224,6 +258,12 @@ def _finish_features(touched, n_touched, rate, share, settings, width, parameter
         threshold = splat(here * settings["l1_penalty"], like)
         shrink = splat(1.0 / (1.0 + here * settings["l2_penalty"]), like)
         shares = splat(share, like)
+        if state["mean"] != 0.0:
+            change = splat(here * scale * state["mean"], like)
+            for column in range(0, n_padded, len(width)):
+                moved = load(parameters, feature, column, width)
+                slope = load(bias_slopes, thread, column, width)
+                store(parameters, feature, column, multiply_add(change, slope, moved))
         for column in range(0, n_padded, len(width)):
             moved = load(parameters, feature, column, width)
             moved = maximum(moved - threshold, zero) + minimum(moved + threshold, zero)
@@ -250,6 +290,28 @@ def _finish_biases(slopes, n_rows, rate, share, pull, settings, biases):
         biases[1, label] = fast
         biases[2, label] = average
         biases[0, label] = fast + pull * (average - fast)
+
+
+@kernel
+def _shift_biases(pull, n_classes, centred, features, parameters, shifts, biases):
+    """Make the working biases those of features that aren't centred.
+
+    Parameters
+    ----------
+    shifts : (padded_classes,) float64
+        Overwritten.
+    """
+    n_padded = biases.shape[1]
+    shifts[:] = 0.0
+    for place in range(len(centred)):
+        feature = centred[place]
+        mean = features[feature]["mean"]
+        for label in range(n_classes):
+            fast = np.float64(parameters[feature, label])
+            average = np.float64(parameters[feature, n_padded + label])
+            shifts[label] += mean * (fast + pull * (average - fast))
+    for label in range(n_classes):
+        biases[0, label] -= shifts[label]
 
 
 @kernel
@@ -313,10 +375,13 @@ def _descend_sparse_types(specialisation: SparseSpecialisation) -> tuple[types.T
         model,
         model,
         array_type(FEATURE_STATE, 1),
+        array_type(count, 1, readonly=True),
         array_type(specialisation.dtype, 3),
         array_type(count, 3),
         array_type(count, 1),
         model,
+        model,
+        array_type(double, 1),
         array_type(count, 2),
         array_type(double, 1),
         array_type(double, 1),
@@ -343,10 +408,13 @@ def descend_sparse(
     biases,
     best,
     features,
+    centred,
     tiles,
     numbers,
     batch_rows,
     slopes,
+    bias_slopes,
+    shifts,
     touched,
     tile_losses,
     part_results,
@@ -380,11 +448,14 @@ def descend_sparse(
     parameters : (n_features, 2 * padded_classes)
         The fast set and the average. Changed in place.
     biases : (3, padded_classes)
-        Of the working set, the fast one and the average. Changed in place.
+        Of the working set, the fast one and the average; the last two for centred features.
+        Changed in place.
     best : (n_features + 1, padded_classes)
         The average after the epoch with the lowest objective, its biases last. Changed in place.
     features : (n_features,) FEATURE_STATE
         Changed in place.
+    centred : (n_centred,) int64
+        The features that have a mean.
     tiles : (n_threads, 2 * padded_classes + 2, tile_rows)
         Zero at first.
     numbers : (n_threads, 4, >= 2 * tile_rows) int64
@@ -392,6 +463,9 @@ def descend_sparse(
     batch_rows : (batch_size,) int64
     slopes : (batch_size, padded_classes)
         Zero at first.
+    bias_slopes : (n_threads, padded_classes)
+        Zero at first.
+    shifts : (padded_classes,) float64
     touched : (n_threads, n_features) int64
     tile_losses : (tiles of a batch,) float64
     part_results : (N_PARTS,) float64
@@ -492,8 +566,20 @@ def descend_sparse(
                 features,
                 touched[thread],
             )
+            if len(centred) > 0:
+                _sum_slopes(slopes, stop - start, settings["n_classes"], bias_slopes[thread])
             _finish_features(
-                touched[thread], n_touched, rate, share, settings, width, parameters, features
+                touched[thread],
+                n_touched,
+                rate,
+                scale,
+                share,
+                settings,
+                width,
+                bias_slopes,
+                thread,
+                parameters,
+                features,
             )
         if is_together and thread == 0:
             for tile in range(n_tiles):
@@ -535,6 +621,16 @@ def descend_sparse(
                     for part in range(N_PARTS):
                         _measure_part(part, 1.0, settings, width, parameters, part_results)
                         state["penalty"] += part_results[part]
+            if len(centred) > 0:
+                _shift_biases(
+                    next_pull,
+                    settings["n_classes"],
+                    centred,
+                    features,
+                    parameters,
+                    shifts,
+                    biases,
+                )
         is_together = is_together and wait_for_team(team, n_threads)
         row_budget -= stop - start
     return row_budget

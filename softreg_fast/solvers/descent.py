@@ -198,6 +198,12 @@ class Descent(ABC):
         """Whether the objective has fallen too little for some epochs."""
         return bool(self._states[0]["outcome"] == kernels.STOPPED)
 
+    def go_on(self) -> None:
+        """Have the descent go on after a stop."""
+        state = self._states[0]
+        state["outcome"] = kernels.RUNNING
+        state["n_without_progress"] = 0
+
     @property
     def objectives(self) -> FloatArray:
         """Objective of each epoch done, divided by the sum of the rows' weights."""
@@ -223,6 +229,7 @@ class Descent(ABC):
         record["batch_size"] = settings.batch_size
         record["patience"] = settings.patience
         record["tolerance"] = settings.tolerance
+        record["rounding"] = np.finfo(problem.dtype).eps
         record["n_classes"] = self._n_columns
         record["chunk_rows"] = chunk_rows
         record["method"] = _METHODS[settings.method]

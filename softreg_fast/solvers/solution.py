@@ -1,8 +1,11 @@
 """What solvers return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..definitions import FloatArray
+
+# Of the objective, what gradient descent may leave without a warning.
+CLOSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,25 @@ class Solution:
         The objective after each iteration, divided by the sum of the rows' weights; of gradient
         descent with the losses as the rows were met.
     converged : bool
-        Whether the solver's tolerance was reached.
+        Whether the solver's tolerance was reached. Gradient descent doesn't know.
+    stopped : bool
+        Whether gradient descent has ended before its last epoch, since the objective fell too
+        little.
+    remaining : float
+        Of gradient descent, about (objective - optimum) / objective; NaN if it isn't known.
     """
 
     weights: FloatArray
     bias: FloatArray
     objectives: FloatArray
     converged: bool
+    stopped: bool = field(default=False, kw_only=True)
+    remaining: float = field(default=float("nan"), kw_only=True)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether gradient descent has ended where it should: close to the lowest objective."""
+        return self.stopped and not self.remaining > CLOSE
 
     @property
     def n_iterations(self) -> int:

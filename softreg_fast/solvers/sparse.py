@@ -46,7 +46,9 @@ class SparseDescent(Descent):
                 problem,
                 batch_size=settings.batch_size,
                 scale=settings.feature_scaling != "none",
+                center=settings.fit_intercept,
             )
+        self._means = scaling.means
         features = problem.features
         self._specialisation = choose_sparse_specialisation(
             features.dtype, features.indices.dtype, problem.dtype, self._n_columns
@@ -93,6 +95,8 @@ class SparseDescent(Descent):
         with np.errstate(divide="ignore"):
             shares = -np.expm1(settings.batch_size * np.log1p(-np.asarray(scaling.presence)))
         self._features["strength"] = 1.0 / np.where(shares > 0.0, shares, 1.0)
+        self._features["mean"] = scaling.means
+        self._centred = np.flatnonzero(scaling.means)
         windows = choose_windows(row_bytes)
         n_numbers = max(2 * self._tile_rows, (windows.window_rows >> windows.block_bits) + 2)
         threads = self._n_threads
@@ -101,6 +105,8 @@ class SparseDescent(Descent):
         self._touched = np.zeros((threads, n_features), np.int64)
         self._batch_rows = np.zeros(settings.batch_size, np.int64)
         self._slopes = aligned_zeros((settings.batch_size, self._n_padded), dtype)
+        self._bias_slopes = aligned_zeros((threads, self._n_padded), dtype)
+        self._shifts = np.zeros(self._n_padded)
         self._tile_losses = np.zeros(n_tiles)
         self._part_results = np.zeros(kernels.N_PARTS)
 
@@ -113,7 +119,7 @@ class SparseDescent(Descent):
         if weights.any() or self._parameters.any():
             self._write(weights, weights)
             self._best[:-1] = self._parameters[:, self._n_padded :]
-        self._biases[:, : self._n_columns] = bias
+        self._write_biases(np.stack([bias] * 3), weights, weights)
         self._best[-1] = self._biases[2]
         self._features["n_steps"] = 0
         self._features["last_batch"] = 0
@@ -121,7 +127,7 @@ class SparseDescent(Descent):
 
     def _resume(self, snapshot: Snapshot) -> None:
         self._write(snapshot.weights[1], snapshot.weights[2])
-        self._biases[:, : self._n_columns] = snapshot.biases
+        self._write_biases(snapshot.biases, snapshot.weights[1], snapshot.weights[2])
         if snapshot.feature_steps is not None:
             self._features["n_steps"] = snapshot.feature_steps
         self._resume_state(snapshot)
@@ -131,29 +137,55 @@ class SparseDescent(Descent):
         self._parameters[:, :n_columns] = fast
         self._parameters[:, n_padded : n_padded + n_columns] = average
 
+    def _write_biases(self, biases: FloatArray, fast: FloatArray, average: FloatArray) -> None:
+        """Biases of features that aren't centred, of all sets."""
+        self._biases[:, : self._n_columns] = biases
+        self._biases[1, : self._n_columns] = biases[1] + self._shift(fast)
+        self._biases[2, : self._n_columns] = biases[2] + self._shift(average)
+
+    def _shift(self, weights: FloatArray) -> FloatArray:
+        """What centring adds to the bias."""
+        shift: FloatArray = self._means[self._centred] @ weights[self._centred].astype(np.float64)
+        return shift
+
+    def _bias(self, centred: FloatArray, weights: FloatArray) -> FloatArray:
+        """The bias of features that aren't centred."""
+        bias: FloatArray = (centred[: self._n_columns] - self._shift(weights)).astype(centred.dtype)
+        return bias
+
     def snapshot(self) -> Snapshot:
         """See `Descent`. There is no working set of weights: the fast one stands for it."""
         n_columns, n_padded = self._n_columns, self._n_padded
         fast = self._parameters[:, :n_columns]
         average = self._parameters[:, n_padded : n_padded + n_columns]
+        working, fast_bias, average_bias = self._biases
         return self._snapshot_of(
             np.stack([fast, fast, average]),
-            self._biases[:, :n_columns].copy(),
+            np.stack(
+                [
+                    working[:n_columns],
+                    self._bias(fast_bias, fast),
+                    self._bias(average_bias, average),
+                ]
+            ),
             self._features["n_steps"].copy(),
         )
 
     def _known_models(self) -> list[Model]:
         best = self._best[:, : self._n_columns].copy()
         average = self._parameters[:, self._n_padded : self._n_padded + self._n_columns].copy()
-        return [(best[:-1], best[-1]), (average, self._biases[2, : self._n_columns].copy())]
+        return [
+            (best[:-1], self._bias(best[-1], best[:-1])),
+            (average, self._bias(self._biases[2], average)),
+        ]
 
     @property
     def solution(self) -> Model:
         """See `Descent`."""
-        _, (weights, bias) = self._known_models()
+        weights = self._parameters[:, self._n_padded : self._n_padded + self._n_columns].copy()
         if self._problem.l1_penalty > 0.0:
             weights[self._parameters[:, : self._n_columns] == 0.0] = 0.0
-        return weights, bias
+        return weights, self._bias(self._biases[2], weights)
 
     def _compile(self) -> Any:
         return kernels.descend_sparse.specialise(self._specialisation)
@@ -175,10 +207,13 @@ class SparseDescent(Descent):
             self._biases,
             self._best,
             self._features,
+            self._centred,
             self._tiles,
             self._numbers,
             self._batch_rows,
             self._slopes,
+            self._bias_slopes,
+            self._shifts,
             self._touched,
             self._tile_losses,
             self._part_results,

@@ -2,16 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..definitions import FloatArray, Model
 from ..monitor import Monitor
 from ..problem import Problem
 from ..scaling import Scaling
+from .decrement import estimate_remaining
 from .descent import Descent, Population, ProximalSettings, Snapshot
 from .proximal import ProximalDescent
-from .solution import Solution
+from .solution import CLOSE, Solution
 from .sparse import SparseDescent
 
 _SHARPENING_STEPS = 10
+# Of the objective: an estimate that may be too low by half.
+_WORTH_GOING_ON = 0.5 * CLOSE
 
 
 def descent_of(
@@ -38,9 +43,12 @@ def descend(
 ) -> Solution:
     """Minimise the objective of a problem approximately.
 
+    Where the objective falls slowly, but is far above the lowest one still, the descent goes on.
+
     Parameters
     ----------
     problem : Problem
+        Without rows of weight zero.
     settings : ProximalSettings
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
@@ -60,7 +68,42 @@ def descend(
     """
     descent = descent_of(problem, settings, (weights, bias), n_threads)
     descent.run(monitor)
-    return Solution(*descent.solution, descent.objectives, descent.has_stopped)
+    remaining = float("nan")
+    while descent.has_stopped and descent.n_epochs < settings.n_epochs:
+        model = descent.solution
+        if problem.l1_penalty > 0.0:
+            model = sharpen(problem, settings, *model, n_threads)
+        remaining = estimate_share(problem, settings, model, n_threads, enough=CLOSE)
+        if not remaining > _WORTH_GOING_ON:
+            break
+        descent.go_on()
+        descent.run(monitor)
+        remaining = float("nan")
+    return Solution(
+        *descent.solution,
+        descent.objectives,
+        converged=False,
+        stopped=descent.has_stopped,
+        remaining=remaining,
+    )
+
+
+def estimate_share(
+    problem: Problem,
+    settings: ProximalSettings,
+    model: Model,
+    n_threads: int | None = None,
+    *,
+    enough: float = np.inf,
+) -> float:
+    """About (objective - optimum) / objective of a model; see `estimate_remaining`."""
+    return estimate_remaining(
+        problem,
+        *model,
+        fit_intercept=settings.fit_intercept,
+        enough=enough,
+        n_threads=n_threads,
+    )
 
 
 def sharpen(

@@ -20,8 +20,7 @@ class Stream:
     n_samples : int
     total_weight : float
     means, variances : ndarrays of shape (n_features,), float64
-        Of the features, by the rows' weights; without an intercept, and of sparse features, zeros
-        and mean squares.
+        Of the features, by the rows' weights; without an intercept zeros and mean squares.
     presence : ndarray of shape (n_features,), float64, or None
         Of sparse features, the share of the rows that have an element of each.
     snapshot : Snapshot
@@ -78,15 +77,14 @@ def advance(
     total_weight = stream.total_weight + problem.total_weight
     if stream.n_samples and problem.is_sparse != (stream.presence is not None):
         raise ValueError("X is sparse in some blocks and dense in others: all must be the same")
-    center = settings.fit_intercept and not problem.is_sparse
-    means, variances = _merge_moments(stream, problem, center=center)
+    means, variances = _merge_moments(stream, problem, center=settings.fit_intercept)
     scales = settings.feature_scaling != "none"
     shares: FloatArray | None = None
     scaling = Scaling(np.zeros_like(means), np.ones_like(means))
     if problem.is_sparse:
         before = 0.0 if stream.presence is None else stream.presence
         shares = before + problem.n_samples / n_samples * (presence(problem) - before)
-        scaling = scale_sparse(variances, shares, scale=scales)
+        scaling = scale_sparse(means, variances, shares, scale=scales)
     elif scales:
         scaling = Scaling(means, 1.0 / steady_variances(variances, means))
     mean_weight = total_weight / n_samples
