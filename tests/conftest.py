@@ -7,6 +7,7 @@ Nothing is ever skipped: what doesn't belong to the tier, or can't run here, isn
 """
 
 import os
+import threading
 from importlib.util import find_spec
 
 import numpy as np
@@ -63,6 +64,21 @@ def make_data():
         return features, labels
 
     return make
+
+
+@pytest.fixture
+def started_threads(monkeypatch):
+    """The names of threads of this package that are started."""
+    started = []
+    start = threading.Thread.start
+
+    def start_and_tell(self):
+        if self.name.startswith("softreg_fast"):
+            started.append(self.name)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_tell)
+    return started
 
 
 @pytest.fixture

@@ -85,7 +85,9 @@ def test_sums_over_many_rounds_and_calls_equal_reference(make_data, monkeypatch)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_any_number_of_threads_gives_the_same_sums(make_data, eager_threads, order):
+def test_any_number_of_threads_gives_the_same_sums(
+    make_data, eager_threads, started_threads, order
+):
     features, targets = make_data(200, 30, 7)
     problem = replace(
         make_problem(np.asarray(features, order=order), targets, "identity", DOUBLE),
@@ -93,9 +95,12 @@ def test_any_number_of_threads_gives_the_same_sums(make_data, eager_threads, ord
     )
     model = _model(30, 7)
     expected = _evaluate(problem, *model)
+    assert started_threads == []
     for n_threads in (2, 3, 4, 7):
         for name, found in vars(_evaluate(problem, *model, n_threads)).items():
             np.testing.assert_array_equal(found, getattr(expected, name), err_msg=name)
+        assert started_threads
+        started_threads.clear()
 
 
 def test_weight_of_a_row_counts_as_its_repetition(make_data):

@@ -265,10 +265,13 @@ def test_groups_stay_together(make_data):
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_has_the_same_bits_for_any_number_of_threads(make_data, monkeypatch):
+def test_has_the_same_bits_for_any_number_of_threads(make_data, monkeypatch, started_threads):
     monkeypatch.setattr("softreg_fast.solvers.sample._FEWEST_ROWS", 100)
     X, y = make_data(400, 5, 3)
-    single, several = (SoftmaxClassifierCV(Cs=4, cv=3, n_threads=n).fit(X, y) for n in (1, 3))
+    single = SoftmaxClassifierCV(Cs=4, cv=3, n_threads=1).fit(X, y)
+    assert started_threads == []
+    several = SoftmaxClassifierCV(Cs=4, cv=3, n_threads=3).fit(X, y)
+    assert started_threads
     np.testing.assert_array_equal(single.coefs_paths_, several.coefs_paths_)
     np.testing.assert_array_equal(single.coef_, several.coef_)
 
@@ -306,9 +309,11 @@ def test_exact_solvers_agree(make_data):
 
 def test_stops_by_the_gap(make_data):
     X, y = make_data(300, 4, 3)
-    model = SoftmaxClassifierCV(Cs=CS, cv=3, gap_tol=1e-8).fit(X, y)
-    assert model.converged_
-    assert model.gap_ <= 1e-8
+    coarse, fine = (SoftmaxClassifierCV(Cs=CS, cv=3, gap_tol=gap).fit(X, y) for gap in (0.1, 1e-10))
+    assert coarse.converged_
+    assert fine.converged_
+    assert fine.gap_ <= 1e-10 < coarse.gap_ <= 0.1
+    assert fine.n_iter_.sum() > coarse.n_iter_.sum()
 
 
 def test_verbose_prints_each_fit(make_data, capsys):

@@ -1,6 +1,8 @@
 """Compilation and its cache."""
 
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 from conftest import HANG_GUARD
 
 import softreg_fast
-from softreg_fast import cli, reference
+from softreg_fast import cli, kernels, reference
 from softreg_fast.kernels import disk_cache, jit
 from softreg_fast.kernels import predict as predict_module
 from softreg_fast.kernels.epoch import run_epochs
@@ -92,12 +94,16 @@ def _predict(entry, features=FEATURES):
 
 def test_nothing_compiles_at_import():
     code = (
-        "from softreg_fast.kernels import epoch, exponential, link, predict, products\n"
-        "entries = [epoch.run_epochs, predict.predict]\n"
-        "assert not any(entry._compiled for entry in entries)\n"
-        "kernels = [v for m in (epoch, products, link, exponential) for v in vars(m).values()\n"
-        "           if hasattr(v, 'signatures')]\n"
-        "assert len(kernels) > 10\n"
+        "import importlib, pkgutil\n"
+        "from softreg_fast import kernels\n"
+        "names = [m.name for m in pkgutil.iter_modules(kernels.__path__)]\n"
+        "modules = [importlib.import_module(f'softreg_fast.kernels.{name}') for name in names]\n"
+        "values = [value for module in modules for value in vars(module).values()]\n"
+        "entries = [value for value in values if hasattr(value, 'specialise')]\n"
+        "assert len(entries) > 10\n"
+        "assert not any(getattr(entry, '_compiled', None) for entry in entries)\n"
+        "kernels = [value for value in values if hasattr(value, 'signatures')]\n"
+        "assert len(kernels) > 40\n"
         "assert not any(kernel.signatures for kernel in kernels)\n"
         "import sys; assert 'sklearn' not in sys.modules\n"
     )
@@ -359,6 +365,23 @@ def test_everything_that_may_be_needed_is_known_beforehand():
                     assert known.count(
                         jit.choose_specialisation(dtype, dtype, n_features, n_columns, order)
                     )
+
+
+def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
+    specialised = set()
+    monkeypatch.setattr(
+        jit.EntryPoint, "specialise", lambda entry, _: specialised.add(entry._function.__name__)
+    )
+    softreg_fast.warm_up()
+    names = [module.name for module in pkgutil.iter_modules(kernels.__path__)]
+    modules = [importlib.import_module(f"softreg_fast.kernels.{name}") for name in names]
+    known = {
+        value._function.__name__
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, jit.EntryPoint)
+    }
+    assert specialised == known - {"descend_sparse"}
 
 
 def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):

@@ -550,13 +550,23 @@ def test_stopping_and_resuming_anywhere_changes_no_bit(
     arguments = features, targets, start, np.float64, "sigmoid", "notebook"
     settings = {"batch_size": 70, "n_epochs": 3 if WITHOUT_JIT else 30, "patience": 20}
     settings["shuffle_seed"] = shuffle_seed
+    n_calls = []
+    original = GradientDescent._call
+
+    def call(self, *arguments):
+        n_calls.append(1)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(GradientDescent, "_call", call)
     whole, *solution = _descend(*arguments, **settings)
 
     for seconds, first in [(1e-9, 1), (1e-4, 500)]:
         monkeypatch.setattr("softreg_fast.solvers.sgd._SECONDS_PER_CALL", seconds)
         monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", first)
         monkeypatch.setattr("softreg_fast.solvers.sgd._EPOCHS_PER_CALL", 2)
+        n_calls.clear()
         pieces, *pieced_solution = _descend(*arguments, **settings)
+        assert len(n_calls) > 1
         np.testing.assert_array_equal(pieces.losses, whole.losses)
         np.testing.assert_array_equal(pieces.accuracies, whole.accuracies)
         for found, expected in zip(pieced_solution, solution, strict=True):

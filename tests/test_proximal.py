@@ -143,18 +143,23 @@ def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
 
 @pytest.mark.parametrize("n_columns", [1, 3, 5])
 @pytest.mark.parametrize("method", ["averaged", "accelerated"])
-def test_any_number_of_threads_gives_the_same_bits(make_data, eager_threads, method, n_columns):
+def test_any_number_of_threads_gives_the_same_bits(
+    make_data, eager_threads, started_threads, method, n_columns
+):
     problem = _problem(make_data, n_samples=200, n_columns=n_columns)
     settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=3 if WITHOUT_JIT else 10)
     if method == "accelerated":
         settings = replace(settings, batch_size=200)
     start = _start(problem, n_columns)
     expected = _descend(problem, settings, start)
+    assert started_threads == []
     for n_threads in (2, 3) if WITHOUT_JIT else (2, 3, 7):
         for found, wanted in zip(
             _descend(problem, settings, start, n_threads), expected, strict=True
         ):
             np.testing.assert_array_equal(found, wanted)
+        assert started_threads
+        started_threads.clear()
 
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])

@@ -164,7 +164,9 @@ def test_steps_without_scaling_or_intercept_or_weights(feature_scaling, fit_inte
 
 
 @pytest.mark.parametrize("method", ["averaged", "accelerated"])
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch, eager_threads, method):
+def test_any_number_of_threads_gives_the_same_bits(
+    monkeypatch, eager_threads, started_threads, method
+):
     monkeypatch.setattr("softreg_fast.solvers.sparse._MOST_TILE_ROWS", 8)
     problem = _problem()
     settings = replace(
@@ -174,11 +176,14 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, eager_threads, m
         settings = replace(settings, batch_size=101, shuffle_seed=None)
     start = _start(problem, 3)
     expected = _descend(problem, settings, start)
+    assert started_threads == []
     for n_threads in (2, 3) if WITHOUT_JIT else (2, 3, 7):
         for found, wanted in zip(
             _descend(problem, settings, start, n_threads), expected, strict=True
         ):
             np.testing.assert_array_equal(found, wanted)
+        assert started_threads
+        started_threads.clear()
 
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])

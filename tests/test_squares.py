@@ -173,11 +173,12 @@ def test_compiled_newton_steps_end_where_none_leads_lower(make_data):
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_squares_have_the_same_bits_for_any_number_of_threads():
+def test_squares_have_the_same_bits_for_any_number_of_threads(started_threads):
     sample = _sample(200, 30)
     all_weights = np.random.default_rng(1).uniform(size=(2, 200))
     single, several = (derivatives._weigh_squares(sample, all_weights, n) for n in (1, 3))
     np.testing.assert_array_equal(np.triu(single), np.triu(several))
+    assert started_threads
 
 
 @pytest.mark.parametrize("is_weighted", [True, False], ids=["weighted", "unweighted"])
@@ -199,12 +200,13 @@ def test_sums_equal_reference(make_data, order, dtype, is_weighted):
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_sums_have_the_same_bits_for_any_number_of_threads(make_data, monkeypatch):
+def test_sums_have_the_same_bits_for_any_number_of_threads(make_data, monkeypatch, started_threads):
     monkeypatch.setattr("softreg_fast.feature_sums._NUMBERS_PER_BLOCK", 40)
     problem = make_problem(*make_data(203, 4, 3), "identity", DOUBLE)
     single, several = (sum_features(problem, n) for n in (1, 3))
     np.testing.assert_array_equal(single.by_class, several.by_class)
     np.testing.assert_array_equal(single.squares, several.squares)
+    assert started_threads
 
 
 def test_sums_equal_reference_where_the_first_row_is_far_off(make_data):
