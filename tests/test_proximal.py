@@ -92,7 +92,7 @@ def _assert_equal(found, expected, tolerance=1e-11):
 def test_steps_equal_reference(make_data, method, momentum, schedule):
     settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
     if method == "accelerated":
-        settings = replace(settings, batch_size=101, n_epochs=40)
+        settings = replace(settings, batch_size=101, n_epochs=12 if WITHOUT_JIT else 40)
     for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
         problem = _problem(make_data, n_columns=n_columns, link=link)
         for start in (_start(problem, n_columns), (np.zeros((6, n_columns)), np.zeros(n_columns))):
@@ -100,16 +100,33 @@ def test_steps_equal_reference(make_data, method, momentum, schedule):
             _assert_equal(found, _expected(problem, settings, start))
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("n_features", [3, 20, 60])
-def test_steps_on_any_layout_equal_reference(make_data, n_features, order):
+@pytest.mark.parametrize(
+    ("n_features", "order", "dtype"),
+    [
+        (3, "C", DOUBLE),
+        (20, "C", DOUBLE),
+        (60, "C", DOUBLE),
+        (60, "F", DOUBLE),
+        (3, "C", SINGLE),
+        pytest.param(3, "F", DOUBLE, marks=pytest.mark.full),
+        pytest.param(20, "F", DOUBLE, marks=pytest.mark.full),
+        pytest.param(3, "F", SINGLE, marks=pytest.mark.full),
+        pytest.param(20, "C", SINGLE, marks=pytest.mark.full),
+        pytest.param(20, "F", SINGLE, marks=pytest.mark.full),
+        pytest.param(60, "C", SINGLE, marks=pytest.mark.full),
+        pytest.param(60, "F", SINGLE, marks=pytest.mark.full),
+    ],
+)
+def test_steps_on_any_layout_equal_reference(make_data, n_features, order, dtype):
     problem = _problem(make_data, n_features=n_features)
-    problem = replace(problem, features=np.asarray(problem.features, order=order))
+    features = np.asarray(problem.features, dtype, order=order)
+    problem = replace(problem, features=features, dtype=dtype)
     settings = replace(SETTINGS, method="averaged", momentum=0.9)
     start = _start(problem, 3)
-    _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
-    single = replace(problem, features=problem.features.astype(np.float32), dtype=SINGLE)
-    _assert_equal(_descend(single, settings, start), _expected(single, settings, start), 2e-4)
+    tolerance = 1e-11 if dtype == DOUBLE else 2e-4
+    _assert_equal(
+        _descend(problem, settings, start), _expected(problem, settings, start), tolerance
+    )
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
