@@ -55,9 +55,16 @@ def _assert_equals_reference(problem, weights, bias):
 
 
 @pytest.mark.parametrize("is_weighted", [True, False], ids=["weighted", "unweighted"])
-@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(
-    ("features_dtype", "dtype"), [(DOUBLE, DOUBLE), (SINGLE, DOUBLE), (SINGLE, SINGLE)]
+    ("features_dtype", "dtype", "order"),
+    [
+        (DOUBLE, DOUBLE, "C"),
+        (DOUBLE, DOUBLE, "F"),
+        (SINGLE, DOUBLE, "C"),
+        pytest.param(SINGLE, DOUBLE, "F", marks=pytest.mark.full),
+        pytest.param(SINGLE, SINGLE, "C", marks=pytest.mark.full),
+        pytest.param(SINGLE, SINGLE, "F", marks=pytest.mark.full),
+    ],
 )
 def test_sums_equal_reference(make_data, features_dtype, dtype, order, is_weighted):
     for n_rows, n_features, n_columns, link in [

@@ -491,7 +491,9 @@ def test_generalises_as_the_exact_solver(make_data):
     assert model.score(X_test, y_test) > exact.score(X_test, y_test) - 0.01
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 10, 16])
+@pytest.mark.parametrize(
+    "n_rows", [*(pytest.param(n, marks=pytest.mark.full) for n in (1, 2)), 10, 16]
+)
 def test_stream_of_small_blocks_stays_close(make_data, n_rows):
     X, y = make_data(2000, 5, 3)
     model = SoftmaxClassifier()

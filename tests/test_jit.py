@@ -240,6 +240,7 @@ def test_settings_of_numba_and_the_entry_point_itself_are_in_the_key(monkeypatch
             assert name() != first
 
 
+@pytest.mark.full
 def test_change_in_any_kernel_file_is_seen(tmp_path):
     """Numba's own cache looks at the file of the entry point alone."""
     shutil.copytree(
@@ -336,6 +337,7 @@ def test_number_of_registers_follows_the_features(monkeypatch, triple, features,
     assert jit.vector_registers.__wrapped__() == expected
 
 
+@pytest.mark.full
 def test_no_library_call_without_fused_multiplication_and_addition():
     code = (
         "import numba\n"
@@ -400,6 +402,7 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
         softreg_fast.warm_up(["int8"])
 
 
+@pytest.mark.full
 def test_kernels_can_be_translated_for_neon():
     """The LLVM code of a product, made for 128-bit vectors, gives fused vector instructions."""
     code = (

@@ -27,7 +27,9 @@ def _objective(X, y, coef, intercept, C, l1_ratio):
 
 @pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
 @pytest.mark.parametrize("C", [0.1, 0.5])
-@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+@pytest.mark.parametrize(
+    "load", [load_iris, load_wine, pytest.param(load_breast_cancer, marks=pytest.mark.full)]
+)
 def test_equals_saga(load, C, l1_ratio):
     X, y = load(return_X_y=True)
     X = scale(X)

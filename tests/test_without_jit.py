@@ -63,7 +63,7 @@ def run_suite(tmp_path_factory):
         file_name, selection = SUITES[suite]
         data_file = folder / f"coverage_{suite}".replace(" ", "_")
         process = _run(
-            "run", SETTINGS, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+            "run", SETTINGS, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not soak",
             f"tests/{file_name}", "-k", selection, data_file=data_file,
         )  # fmt: skip
         return process, data_file
