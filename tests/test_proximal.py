@@ -92,7 +92,7 @@ def _assert_equal(found, expected, tolerance=1e-11):
 def test_steps_equal_reference(make_data, method, momentum, schedule):
     settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
     if method == "accelerated":
-        settings = replace(settings, batch_size=101, n_epochs=12 if WITHOUT_JIT else 40)
+        settings = replace(settings, batch_size=101, n_epochs=40)
     for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
         problem = _problem(make_data, n_columns=n_columns, link=link)
         for start in (_start(problem, n_columns), (np.zeros((6, n_columns)), np.zeros(n_columns))):
