@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import WITHOUT_JIT
 
 from softreg_fast import layout, reference
 from softreg_fast.accumulator import Accumulator
@@ -54,15 +55,23 @@ def _assert_equals_reference(problem, weights, bias):
 
 
 @pytest.mark.parametrize("is_weighted", [True, False], ids=["weighted", "unweighted"])
-@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize(
-    ("features_dtype", "dtype"), [(DOUBLE, DOUBLE), (SINGLE, DOUBLE), (SINGLE, SINGLE)]
+    ("features_dtype", "dtype", "order"),
+    [
+        (DOUBLE, DOUBLE, "C"),
+        (DOUBLE, DOUBLE, "F"),
+        (SINGLE, DOUBLE, "C"),
+        pytest.param(SINGLE, DOUBLE, "F", marks=pytest.mark.full),
+        pytest.param(SINGLE, SINGLE, "C", marks=pytest.mark.full),
+        pytest.param(SINGLE, SINGLE, "F", marks=pytest.mark.full),
+    ],
 )
 def test_sums_equal_reference(make_data, features_dtype, dtype, order, is_weighted):
-    for n_samples, n_features, n_columns, link in [
+    for n_rows, n_features, n_columns, link in [
         (1, 3, 2, "sigmoid"), (70, 4, 3, "sigmoid"), (70, 60, 3, "identity"),
         (200, 30, 1, "identity"), (600, 50, 7, "identity"),
     ]:  # fmt: skip
+        n_samples = min(n_rows, 19) if WITHOUT_JIT else n_rows
         features, targets = make_data(n_samples, n_features, max(n_columns, 2))
         features = np.asarray(features, features_dtype, order=order)
         problem = make_problem(features, targets, link, dtype)
@@ -83,7 +92,9 @@ def test_sums_over_many_rounds_and_calls_equal_reference(make_data, monkeypatch)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_any_number_of_threads_gives_the_same_sums(make_data, eager_threads, order):
+def test_any_number_of_threads_gives_the_same_sums(
+    make_data, eager_threads, started_threads, order
+):
     features, targets = make_data(200, 30, 7)
     problem = replace(
         make_problem(np.asarray(features, order=order), targets, "identity", DOUBLE),
@@ -91,9 +102,12 @@ def test_any_number_of_threads_gives_the_same_sums(make_data, eager_threads, ord
     )
     model = _model(30, 7)
     expected = _evaluate(problem, *model)
-    for n_threads in (2, 3, 4, 7):
+    assert started_threads == []
+    for n_threads in (2, 3) if WITHOUT_JIT else (2, 3, 4, 7):
         for name, found in vars(_evaluate(problem, *model, n_threads)).items():
             np.testing.assert_array_equal(found, getattr(expected, name), err_msg=name)
+        assert started_threads
+        started_threads.clear()
 
 
 def test_weight_of_a_row_counts_as_its_repetition(make_data):

@@ -17,13 +17,32 @@ from softreg_fast import reference
 from softreg_fast.classifier import SoftmaxClassifier
 
 LINKS = ["identity", "sigmoid"]
-SOLVERS = ["lbfgs", "sgd"]
 
 
 @parametrize_with_checks(
-    [SoftmaxClassifier(link=link, solver=solver) for link in LINKS for solver in SOLVERS]
+    [
+        SoftmaxClassifier(),
+        SoftmaxClassifier(link="sigmoid", solver="lbfgs"),
+        SoftmaxClassifier(solver="sgd"),
+    ]
 )
 def test_scikit_learn_checks(estimator, check):
+    _check_silently(estimator, check)
+
+
+@pytest.mark.full
+@parametrize_with_checks(
+    [
+        SoftmaxClassifier(solver="newton"),
+        SoftmaxClassifier(solver="lbfgs"),
+        SoftmaxClassifier(link="sigmoid", solver="sgd"),
+    ]
+)
+def test_scikit_learn_checks_of_other_solvers(estimator, check):
+    _check_silently(estimator, check)
+
+
+def _check_silently(estimator, check):
     with warnings.catch_warnings():
         # As scikit-learn does for its own estimators: to run out of epochs is no failure.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -180,12 +199,15 @@ def test_running_out_of_iterations_warns_and_names_the_gradient(make_data):
     assert (model.n_iter_, model.converged_) == (2, False)
 
 
-def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch):
+def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, started_threads):
     monkeypatch.setattr("softreg_fast.threads._PRODUCTS_WORTH_A_THREAD", 1)
     X, y = make_data(4_000, 60, 5)
     expected = SoftmaxClassifier(n_threads=1).fit(X, y)
+    assert started_threads == []
     for n_threads in (2, 3, 7):
         model = SoftmaxClassifier(n_threads=n_threads).fit(X, y)
+        assert started_threads
+        started_threads.clear()
         np.testing.assert_array_equal(model.coef_, expected.coef_)
         np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
 
@@ -308,6 +330,8 @@ def test_no_penalty_and_huge_coefficients_give_finite_objectives(make_data):
     )
     assert np.isfinite(tiny.coef_).all()
     assert plain.converged_
+    for model in (tiny, plain):
+        assert np.isfinite(model.loss_curve_).all()
     with pytest.raises(ValueError, match="overflow float32"):
         SoftmaxClassifier(C=np.inf, tol=0.0).fit((X * 1e-40).astype(np.float32), y)
 

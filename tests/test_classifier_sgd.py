@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from softreg_fast import held_out as held_out_module
 from softreg_fast.classifier import SoftmaxClassifier
 from softreg_fast.solvers.newton import relative_cost
 
@@ -103,11 +105,15 @@ def test_elastic_net_comes_close_to_saga_and_has_exact_zeros(make_data, l1_ratio
     assert (model.coef_[is_zero] == 0.0).mean() > 0.9
 
 
-def test_same_seed_gives_the_same_bits_and_any_number_of_threads(make_data, eager_threads):
+def test_same_seed_gives_the_same_bits_and_any_number_of_threads(
+    make_data, eager_threads, started_threads
+):
     X, y = make_data(3000, 10, 4)
     expected = _sgd(tol=0.9, n_iter_no_change=2).fit(X, y)
     for n_threads in (1, 2, 3):
+        started_threads.clear()
         found = _sgd(tol=0.9, n_iter_no_change=2, n_threads=n_threads).fit(X, y)
+        assert bool(started_threads) == (n_threads > 1)
         np.testing.assert_array_equal(found.coef_, expected.coef_)
     other = _sgd(tol=0.9, n_iter_no_change=2, random_state=1).fit(X, y)
     assert (other.coef_ != expected.coef_).any()
@@ -156,7 +162,23 @@ def test_weights_of_held_out_rows_count(make_data):
     np.testing.assert_allclose(weighted.validation_curve_, repeated.validation_curve_, rtol=1e-9)
 
 
-def test_held_out_fraction_is_of_each_class_and_not_trained_on(make_data):
+@pytest.fixture
+def held_out_rows(monkeypatch):
+    """Of each fit, the rows that it holds out."""
+    rows = []
+
+    def split(problem, fraction, source):
+        remaining, held_out = held_out_module.split(problem, fraction, source)
+        rows.append(np.flatnonzero(remaining.sample_weight == 0.0))
+        np.testing.assert_array_equal(held_out.features, problem.features[rows[-1]])
+        np.testing.assert_array_equal(held_out.targets, problem.targets[rows[-1]])
+        return remaining, held_out
+
+    monkeypatch.setattr("softreg_fast.classifier.split", split)
+    return rows
+
+
+def test_held_out_fraction_is_of_each_class_and_not_trained_on(make_data, held_out_rows):
     X, y = make_data(200, 3, 3)
     y = y.copy()
     y[:] = 0
@@ -165,6 +187,23 @@ def test_held_out_fraction_is_of_each_class_and_not_trained_on(make_data):
     X[:, 0] += 3.0 * (y == 1)
     model = _sgd(early_stopping=True, validation_fraction=0.25).fit(X, y)
     assert model.classes_.tolist() == [0, 1, 2]
+    (rows,) = held_out_rows
+    np.testing.assert_array_equal(np.bincount(y[rows], minlength=3), [40, 10, 0])
+    # Other labels of these rows are another loss by which to stop, but not another first epoch.
+    y_other = y.copy()
+    y_other[rows] = 1 - y[rows]
+    weights = np.ones(200)
+    weights[rows] = 0.0
+    once = {"max_iter": 1, "feature_scaling": "none"}
+    with pytest.warns(ConvergenceWarning):
+        first = _sgd(**once).fit(X, y, weights)
+    with pytest.warns(ConvergenceWarning):
+        other = _sgd(**once).fit(X, y_other, weights)
+    np.testing.assert_array_equal(first.coef_, other.coef_)
+    with pytest.warns(ConvergenceWarning):
+        held_out = _sgd(**once, early_stopping=True, validation_fraction=0.25).fit(X, y)
+    np.testing.assert_array_equal(held_out_rows[1], rows)
+    np.testing.assert_array_equal(held_out.coef_, first.coef_)
     with pytest.raises(ValueError, match=r"validation_fraction=0.01 of 20 rows holds out none"):
         _sgd(early_stopping=True, validation_fraction=0.01).fit(X[30:50], y[30:50])
 
@@ -453,7 +492,9 @@ def test_generalises_as_the_exact_solver(make_data):
     assert model.score(X_test, y_test) > exact.score(X_test, y_test) - 0.01
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 10, 16])
+@pytest.mark.parametrize(
+    "n_rows", [*(pytest.param(n, marks=pytest.mark.full) for n in (1, 2)), 10, 16]
+)
 def test_stream_of_small_blocks_stays_close(make_data, n_rows):
     X, y = make_data(2000, 5, 3)
     model = SoftmaxClassifier()
@@ -522,8 +563,14 @@ def test_flags_of_numpy_are_flags(make_data):
 
 def test_number_of_epochs_costs_no_memory(make_data):
     X, y = make_data(300, 3, 3)
-    many = _sgd(max_iter=10**14).fit(X, y)
-    np.testing.assert_array_equal(many.coef_, _sgd().fit(X, y).coef_)
+    few = _sgd().fit(X, y)
+    for max_iter in (10**6, 10**14):
+        tracemalloc.start()
+        many = _sgd(max_iter=max_iter).fit(X, y)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 1_000_000
+        np.testing.assert_array_equal(many.coef_, few.coef_)
 
 
 def test_more_epochs_than_are_kept_at_a_time(make_data, monkeypatch):
@@ -535,9 +582,13 @@ def test_more_epochs_than_are_kept_at_a_time(make_data, monkeypatch):
     np.testing.assert_array_equal(found.coef_, expected.coef_)
 
 
-def test_rows_of_small_classes_are_held_out_in_turn():
+def test_rows_of_small_classes_are_held_out_in_turn(held_out_rows):
     random = np.random.default_rng(0)
     X, y = random.standard_normal((300, 4)), np.repeat(np.arange(100), 3)
     model = _sgd(early_stopping=True).fit(X, y)
     assert len(model.classes_) == 100
     assert len(model.validation_curve_) == model.n_iter_
+    # A tenth of 300 rows, from every third or fourth class.
+    classes = y[held_out_rows[0]]
+    assert len(classes) == len(set(classes)) == 30
+    assert set(np.diff(np.sort(classes))) == {3, 4}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import HANG_GUARD
 
 from softreg_fast import SoftmaxRegressor, cli
 
@@ -32,7 +33,7 @@ two samples of the classes \[1, 0\], all coefficients and biases one
 def _run(*arguments):
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "softreg_fast", *arguments],
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=HANG_GUARD,
     )  # fmt: skip
 
 

@@ -76,7 +76,10 @@ def _minimise(minimise, problem, tolerance=1e-9, max_iterations=5_000, **setting
 
 
 @pytest.mark.parametrize("is_scaled", [False, True], ids=["raw", "scaled"])
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.full] * (name == "digits")) for name in LOADERS],
+)
 def test_reaches_the_optimum_that_newton_cholesky_finds(name, is_scaled, minimise):
     features, targets = LOADERS[name](return_X_y=True)
     features = scale(features) if is_scaled else features
@@ -214,8 +217,8 @@ def _assert_bounds(watch, lowest):
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
-@pytest.mark.parametrize("n_classes", [2, 3, 6])
+@pytest.mark.parametrize("C", [0.01, pytest.param(1.0, marks=pytest.mark.full), 100.0])
+@pytest.mark.parametrize("n_classes", [2, 3, pytest.param(6, marks=pytest.mark.full)])
 def test_gap_is_a_bound_at_every_iterate_and_falls(
     make_data, n_classes, C, fit_intercept, minimise
 ):

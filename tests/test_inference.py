@@ -48,7 +48,7 @@ def test_weights_count_as_rows(make_data):
     np.testing.assert_allclose(weighted.std_err, repeated.std_err, rtol=1e-7)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.full), 3])
 def test_penalised_errors_are_what_samples_show(n_classes):
     """Of 400 samples of the same model; a standard deviation of 400 is known within 4 %."""
     random = np.random.default_rng(0)

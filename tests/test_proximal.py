@@ -100,16 +100,33 @@ def test_steps_equal_reference(make_data, method, momentum, schedule):
             _assert_equal(found, _expected(problem, settings, start))
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("n_features", [3, 20, 60])
-def test_steps_on_any_layout_equal_reference(make_data, n_features, order):
+@pytest.mark.parametrize(
+    ("n_features", "order", "dtype"),
+    [
+        (3, "C", DOUBLE),
+        (20, "C", DOUBLE),
+        (60, "C", DOUBLE),
+        (60, "F", DOUBLE),
+        (3, "C", SINGLE),
+        pytest.param(3, "F", DOUBLE, marks=pytest.mark.full),
+        pytest.param(20, "F", DOUBLE, marks=pytest.mark.full),
+        pytest.param(3, "F", SINGLE, marks=pytest.mark.full),
+        pytest.param(20, "C", SINGLE, marks=pytest.mark.full),
+        pytest.param(20, "F", SINGLE, marks=pytest.mark.full),
+        pytest.param(60, "C", SINGLE, marks=pytest.mark.full),
+        pytest.param(60, "F", SINGLE, marks=pytest.mark.full),
+    ],
+)
+def test_steps_on_any_layout_equal_reference(make_data, n_features, order, dtype):
     problem = _problem(make_data, n_features=n_features)
-    problem = replace(problem, features=np.asarray(problem.features, order=order))
+    features = np.asarray(problem.features, dtype, order=order)
+    problem = replace(problem, features=features, dtype=dtype)
     settings = replace(SETTINGS, method="averaged", momentum=0.9)
     start = _start(problem, 3)
-    _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
-    single = replace(problem, features=problem.features.astype(np.float32), dtype=SINGLE)
-    _assert_equal(_descend(single, settings, start), _expected(single, settings, start), 2e-4)
+    tolerance = 1e-11 if dtype == DOUBLE else 2e-4
+    _assert_equal(
+        _descend(problem, settings, start), _expected(problem, settings, start), tolerance
+    )
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -143,18 +160,23 @@ def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
 
 @pytest.mark.parametrize("n_columns", [1, 3, 5])
 @pytest.mark.parametrize("method", ["averaged", "accelerated"])
-def test_any_number_of_threads_gives_the_same_bits(make_data, eager_threads, method, n_columns):
+def test_any_number_of_threads_gives_the_same_bits(
+    make_data, eager_threads, started_threads, method, n_columns
+):
     problem = _problem(make_data, n_samples=200, n_columns=n_columns)
     settings = replace(SETTINGS, method=method, schedule="auto", n_epochs=3 if WITHOUT_JIT else 10)
     if method == "accelerated":
         settings = replace(settings, batch_size=200)
     start = _start(problem, n_columns)
     expected = _descend(problem, settings, start)
+    assert started_threads == []
     for n_threads in (2, 3) if WITHOUT_JIT else (2, 3, 7):
         for found, wanted in zip(
             _descend(problem, settings, start, n_threads), expected, strict=True
         ):
             np.testing.assert_array_equal(found, wanted)
+        assert started_threads
+        started_threads.clear()
 
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])
