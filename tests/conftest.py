@@ -1,4 +1,13 @@
+"""What tests share.
+
+Markers sort tests into tiers. A test without one is quick. `full` tests take long, or need a
+package of the extra `full`, which they import inside; `soak` tests search at random, kill
+processes or run as other CPUs. A test that can't run everywhere is marked `runs_if(condition)`.
+Nothing is ever skipped: what doesn't belong to the tier, or can't run here, isn't collected.
+"""
+
 import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -7,11 +16,28 @@ from sklearn.datasets import load_iris
 
 # Without the JIT, kernels run as Python, a thousand times slower.
 WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+# No test is timed. A process or thread that takes so many seconds hangs.
+HANG_GUARD = 1800
+
+# scikit-learn has callbacks from 1.9 on.
+collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py"]
 
 settings.register_profile(
     "deterministic", derandomize=True, deadline=None, max_examples=8 if WITHOUT_JIT else 40
 )
 settings.load_profile("deterministic")
+# For tests marked `soak`.
+AT_RANDOM = settings(derandomize=False, deadline=None, max_examples=2_000)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what can't run here."""
+    left_out = [
+        item for item in items if not all(marker.args[0] for marker in item.iter_markers("runs_if"))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -517,8 +519,15 @@ def test_flags_of_numpy_are_flags(make_data):
 
 def test_number_of_epochs_costs_no_memory(make_data):
     X, y = make_data(300, 3, 3)
-    many = _sgd(max_iter=10**14).fit(X, y)
-    np.testing.assert_array_equal(many.coef_, _sgd().fit(X, y).coef_)
+    few = _sgd().fit(X, y)
+    peaks = []
+    for max_iter in (100, 10**6, 10**14):
+        tracemalloc.start()
+        many = _sgd(max_iter=max_iter).fit(X, y)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        np.testing.assert_array_equal(many.coef_, few.coef_)
+    assert max(peaks) < min(peaks) + 100_000
 
 
 def test_more_epochs_than_are_kept_at_a_time(make_data, monkeypatch):

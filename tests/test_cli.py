@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import HANG_GUARD
 
 from softreg_fast import SoftmaxRegressor, cli
 
@@ -28,7 +29,7 @@ $"""
 def _run(*arguments):
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "softreg_fast", *arguments],
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=HANG_GUARD,
     )  # fmt: skip
 
 

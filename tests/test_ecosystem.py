@@ -6,6 +6,7 @@ import pickle
 import joblib
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
@@ -43,6 +44,7 @@ from softreg_fast.classifier import SoftmaxClassifier
 LINKS = ["identity", "sigmoid"]
 METHODS = ("predict", "decision_function", "predict_proba", "predict_log_proba")
 COLUMNS = ["length", "width", "height"]
+LIBRARIES = {"pandas": pd, "polars": polars}
 
 
 def assert_same_bits(found, expected, X):
@@ -206,7 +208,6 @@ def test_columns_of_a_table_are_transformed(trees):
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
 def test_transformed_tables_bring_their_names(trees, output):
-    pytest.importorskip(output)
     table, y = trees
     model = tree_pipeline(output).fit(table, y)
     names = [*COLUMNS, "bark_smooth", "evergreen"]
@@ -218,11 +219,10 @@ def test_transformed_tables_bring_their_names(trees, output):
 
 
 def as_frame(library, X, names):
-    module = pytest.importorskip(library)
-    return module.DataFrame({name: X[:, column] for column, name in enumerate(names)})
+    return LIBRARIES[library].DataFrame({name: X[:, column] for column, name in enumerate(names)})
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_wrong_names_of_columns_are_refused(make_data, library):
     X, y = make_data(60, 3, 2)
     table = as_frame(library, X, COLUMNS)
@@ -276,7 +276,6 @@ def test_missing_values_in_a_column_are_refused(make_data, dtype):
 
 
 def test_missing_values_in_a_polars_frame_are_refused(make_data):
-    polars = pytest.importorskip("polars")
     X, y = make_data(60, 3, 2)
     values = X[:, 1].tolist()
     values[7] = None
@@ -553,11 +552,11 @@ LABELS = {
     "float32": lambda y: y.astype(np.float32),
 }
 POLARS_LABELS = {
-    "string": lambda polars, y: polars.Series(WORDS[y]),
-    "categorical": lambda polars, y: polars.Series(WORDS[y], dtype=polars.Categorical),
-    "enum": lambda polars, y: polars.Series(WORDS[y], dtype=polars.Enum(["cedar", "birch", "ash"])),
-    "integer": lambda polars, y: polars.Series(y),
-    "boolean": lambda polars, y: polars.Series(y > 0),
+    "string": lambda y: polars.Series(WORDS[y]),
+    "categorical": lambda y: polars.Series(WORDS[y], dtype=polars.Categorical),
+    "enum": lambda y: polars.Series(WORDS[y], dtype=polars.Enum(["cedar", "birch", "ash"])),
+    "integer": lambda y: polars.Series(y),
+    "boolean": lambda y: polars.Series(y > 0),
 }
 
 
@@ -590,9 +589,8 @@ def test_labels(make_data, kind):
 
 @pytest.mark.parametrize("kind", POLARS_LABELS)
 def test_labels_of_polars(make_data, kind):
-    polars = pytest.importorskip("polars")
     X, y = make_data(90, 3, 3)
-    check_labels(X, POLARS_LABELS[kind](polars, y))
+    check_labels(X, POLARS_LABELS[kind](y))
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "boolean", "category"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import HANG_GUARD
 
 import softreg_fast
 from softreg_fast import cli, reference
@@ -36,7 +37,8 @@ def _run(code, cache_folder, python_path):
     }
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        env=environment, cwd=python_path, capture_output=True, text=True, check=True, timeout=300,
+        env=environment, cwd=python_path, capture_output=True, text=True, check=True,
+        timeout=HANG_GUARD,
     )  # fmt: skip
     return result.stdout
 
@@ -125,7 +127,7 @@ def test_nothing_compiles_at_import():
         "assert not any(kernel.signatures for kernel in kernels)\n"
         "import sys; assert 'sklearn' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=300)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=HANG_GUARD)
 
 
 def test_second_process_loads_what_the_first_compiled(cached_entry, compilations):
@@ -529,48 +531,6 @@ def test_number_of_registers_follows_the_features(monkeypatch, triple, features,
     assert jit.vector_registers.__wrapped__() == expected
 
 
-OTHER_CPUS = [("haswell", "+avx,+avx2,+fma", 256), ("ivybridge", "+avx", 256), ("generic", "", 128)]
-
-
-@pytest.fixture(scope="module")
-def runs_on_other_cpus(tmp_path_factory):
-    """Processes that run the kernels' tests as on other CPUs, side by side, by the CPU's name."""
-    runs = {}
-    for cpu, features, bits in OTHER_CPUS:
-        if jit.vector_bits() < bits:
-            continue
-        environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
-        code = (
-            "import sys, pytest\n"
-            "from softreg_fast.kernels import jit\n"
-            f"assert jit.vector_bits() == {bits}\n"
-            "assert jit.vector_registers() == 16\n"
-            "sys.exit(pytest.main(sys.argv[1:]))\n"
-        )
-        output = tmp_path_factory.mktemp(cpu) / "output"
-        with output.open("w") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", "-W", "error",
-                 "-k", "lanes or golden or all_dtypes or exponential or logarithm or one_column",
-                 "test_lanes.py", "test_golden.py", "test_kernels.py"],
-                cwd=Path(__file__).parent, env=environment, stdout=stream, stderr=stream,
-            )  # fmt: skip
-        runs[cpu] = process, output
-    yield runs
-    for process, _ in runs.values():
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.parametrize("cpu", [cpu for cpu, _, _ in OTHER_CPUS])
-def test_kernels_are_right_for_other_cpus(runs_on_other_cpus, cpu):
-    """Narrower vectors, and no fused multiplication and addition."""
-    if cpu not in runs_on_other_cpus:
-        pytest.skip("not this CPU")
-    process, output = runs_on_other_cpus[cpu]
-    assert process.wait(timeout=600) == 0, output.read_text()
-
-
 def test_no_library_call_without_fused_multiplication_and_addition():
     code = (
         "import numba\n"
@@ -587,7 +547,7 @@ def test_no_library_call_without_fused_multiplication_and_addition():
         "assert 'vfm' not in assembly\n"
     )
     environment = os.environ | {"NUMBA_CPU_NAME": "ivybridge", "NUMBA_CPU_FEATURES": "+avx"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=HANG_GUARD)
 
 
 def test_everything_that_may_be_needed_is_known_beforehand():
@@ -644,4 +604,4 @@ def test_kernels_can_be_translated_for_neon():
         "assert re.search(r'fmla\\s+v\\d+\\.4s', assembly), assembly\n"
     )
     environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=HANG_GUARD)

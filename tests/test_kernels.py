@@ -257,7 +257,7 @@ def test_shuffled_order_takes_every_row_once_and_another_way_each_epoch(n_sample
         assert len({tuple(order) for order in orders}) == 4
 
 
-@pytest.mark.skipif(WITHOUT_JIT, reason="too slow")
+@pytest.mark.runs_if(not WITHOUT_JIT)  # too slow
 @pytest.mark.parametrize("windows", [(0, 1), (0, 64), (2, 64), (5, 64)])
 def test_shuffled_order_mixes_well(windows):
     """Where a row comes, and which follows which, are spread as by chance."""

@@ -65,6 +65,7 @@ Array API inputs                                        not applicable no Array 
 
 import re
 from contextlib import nullcontext
+from contextvars import ContextVar
 
 import numpy as np
 import pytest
@@ -86,8 +87,25 @@ CORNERS = np.array([[-1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 METHODS = ("decision_function", "predict_proba", "predict_log_proba")
 
 
+# Small problems all go from "auto" to "newton".
+SOLVERS = ["auto", *(pytest.param(name, marks=pytest.mark.full) for name in ("newton", "lbfgs"))]
+_SOLVER = ContextVar("solver")
+
+
+@pytest.fixture(autouse=True, params=SOLVERS)
+def solver(request):
+    """What `classifier` makes models with, in every test of this module."""
+    token = _SOLVER.set(request.param)
+    yield request.param
+    _SOLVER.reset(token)
+
+
+def classifier(**parameters):
+    return SoftmaxClassifier(**{"solver": _SOLVER.get()} | parameters)
+
+
 def exact(**parameters):
-    return SoftmaxClassifier(tol=TOLERANCE, **parameters)
+    return classifier(tol=TOLERANCE, **parameters)
 
 
 def peer(solver="newton-cholesky", **parameters):
@@ -126,7 +144,7 @@ def test_table_of_contract_names_the_tests_of_this_module():
 @pytest.mark.parametrize("y", [[0, 1, 1], [2, 1, 0]])
 @pytest.mark.parametrize("parameters", [{"C": 10}, {"C": 100}, {"C": 10, "fit_intercept": False}])
 def test_separable_classes(y, parameters):
-    model = SoftmaxClassifier(**parameters).fit(CORNERS.tolist(), y)
+    model = classifier(**parameters).fit(CORNERS.tolist(), y)
     n_classes = len(set(y))
     np.testing.assert_array_equal(model.classes_, range(n_classes))
     np.testing.assert_array_equal(model.predict(CORNERS), y)
@@ -155,11 +173,11 @@ def test_lowest_objective(make_data, weighted):
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "sag"])
-def test_same_optimum(make_data, solver, n_classes, fit_intercept):
+@pytest.mark.parametrize("theirs", ["lbfgs", "newton-cg", "newton-cholesky", "sag"])
+def test_same_optimum(make_data, theirs, n_classes, fit_intercept):
     X, y = make_data(200, 6, n_classes)
     parameters = {"C": 0.3, "fit_intercept": fit_intercept}
-    expected = peer(solver, random_state=0, **parameters).fit(X + 0.5, y)
+    expected = peer(theirs, random_state=0, **parameters).fit(X + 0.5, y)
 
     found = exact(**parameters).fit(X + 0.5, y)
 
@@ -176,7 +194,7 @@ def test_no_penalty(make_data, n_classes, fit_intercept):
 
     assert_same_model(found, expected)
     np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-7)
-    assert SoftmaxClassifier(C=np.inf, fit_intercept=fit_intercept).fit(X, y).converged_
+    assert classifier(C=np.inf, fit_intercept=fit_intercept).fit(X, y).converged_
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -185,7 +203,7 @@ def test_wide_data(make_data, n_classes):
     separation = pytest.warns(ConvergenceWarning, match="separate the classes completely")
     for C, warning in ((1e30, nullcontext()), (np.inf, separation)):
         with warning:
-            model = SoftmaxClassifier(C=C).fit(X, y)
+            model = classifier(C=C).fit(X, y)
         assert model.converged_
         assert model.n_iter_ >= 1
         np.testing.assert_array_equal(model.predict(X), y)
@@ -224,7 +242,7 @@ def test_range_of_penalties(n_classes, C):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_norm_grows_with_c(n_classes):
     X, y = scaled_iris(n_classes)
-    norms = [np.linalg.norm(SoftmaxClassifier(C=C).fit(X, y).coef_) for C in np.logspace(-4, 4, 9)]
+    norms = [np.linalg.norm(classifier(C=C).fit(X, y).coef_) for C in np.logspace(-4, 4, 9)]
     assert (np.diff(norms) > 0).all()
 
 
@@ -353,7 +371,7 @@ def test_arguments_not_changed(make_data, class_weight):
         "intercept_init": start[:, 0],
     }  # fmt: skip
     before = [array.copy() for array in arguments.values()]
-    model = SoftmaxClassifier(class_weight=class_weight).fit(**arguments)
+    model = classifier(class_weight=class_weight).fit(**arguments)
     model.predict_proba(X)
     for array, expected in zip(arguments.values(), before, strict=True):
         np.testing.assert_array_equal(array, expected)
@@ -362,7 +380,7 @@ def test_arguments_not_changed(make_data, class_weight):
 
 def test_inconsistent_shapes(make_data):
     X, y = make_data(30, 10, 2)
-    for estimator in (SoftmaxClassifier(), LogisticRegression()):
+    for estimator in (classifier(), LogisticRegression()):
         with pytest.raises(ValueError, match="Found input variables with inconsistent numbers"):
             estimator.fit(X, y[:-1])
         with pytest.raises(ValueError, match="Expected 2D array, got 1D array"):
@@ -380,7 +398,7 @@ def test_not_finite(bad):
     with_bad = CORNERS.copy()
     with_bad[0, 1] = bad
     for estimator, message in [
-        (SoftmaxClassifier(), r"X\[0, 1\] is (NaN|-?inf)"),
+        (classifier(), r"X\[0, 1\] is (NaN|-?inf)"),
         (LogisticRegression(), "Input X contains (NaN|infinity)"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -396,7 +414,7 @@ def test_not_finite(bad):
 
 @pytest.mark.parametrize("y", [[0, 1, 1], [2, 1, 0]])
 def test_written_coefficients(y):
-    model = SoftmaxClassifier().fit(CORNERS, y)
+    model = classifier().fit(CORNERS, y)
     assert np.any(model.decision_function(CORNERS))
     model.coef_[:] = 0.0
     model.intercept_[:] = 0.0
@@ -407,7 +425,7 @@ def test_written_coefficients(y):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_methods_agree(make_data, n_classes):
     X, y = make_data(100, 4, n_classes)
-    model = SoftmaxClassifier().fit(X, y)
+    model = classifier().fit(X, y)
     decision, probabilities, logarithms = (getattr(model, method)(X) for method in METHODS)
     np.testing.assert_allclose(
         np.squeeze(X @ model.coef_.T + model.intercept_), decision, rtol=1e-12, atol=1e-14
@@ -422,16 +440,16 @@ def test_methods_agree(make_data, n_classes):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_decision_of_zero(make_data, n_classes):
     X, y = make_data(50, 5, n_classes)
-    for estimator in (SoftmaxClassifier(fit_intercept=False), peer(fit_intercept=False)):
+    for estimator in (classifier(fit_intercept=False), peer(fit_intercept=False)):
         predicted = estimator.fit(X, y + 7).predict(np.zeros((4, 5)))
         np.testing.assert_array_equal(predicted, 7)
 
 
 @pytest.mark.parametrize("y", [[0, 1, 1], [2, 1, 0]])
 def test_no_intercept(y):
-    model = SoftmaxClassifier(fit_intercept=False).fit(CORNERS, y)
+    model = classifier(fit_intercept=False).fit(CORNERS, y)
     np.testing.assert_array_equal(model.intercept_, np.zeros(1 if max(y) == 1 else 3))
-    assert np.any(SoftmaxClassifier().fit(CORNERS, [0, 1, 1]).intercept_)
+    assert np.any(classifier().fit(CORNERS, [0, 1, 1]).intercept_)
 
 
 @pytest.mark.parametrize("max_iter", [1, 2, 3, 4])
@@ -439,7 +457,7 @@ def test_no_intercept(y):
 def test_out_of_iterations(n_classes, max_iter):
     X, y = scaled_iris(n_classes)
     with pytest.warns(ConvergenceWarning, match="increase max_iter or tol") as record:
-        model = SoftmaxClassifier(max_iter=max_iter, tol=1e-15).fit(X, y)
+        model = classifier(max_iter=max_iter, tol=1e-15).fit(X, y)
     assert len(record) == 1
     assert record[0].filename == __file__
     assert (model.n_iter_, model.converged_) == (max_iter, False)
@@ -448,7 +466,7 @@ def test_out_of_iterations(n_classes, max_iter):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_n_iter_is_an_integer(n_classes):
     X, y = scaled_iris(n_classes)
-    model = SoftmaxClassifier(max_iter=500).fit(X, y)
+    model = classifier(max_iter=500).fit(X, y)
     assert type(model.n_iter_) is int
     assert 1 <= model.n_iter_ < 500
     assert LogisticRegression().fit(X, y).n_iter_.shape == (1,)
@@ -457,7 +475,7 @@ def test_n_iter_is_an_integer(n_classes):
 
 def test_no_iterations():
     with pytest.raises(ValueError, match="max_iter=0 is not allowed"):
-        SoftmaxClassifier(max_iter=0).fit(CORNERS, [0, 1, 1])
+        classifier(max_iter=0).fit(CORNERS, [0, 1, 1])
     with pytest.warns(ConvergenceWarning):
         assert LogisticRegression(max_iter=0).fit(CORNERS, [0, 1, 1]).n_iter_ == 0
 
@@ -466,7 +484,7 @@ def test_no_iterations():
 @pytest.mark.parametrize("warm_start", [True, False])
 def test_warm_start_stays(warm_start, fit_intercept):
     X, y = load_iris(return_X_y=True)
-    model = SoftmaxClassifier(warm_start=warm_start, fit_intercept=fit_intercept, tol=1e-5)
+    model = classifier(warm_start=warm_start, fit_intercept=fit_intercept, tol=1e-5)
     first = model.fit(X, y).coef_
     # Another penalty, so that there is a step to make.
     model.set_params(C=1.05, max_iter=1, tol=0.0)
@@ -483,9 +501,9 @@ def test_warm_start_goes_down(make_data, C):
     # The solver's memory of curvatures ends with a fit, so one fit of two iterations is another
     # point than two fits of one; both must be below the first.
     X, y = make_data(200, 5, 3)
-    settings = {"solver": "lbfgs", "C": C, "tol": 0.0}
-    one_by_one = SoftmaxClassifier(max_iter=1, warm_start=True, **settings)
-    at_once = SoftmaxClassifier(max_iter=2, **settings)
+    settings = {"C": C, "tol": 0.0}
+    one_by_one = classifier(max_iter=1, warm_start=True, **settings)
+    at_once = classifier(max_iter=2, **settings)
 
     def objective(model):
         with pytest.warns(ConvergenceWarning):
@@ -540,7 +558,7 @@ def test_dtypes(n_classes, fit_intercept):
     double = exact(fit_intercept=fit_intercept).fit(X, y)
     for dtype in ("float16", "float32", ">f4", "float64", ">f8", "int8", "uint64", "object"):
         expected = np.float32 if dtype == "float32" else np.float64
-        for estimator in (SoftmaxClassifier, LogisticRegression):
+        for estimator in (classifier, LogisticRegression):
             model = estimator(C=0.01, fit_intercept=fit_intercept, max_iter=1_000)
             model.fit(X.astype(dtype), y.astype(np.float32))
             assert model.coef_.dtype == model.intercept_.dtype == expected
@@ -570,10 +588,10 @@ def test_memory_layouts(make_data, dtype, layout):
     X, y = make_data(100, 5, 3)
     X = X.astype(dtype)
     sample_weight = np.random.default_rng(6).exponential(size=100)
-    expected = SoftmaxClassifier().fit(X, y, sample_weight)
+    expected = classifier().fit(X, y, sample_weight)
     given = [with_layout(array.copy(), layout) for array in (X, y, sample_weight)]
     assert (layout == "rows") == given[0].flags.c_contiguous
-    found = SoftmaxClassifier().fit(*given)
+    found = classifier().fit(*given)
     tolerance = 1e-6 if dtype == "float32" else 1e-12
     assert_same_model(found, expected, rtol=tolerance, atol=tolerance)
     for method in METHODS:
@@ -587,7 +605,7 @@ def test_memory_layouts(make_data, dtype, layout):
 
 def test_huge_values():
     X, y = np.array([[0.0], [1e100]]), np.array([0, 1])
-    model = SoftmaxClassifier().fit(X, y)
+    model = classifier().fit(X, y)
     assert model.converged_
     np.testing.assert_array_equal(model.predict(X), y)
 
@@ -609,16 +627,16 @@ def test_sparse_features(make_data, n_classes, class_weight):
             )
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+@pytest.mark.parametrize("solver", [*SOLVERS, "sgd"], indirect=True)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sparse_dtypes(make_data, dtype, solver):
     X, y = make_data(150, 6, 3)
     X[np.abs(X) < 0.5] = 0.0
     matrix = csr_array(X.astype(dtype))
-    expected = SoftmaxClassifier(solver=solver, random_state=0).fit(matrix, y)
+    expected = classifier(random_state=0).fit(matrix, y)
     assert expected.coef_.dtype == expected.predict_proba(matrix).dtype == dtype
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)
-    found = SoftmaxClassifier(solver=solver, random_state=0).fit(matrix, y)
+    found = classifier(random_state=0).fit(matrix, y)
     np.testing.assert_array_equal(found.coef_, expected.coef_)
 
 
@@ -627,22 +645,27 @@ def penalised(model, X, y, C, l1_ratio):
     return C * len(y) * log_loss(y, model.predict_proba(X)) + penalty
 
 
+@pytest.mark.parametrize("solver", SOLVERS[:2], indirect=True)
 @pytest.mark.parametrize("C", [0.01, 0.1, 1.0])
 @pytest.mark.parametrize("l1_ratio", [0.1, 0.5, 1.0])
 def test_elastic_net(make_data, l1_ratio, C):
     X, y = make_data(500, 8, 3)
     saga = LogisticRegression(C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-9, max_iter=10_000)
     lowest = penalised(saga.fit(X, y), X, y, C, l1_ratio)
-    model = SoftmaxClassifier(C=C, l1_ratio=l1_ratio, tol=1e-8).fit(X, y)
+    model = classifier(C=C, l1_ratio=l1_ratio, tol=1e-8).fit(X, y)
     # saga leaves something above the lowest.
     assert lowest * (1 - 1e-4) < penalised(model, X, y, C, l1_ratio) < lowest * (1 + 1e-9)
 
 
-def test_ends_of_elastic_net(make_data):
+@pytest.mark.parametrize("solver", [*SOLVERS, "sgd"], indirect=True)
+def test_ends_of_elastic_net(make_data, solver):
     X, y = make_data(500, 8, 3)
-    for settings in ({"solver": "lbfgs"}, {"solver": "sgd", "random_state": 0}):
-        found = SoftmaxClassifier(l1_ratio=0.0, **settings).fit(X, y)
-        np.testing.assert_array_equal(found.coef_, SoftmaxClassifier(**settings).fit(X, y).coef_)
-        assert np.count_nonzero(found.coef_) == found.coef_.size
-    sparse = SoftmaxClassifier(C=0.02, l1_ratio=1.0, random_state=0).fit(X, y)
+    found = classifier(l1_ratio=0.0, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(found.coef_, classifier(random_state=0).fit(X, y).coef_)
+    assert np.count_nonzero(found.coef_) == found.coef_.size
+    if solver == "lbfgs":
+        with pytest.raises(ValueError, match=r"l1_ratio=1\.0 is not allowed with solver='lbfgs'"):
+            classifier(l1_ratio=1.0).fit(X, y)
+        return
+    sparse = classifier(C=0.02, l1_ratio=1.0, random_state=0).fit(X, y)
     assert 0 < np.count_nonzero(sparse.coef_) < sparse.coef_.size

@@ -16,6 +16,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from conftest import HANG_GUARD
 from notebook_form import train
 
 import softreg_fast
@@ -310,7 +311,7 @@ def test_lines_appear_while_training_goes_on():
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        watchdog = threading.Timer(120, process.kill)
+        watchdog = threading.Timer(HANG_GUARD, process.kill)
         watchdog.start()
         # More than one call of the compiled code trains.
         lines = [process.stdout.readline() for _ in range(100_000)]
@@ -366,7 +367,7 @@ def test_predictions_while_the_interpreter_ends():
         "atexit.register(lambda: print(model.predict(x).sum()))\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANG_GUARD
     )
     np.testing.assert_allclose(float(result.stdout), 300_000)
 
@@ -406,7 +407,7 @@ def test_predictions_see_coefficients_that_were_changed_in_place(make_data):
     np.testing.assert_allclose(model.predict(row), first, rtol=1e-12)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect")
+@pytest.mark.runs_if(sys.platform == "linux")  # mprotect
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("n_samples", "n_features"), [(1, 1), (33, 25), (17, 100), (40, 785)])
 def test_no_byte_behind_the_features_is_read(n_samples, n_features, dtype):
@@ -459,6 +460,6 @@ if __name__ == "__main__":
 """
     result = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, check=True, timeout=300,
+        capture_output=True, text=True, check=True, timeout=HANG_GUARD,
     )  # fmt: skip
     assert json.loads(result.stdout) == [True, True]

@@ -91,6 +91,15 @@ def _follow(features, targets, weights, l2_penalties, settings, *, fit_intercept
     return list(few.follow(problem, l2_penalties, start, settings)), coordinates, sample
 
 
+def _assert_same_objectives(found, expected, rtol):
+    """Of each step; rounding decides whether one more is taken where nothing is left to gain."""
+    n_steps = min(len(found), len(expected))
+    assert n_steps > 2
+    np.testing.assert_allclose(found[:n_steps], expected[:n_steps], rtol=rtol)
+    for further in (found[n_steps:], expected[n_steps:]):
+        np.testing.assert_allclose(further, expected[n_steps - 1], rtol=1e-13)
+
+
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
 @pytest.mark.parametrize(("n_rows", "n_features"), [(30, 2), (131, 9)])
@@ -105,12 +114,13 @@ def test_compiled_newton_steps_equal_reference(
     found, coordinates, sample = _follow(
         features, targets, weights, l2_penalties, settings, fit_intercept=fit_intercept
     )
-    rows, point = sample.features[:, : sample.n_unknowns], found[0].variables * 0.0
+    rows, start = sample.features[:, : sample.n_unknowns], found[0].variables * 0.0
     for l2_penalty, descent in zip(l2_penalties, found, strict=True):
         penalties = coordinates.penalties_of(l2_penalty / weights.sum())
-        arguments = rows, targets, sample.row_weights, penalties, 1e-9, point, 6
+        arguments = rows, targets, sample.row_weights, penalties, 1e-9, start, 6
         point, objectives = reference.minimise_by_newton(*arguments)
-        np.testing.assert_allclose(descent.objectives, objectives[1:], rtol=1e-10)
+        start = descent.variables
+        _assert_same_objectives(descent.objectives, objectives[1:], rtol=1e-10)
         np.testing.assert_allclose(descent.variables, point, rtol=1e-6, atol=1e-8)
         totals = descent.totals(weights.sum())
         expected = reference.accumulate(
@@ -141,8 +151,8 @@ def test_compiled_newton_steps_that_are_too_long_equal_reference(make_data):
         coordinates.point_of(*start),
         12,
     )
-    assert len(found.objectives) == len(objectives) - 1 > 6
-    np.testing.assert_allclose(found.objectives, objectives[1:], rtol=1e-6)
+    assert len(found.objectives) > 6
+    _assert_same_objectives(found.objectives, objectives[1:], rtol=1e-6)
     np.testing.assert_allclose(found.variables, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -1,0 +1,63 @@
+"""Numerical tests with kernels that are compiled for other CPUs: narrower vectors, no FMA."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import HANG_GUARD
+
+from softreg_fast.kernels import jit
+
+OTHER_CPUS = {
+    "haswell": ("+avx,+avx2,+fma", 256),
+    "ivybridge": ("+avx", 256),
+    "nehalem": ("", 128),
+}
+SUITES = [
+    "test_accumulator.py", "test_classifier.py", "test_classifier_sgd.py",
+    "test_cross_validation.py", "test_exact_solvers.py", "test_golden.py", "test_inference.py",
+    "test_kernels.py", "test_l1.py", "test_lanes.py", "test_logistic_contract.py",
+    "test_proximal.py", "test_regressor.py", "test_separation.py", "test_sparse.py",
+    "test_squares.py",
+]  # fmt: skip
+IS_X86 = platform.machine() in ("x86_64", "AMD64")
+
+
+def _assert_passes_as(cpu, *arguments):
+    features, bits = OTHER_CPUS[cpu]
+    environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    code = (
+        "import sys, pytest\n"
+        "from softreg_fast.kernels import jit\n"
+        f"assert jit.vector_bits() == {bits}\n"
+        "assert jit.vector_registers() == 16\n"
+        "sys.exit(pytest.main(sys.argv[1:]))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=Path(__file__).parent, env=environment, capture_output=True, text=True, check=False,
+        timeout=HANG_GUARD,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.full
+@pytest.mark.runs_if(IS_X86)
+def test_golden_runs_are_those_of_a_cpu_with_narrow_vectors():
+    _assert_passes_as("nehalem", "test_golden.py")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize(
+    "cpu",
+    [
+        pytest.param(cpu, marks=pytest.mark.runs_if(IS_X86 and jit.vector_bits() >= bits))
+        for cpu, (_, bits) in OTHER_CPUS.items()
+    ],
+)
+def test_numerical_tests_pass_as_on_other_cpus(cpu, suite):
+    _assert_passes_as(cpu, suite)
