@@ -158,7 +158,7 @@ def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, da
     assert len(file.read_bytes()) == len(content)
 
 
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="needs limits of POSIX")
+@pytest.mark.runs_if(os.name == "posix")
 def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path):
     import resource
 
@@ -277,21 +277,18 @@ assert (folder.path / "code").read_bytes() == b"planted"
 
 
 # Other users are to be had by the superuser alone.
-if getattr(os, "geteuid", lambda: 1)() == 0:
-
-    def test_no_user_reads_or_writes_what_another_has_made():
-        with tempfile.TemporaryDirectory() as everybodys:
-            Path(everybodys).chmod(0o1777)
-            result = subprocess.run(
-                [sys.executable, "-c", TWO_USERS, everybodys],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert result.returncode == 0, result.stderr
+@pytest.mark.runs_if(getattr(os, "geteuid", lambda: 1)() == 0)
+def test_no_user_reads_or_writes_what_another_has_made():
+    with tempfile.TemporaryDirectory() as everybodys:
+        Path(everybodys).chmod(0o1777)
+        result = subprocess.run(
+            [sys.executable, "-c", TWO_USERS, everybodys],
+            capture_output=True, text=True, check=False, timeout=HANG_GUARD,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs permissions of POSIX")
+@pytest.mark.runs_if(os.name == "posix")
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
 def test_permissions_follow_no_umask(tmp_path, umask):
     """Files of compiled code are executed: others must not write them."""
@@ -307,7 +304,7 @@ def test_permissions_follow_no_umask(tmp_path, umask):
     assert folder.read("code") == b"content"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs permissions of POSIX")
+@pytest.mark.runs_if(os.name == "posix")
 def test_permissions_beside_the_kernels_are_those_of_the_sources(tmp_path, monkeypatch):
     """Where root installs and compiles, others must be able to read, and not to write."""
     monkeypatch.setattr(cache_folders, "KERNELS_FOLDER", tmp_path)
@@ -347,7 +344,7 @@ def test_folder_in_the_place_of_a_file_costs_no_more_than_the_first_compilation(
     assert len(compilations) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.runs_if(hasattr(os, "mkfifo"))
 def test_pipe_in_the_place_of_a_file_is_not_waited_for(cached_entry, tmp_path):
     _predict(cached_entry())
     (file,) = tmp_path.iterdir()
@@ -364,7 +361,7 @@ def test_numba_cache_dir_comes_first(tmp_path, monkeypatch):
     assert first.path == tmp_path / "relative" / "softreg_fast"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="Windows removes no folder that is in use")
+@pytest.mark.runs_if(os.name == "posix")
 def test_numba_cache_dir_relative_to_a_removed_folder_is_left_out(tmp_path):
     code = f"""
 import os
