@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import HANG_GUARD
+from numba import types
 
 import softreg_fast
 from softreg_fast import cli, reference
@@ -53,9 +54,24 @@ def _keep_in(monkeypatch, readable, writable=None):
     monkeypatch.setattr(disk_cache, "writable_folders", lambda: folders[1])
 
 
-def _new_entry():
-    """An entry point that has nothing in memory, as in a new process."""
-    return jit.EntryPoint(predict._function, predict_module._predict_types)
+def _double(values):
+    for i in range(len(values)):
+        values[i] *= 2.0
+
+
+def _use_new_entry():
+    """Use a small entry point that has nothing in memory, as in a new process."""
+    entry = jit.EntryPoint(_double, lambda _: (types.float64[::1],))
+    values = np.ones(3)
+    entry.specialise("only")(values)
+    np.testing.assert_array_equal(values, 2.0)
+
+
+@pytest.fixture
+def one_folder(tmp_path, monkeypatch):
+    """A cache folder of the test's own."""
+    _keep_in(monkeypatch, [tmp_path])
+    return tmp_path
 
 
 @pytest.fixture
@@ -77,7 +93,10 @@ def cached_entry(tmp_path, monkeypatch):
     """Makes a new entry point, as in a new process, on a cache folder of the test's own."""
     _keep_in(monkeypatch, [tmp_path])
 
-    return _new_entry
+    def make():
+        return jit.EntryPoint(predict._function, predict_module._predict_types)
+
+    return make
 
 
 @pytest.fixture
@@ -223,20 +242,19 @@ def test_temporary_folder_made_by_another_after_it_was_chosen_is_not_read(
     chosen = no_folder()
     monkeypatch.setattr(disk_cache, "cache_folders", tuple)
     monkeypatch.setattr(disk_cache, "writable_folders", lambda: chosen)
-    entries = [_new_entry() for _ in range(4)]
-    _predict(entries[0])
-    _predict(entries[1])
+    _use_new_entry()
+    _use_new_entry()
     assert len(compilations) == 1
     (file,) = chosen[0].path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
     chosen[0].path.chmod(0o770)
-    _predict(entries[2])
+    _use_new_entry()
     assert len(compilations) == 2, "its group could have planted the file"
 
     chosen[0].path.chmod(0o700)
     file.chmod(0o620)
-    _predict(entries[3])
+    _use_new_entry()
     assert len(compilations) == 3
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -330,27 +348,27 @@ def test_folder_that_refuses_files_is_asked_once(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_folder_in_the_place_of_a_file_costs_no_more_than_the_first_compilation(
-    cached_entry, compilations, tmp_path, monkeypatch, is_empty
+    one_folder, compilations, monkeypatch, is_empty
 ):
-    _predict(cached_entry())
-    (file,) = tmp_path.iterdir()
+    _use_new_entry()
+    (file,) = one_folder.iterdir()
     file.unlink()
     file.mkdir()
     if not is_empty:
         (file / "something").touch()
-        _keep_in(monkeypatch, [tmp_path, tmp_path / "next"])
-    _predict(_new_entry())
-    _predict(_new_entry())
+        _keep_in(monkeypatch, [one_folder, one_folder / "next"])
+    _use_new_entry()
+    _use_new_entry()
     assert len(compilations) == 2
 
 
 @pytest.mark.runs_if(hasattr(os, "mkfifo"))
-def test_pipe_in_the_place_of_a_file_is_not_waited_for(cached_entry, tmp_path):
-    _predict(cached_entry())
-    (file,) = tmp_path.iterdir()
+def test_pipe_in_the_place_of_a_file_is_not_waited_for(one_folder):
+    _use_new_entry()
+    (file,) = one_folder.iterdir()
     file.unlink()
     os.mkfifo(file)
-    _predict(_new_entry())
+    _use_new_entry()
     assert file.is_file()
 
 
@@ -387,7 +405,7 @@ def test_no_temporary_folder_costs_a_compilation(no_folder, compilations, monkey
     monkeypatch.setattr(disk_cache, "cache_folders", cache_folders.cache_folders)
     monkeypatch.setattr(disk_cache, "writable_folders", no_folder)
     assert no_folder() == ()
-    _predict(_new_entry())
+    _use_new_entry()
     assert len(compilations) == 1
 
 

@@ -60,12 +60,18 @@ def _run(code, *arguments, environment=None, **options):
 
 
 class TestSwitchOfTheJit:
+    CONFIG = "numba.config.DISABLE_JIT = True"
+    ENVIRONMENT = "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'"
+
     @pytest.mark.parametrize(
-        "turn",
-        ["numba.config.DISABLE_JIT = True", "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'"],
-        ids=["config", "environment"],
+        ("turn", "when"),
+        [
+            (CONFIG, "between fits"),
+            pytest.param(CONFIG, "before the first fit", marks=pytest.mark.full),
+            pytest.param(ENVIRONMENT, "between fits", marks=pytest.mark.full),
+            pytest.param(ENVIRONMENT, "before the first fit", marks=pytest.mark.full),
+        ],
     )
-    @pytest.mark.parametrize("when", ["before the first fit", "between fits"])
     def test_switched_off_after_import_changes_nothing(self, turn, when):
         code = f"import numba\n{DATA}{FITS}"
         if when == "between fits":
@@ -76,6 +82,7 @@ class TestSwitchOfTheJit:
             code += "assert numba.config.DISABLE_JIT\n"
         assert _run(code) == _run(f"{DATA}{FITS}print(fit_all())")
 
+    @pytest.mark.full
     def test_functions_compiled_on_the_way_are_compiled_though_it_is_off(self):
         """Numba looks at the switch whenever a kernel uses a function made by `overload`."""
         code = f"""{DATA}{FITS}
@@ -450,10 +457,34 @@ thread.join()
 """
 
 
+FORK_OF_A_STEP = f"""{DATA}
+import os, threading
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels.uninterrupted import call_uninterrupted
+has_begun, may_end = threading.Event(), threading.Event()
+def step():
+    has_begun.set()
+    may_end.wait()
+thread = threading.Thread(target=call_uninterrupted, args=[step])
+thread.start()
+has_begun.wait()
+threading.Timer(0.5, may_end.set).start()
+child = os.fork()
+SoftmaxClassifier(solver="lbfgs").fit(X, y)
+if not child:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+thread.join()
+"""
+
+
 @pytest.mark.runs_if(hasattr(os, "fork"))
-def test_child_forked_while_another_thread_compiles_can_fit():
+@pytest.mark.parametrize(
+    "code", [FORK_OF_A_STEP, pytest.param(FORK, marks=pytest.mark.full)], ids=["a step", "a fit"]
+)
+def test_child_forked_while_another_thread_compiles_can_fit(code):
     result = subprocess.run(
-        [sys.executable, "-c", FORK], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)}, timeout=HANG_GUARD,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -495,6 +526,7 @@ def _install(kind, folder):
     return folder
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["source-less", "zipped"])
 def test_installation_without_source_files_compiles_once(tmp_path, kind):
     installed = _install(kind, tmp_path)
@@ -631,9 +663,22 @@ assert len(records) > n_records, "others' functions are logged as before"
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("records", ["not wanted", "wanted"])
 def test_compiling_is_logged_only_where_numbas_level_is_set(records):
     _run(RECORDS, records)
+
+
+@pytest.mark.parametrize("level", [logging.NOTSET, logging.DEBUG])
+def test_root_logger_that_shows_everything_is_not_filled(caplog, monkeypatch, level):
+    monkeypatch.setattr(disk_cache, "cache_folders", tuple)
+    monkeypatch.setattr(disk_cache, "writable_folders", tuple)
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(level, "numba")
+    _meeting()
+    names = {record.name for record in caplog.records}
+    assert any(name.startswith("numba") for name in names) == (level == logging.DEBUG)
+    assert logging.getLogger("numba").level == level
 
 
 def test_interrupt_leaves_the_levels_of_loggers_alone():

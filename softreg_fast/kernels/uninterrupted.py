@@ -29,6 +29,8 @@ Result = TypeVar("Result")
 
 # Seconds after which a waiting thread looks for interrupts: those of Windows don't end a wait.
 _SECONDS_OF_WAIT = 0.2
+# LLVM needs more than the threads of some systems and programs have.
+_STACK_BYTES = 16 * 2**20
 
 
 @contextmanager
@@ -79,10 +81,14 @@ def call_uninterrupted(function: Callable[[], Result]) -> Result:
             is_done.set()
 
     thread = threading.Thread(target=work, name="softreg_fast compiler")
+    stack_bytes = threading.stack_size()
     try:
+        threading.stack_size(_STACK_BYTES)
         thread.start()
     except RuntimeError:  # none is to be had, since the interpreter ends or the system has no more
         return _step(function)
+    finally:
+        threading.stack_size(stack_bytes)
     while not is_done.wait(_SECONDS_OF_WAIT):
         pass
     return future.result()
