@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .definitions import FloatArray
 from .kernels import accumulate as kernels
-from .kernels.team import ABANDONED, TEAM_SIZE
+from .kernels.team import TEAM_SIZE
 from .layout import (
     aligned_zeros,
     choose_cuts,
@@ -95,7 +95,7 @@ class Accumulator:
         self._team: Team
 
     def __enter__(self) -> Self:
-        self._team = self._context.enter_context(team_of(self._n_threads, self._abandon))
+        self._team = self._context.enter_context(team_of(self._n_threads, self._team_array))
         return self
 
     def __exit__(
@@ -105,10 +105,6 @@ class Accumulator:
         traceback: TracebackType | None,
     ) -> None:
         self._context.__exit__(kind, exception, traceback)
-
-    def _abandon(self) -> None:
-        """Make the threads that run the kernel return."""
-        self._team_array[ABANDONED] = 1
 
     def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
         """Give the rows other weights."""

@@ -130,8 +130,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     random_state : int, RandomState or None, default=None
         For the order of the rows and for which are held out.
     n_threads : int, default=None
-        How many threads share the work. None is the number of CPUs, or fewer if the environment
-        variable `OMP_NUM_THREADS` says so. The result has the same bits for any number.
+        How many threads share the work, never more than the CPUs that the process may use. None is
+        the number of these, or fewer if the environment variable `OMP_NUM_THREADS` says so. The
+        result has the same bits for any number.
     verbose : int, default=0
         Whether to print a line for each iteration.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from . import __version__
 from .demo import Demonstration, demonstrate
-from .kernels.disk_cache import writable_folder
+from .kernels.cache_folders import writable_folders
 from .table import Table, iris_table, read_table
 from .warming import warm_up
 
@@ -84,8 +84,8 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 def _run_warm_up(options: argparse.Namespace) -> None:
     seconds = warm_up(options.dtypes, verbose=True)
-    folder = writable_folder()
-    where = "nowhere, since no folder can be written" if folder is None else str(folder)
+    folders = writable_folders()
+    where = str(folders[0].path) if folders else "nowhere, since no folder can be written"
     print(f"{' and '.join(options.dtypes)} ready after {seconds:.1f} s; kept in: {where}")
 
 

@@ -59,9 +59,9 @@ class SoftmaxRegressor:
     dtype : {"float64", "float32"} or numpy.dtype, default=None
         Of parameters and arithmetic; None is float64.
     n_threads : int, default=None
-        How many threads share large batches and predictions. None is the number of CPUs, or fewer
-        if the environment variable `OMP_NUM_THREADS` says so. The result has the same bits for any
-        number.
+        How many threads share large batches and predictions, never more than the CPUs that the
+        process may use. None is the number of these, or fewer if the environment variable
+        `OMP_NUM_THREADS` says so. The result has the same bits for any number.
 
     Attributes
     ----------

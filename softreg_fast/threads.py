@@ -4,6 +4,7 @@ The compiled code releases the interpreter's lock, so plain threads run in paral
 long as the context that makes them: a process that forks afterwards is safe.
 """
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
+from .kernels.team import ABANDONED, GIVEN_UP, LATE, TEAM_SIZE
 from .validation import check_integer
 
 Result = TypeVar("Result")
@@ -22,6 +27,8 @@ _PRODUCTS_WORTH_A_TEAM = 20_000_000
 _PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 150_000
 _BLOCKS_PER_THREAD = 4
 _PRODUCTS_PER_BLOCK = 200_000_000
+# No computer has more CPUs than these digits can count.
+_MOST_DIGITS = 9
 
 
 def check_n_threads(name: str, n_threads: Any) -> int | None:
@@ -35,16 +42,21 @@ def check_n_threads(name: str, n_threads: Any) -> int | None:
     return None if n_threads is None else check_integer(name, n_threads, minimum=1)
 
 
-def _available_threads() -> int:
-    """CPUs that this process may use, or fewer if `OMP_NUM_THREADS` says so.
+def _usable_cpus() -> int:
+    """CPUs that this process may use, by its affinity and the quota of its container."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def _wanted_by_environment() -> int | None:
+    """The number that `OMP_NUM_THREADS` begins with, which may be a list; None if there is none.
 
     By that variable joblib's workers share the CPUs among them.
     """
-    from joblib import cpu_count
-
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    n_cpus = int(cpu_count())
-    return min(n_cpus, int(wanted)) if wanted.isdecimal() and int(wanted) else n_cpus
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip().lstrip("0")
+    is_number = first.isascii() and first.isdecimal()
+    return int(first[:_MOST_DIGITS]) if is_number else None
 
 
 def count_threads(n_threads: int | None, n_useful: int) -> int:
@@ -53,13 +65,16 @@ def count_threads(n_threads: int | None, n_useful: int) -> int:
     Parameters
     ----------
     n_threads : int or None
-        What the user wants; None is as many as there are CPUs, or as `OMP_NUM_THREADS` says.
+        What the user wants; None is as many as there are CPUs, or as `OMP_NUM_THREADS` says. More
+        than the CPUs that the process may use would only wait for each other.
     n_useful : int
         No more than this.
     """
-    if n_useful <= 1:
+    wanted = _wanted_by_environment() if n_threads is None else n_threads
+    limits = [n_useful] if wanted is None else [n_useful, wanted]
+    if min(limits) <= 1:
         return 1
-    return min(_available_threads() if n_threads is None else n_threads, n_useful)
+    return min(*limits, _usable_cpus())
 
 
 def count_threads_for_pass(n_threads: int | None, n_products: int) -> int:
@@ -135,21 +150,25 @@ class RowWorkers:
         return [future.result() for future in futures] + here
 
 
-@contextmanager
-def _executor_of(n_threads: int) -> Iterator[ThreadPoolExecutor]:
-    """When it is left by an exception, such as an interrupt, calls not begun are dropped."""
-    executor = ThreadPoolExecutor(n_threads, thread_name_prefix="softreg_fast")
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+def _make_executor(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="softreg_fast")
 
 
 @contextmanager
 def row_workers(n_threads: int) -> Iterator[RowWorkers]:
-    """A context with some threads."""
-    with _executor_of(n_threads) as executor:
+    """A context with some threads.
+
+    When it is left by an exception, such as an interrupt, calls not begun are dropped.
+    """
+    executor = _make_executor(n_threads)
+    try:
         yield RowWorkers(n_threads, executor)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+class TeamLateError(RuntimeError):
+    """A thread of a team hasn't begun with its work; the others don't wait any longer."""
 
 
 class Team:
@@ -160,28 +179,50 @@ class Team:
     helpers : ThreadPoolExecutor or None
         The other threads, all of them started.
     n_helpers : int
-    abandon : callable
-        Makes the function return in all threads that are in it.
+    shared : ndarray of shape (TEAM_SIZE,), int64
+        What the kernel takes as `team`; see `kernels/team.py`.
     """
 
     def __init__(
-        self, helpers: ThreadPoolExecutor | None, n_helpers: int, abandon: Callable[[], None]
+        self,
+        helpers: ThreadPoolExecutor | None,
+        n_helpers: int,
+        shared: npt.NDArray[np.int64],
     ) -> None:
         self._helpers = helpers
         self._n_helpers = n_helpers
-        self._abandon = abandon
+        self._shared = shared
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a thread may be left that never began."""
+        return bool(self._shared[ABANDONED] == LATE)
 
     def call(self, function: Callable[[int, int], Result]) -> Result:
-        """Call ``function(thread, n_threads)`` in every thread; the first one's result."""
-        n_threads = 1 + self._n_helpers
+        """Call ``function(thread, n_threads)`` in every thread; the first one's result.
+
+        Raises
+        ------
+        RuntimeError
+            A thread hasn't begun for too long.
+        """
         if self._helpers is None:
-            return function(0, n_threads)
+            return function(0, 1)
+        self._check_presence()
+        n_threads = 1 + self._n_helpers
+        futures: list[Future[None]] = []
+        self._shared[:] = 0
         try:
-            futures = [
-                self._helpers.submit(self._call_or_abandon, function, thread, n_threads)
-                for thread in range(1, n_threads)
-            ]
+            # RuntimeError: no work is taken any more, since the interpreter is ending.
+            with suppress(RuntimeError):
+                futures.extend(
+                    self._helpers.submit(self._call_or_abandon, function, thread, n_threads)
+                    for thread in range(1, n_threads)
+                )
+            if len(futures) < self._n_helpers:
+                return self._call_alone(function, futures)
             result = function(0, n_threads)
+            self._check_presence()
             for future in futures:
                 future.result()
         except BaseException:
@@ -189,6 +230,33 @@ class Team:
             self._abandon()
             raise
         return result
+
+    def _call_alone(
+        self, function: Callable[[int, int], Result], futures: list[Future[None]]
+    ) -> Result:
+        """Call it in this thread, after those that have begun have come back.
+
+        Nothing lasting has been done: nobody gets past the first barrier without all.
+        """
+        self._abandon()
+        for future in futures:
+            if not future.cancel():
+                future.result()
+        self._shared[:] = 0
+        return function(0, 1)
+
+    def _check_presence(self) -> None:
+        if self.is_late:
+            raise TeamLateError(
+                "a thread has not begun with its part of the work for 10 seconds: other code may "
+                "hold Python's interpreter lock, or the thread may not run; n_threads=1 needs no "
+                "other thread"
+            )
+
+    def _abandon(self) -> None:
+        """Make the function return in all threads that are in it."""
+        if not self.is_late:
+            self._shared[ABANDONED] = GIVEN_UP
 
     def _call_or_abandon(
         self, function: Callable[[int, int], Any], thread: int, n_threads: int
@@ -200,33 +268,52 @@ class Team:
             raise
 
 
+# Not `threading.get_ident`: where green threads stand in for threads, it tells them apart.
+_thread_of_system = ctypes.PYFUNCTYPE(ctypes.c_ulong)(
+    ("PyThread_get_thread_ident", ctypes.pythonapi)
+)
+
+
 def _start_threads(executor: ThreadPoolExecutor, n_threads: int) -> int:
-    """Have the threads started; gives how many are to be had."""
+    """Have the threads started; gives how many are to be had.
+
+    Green threads, of which only one runs at a time and until it gives way, are no threads.
+    """
     all_asked = threading.Event()
-    n_started = 0
+
+    def show_up() -> int:
+        all_asked.wait()
+        return int(_thread_of_system())
+
+    futures: list[Future[int]] = []
     try:
         with suppress(RuntimeError):
-            for _ in range(n_threads):
-                executor.submit(all_asked.wait)
-                n_started += 1
+            futures.extend(executor.submit(show_up) for _ in range(n_threads))
     finally:
         all_asked.set()
-    return n_started
+    seen = {_thread_of_system(), *(future.result() for future in futures)}
+    return len(futures) if len(seen) == 1 + len(futures) else 0
 
 
 @contextmanager
-def team_of(n_threads: int, abandon: Callable[[], None]) -> Iterator[Team]:
+def team_of(n_threads: int, shared: npt.NDArray[np.int64] | None = None) -> Iterator[Team]:
     """A context with a team of as many threads, or of as many as are to be had.
 
     Parameters
     ----------
     n_threads : int
-    abandon : callable
-        See `Team`.
+    shared : ndarray of shape (TEAM_SIZE,), int64, or None
+        What the kernel takes as `team`; None if its threads don't wait for each other.
     """
+    shared = np.zeros(TEAM_SIZE, np.int64) if shared is None else shared
     if n_threads == 1:
-        yield Team(None, 0, abandon)
+        yield Team(None, 0, shared)
         return
-    with _executor_of(n_threads - 1) as executor:
+    executor = _make_executor(n_threads - 1)
+    team = Team(None, 0, shared)
+    try:
         n_started = _start_threads(executor, n_threads - 1)
-        yield Team(executor if n_started else None, n_started, abandon)
+        team = Team(executor if n_started else None, n_started, shared)
+        yield team
+    finally:
+        executor.shutdown(wait=not team.is_late, cancel_futures=True)

@@ -87,7 +87,8 @@ def started_threads(monkeypatch):
 
 @pytest.fixture
 def eager_threads(monkeypatch):
-    """Threads and cuts for the least work."""
+    """Threads and cuts for the least work, and more threads than this machine may have CPUs."""
+    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 64)
     for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
                  "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):  # fmt: skip
         monkeypatch.setattr(f"softreg_fast.threads.{name}", 1)

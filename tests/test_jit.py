@@ -6,15 +6,17 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import HANG_GUARD
+from numba import types
 
 import softreg_fast
 from softreg_fast import cli, kernels, reference
-from softreg_fast.kernels import disk_cache, jit
+from softreg_fast.kernels import cache_folders, disk_cache, jit
 from softreg_fast.kernels import predict as predict_module
 from softreg_fast.kernels.epoch import run_epochs
 from softreg_fast.kernels.predict import predict
@@ -44,11 +46,54 @@ def _run(code, cache_folder, python_path):
     return result.stdout
 
 
+def _keep_in(monkeypatch, readable, writable=None):
+    """Have compiled code kept in these folders."""
+    folders = [
+        tuple(cache_folders.CacheFolder(path) for path in paths)
+        for paths in (readable, readable if writable is None else writable)
+    ]
+    monkeypatch.setattr(disk_cache, "cache_folders", lambda: folders[0])
+    monkeypatch.setattr(disk_cache, "writable_folders", lambda: folders[1])
+
+
+def _double(values):
+    for i in range(len(values)):
+        values[i] *= 2.0
+
+
+def _use_new_entry():
+    """Use a small entry point that has nothing in memory, as in a new process."""
+    entry = jit.EntryPoint(_double, lambda _: (types.float64[::1],))
+    values = np.ones(3)
+    entry.specialise("only")(values)
+    np.testing.assert_array_equal(values, 2.0)
+
+
+@pytest.fixture
+def one_folder(tmp_path, monkeypatch):
+    """A cache folder of the test's own."""
+    _keep_in(monkeypatch, [tmp_path])
+    return tmp_path
+
+
+@pytest.fixture
+def no_folder(tmp_path, monkeypatch):
+    """Where nothing but the system's temporary folder can be written: `tmp_path`."""
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(cache_folders, "KERNELS_FOLDER", file)
+    monkeypatch.setattr(cache_folders.config, "CACHE_DIR", str(file))
+    dirs = type("Dirs", (), {"user_cache_dir": str(file)})
+    monkeypatch.setattr(cache_folders, "AppDirs", lambda **_: dirs)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(cache_folders, "cache_folders", cache_folders.cache_folders.__wrapped__)
+    return cache_folders.writable_folders.__wrapped__
+
+
 @pytest.fixture
 def cached_entry(tmp_path, monkeypatch):
     """Makes a new entry point, as in a new process, on a cache folder of the test's own."""
-    monkeypatch.setattr(disk_cache, "cache_folders", lambda: (tmp_path,))
-    monkeypatch.setattr(disk_cache, "writable_folder", disk_cache.writable_folder.__wrapped__)
+    _keep_in(monkeypatch, [tmp_path])
 
     def make():
         return jit.EntryPoint(predict._function, predict_module._predict_types)
@@ -138,20 +183,24 @@ def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, da
     assert len(file.read_bytes()) == len(content)
 
 
-def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path, monkeypatch):
-    def write_bytes(self, data):
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError(28, "No space left on device")
+@pytest.mark.runs_if(os.name == "posix")
+def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path):
+    import resource
 
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    _predict(cached_entry())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    entry = cached_entry()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        _predict(entry)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_folder_at_all_costs_a_compilation(cached_entry, monkeypatch):
-    monkeypatch.setattr(disk_cache, "cache_folders", tuple)
-    _predict(cached_entry())
+    entry = cached_entry()
+    _keep_in(monkeypatch, [])
+    _predict(entry)
 
 
 def test_vanished_folder_is_made_again(cached_entry, tmp_path):
@@ -167,53 +216,220 @@ def test_code_is_loaded_from_a_folder_that_cannot_be_written(
     """As where root installed and compiled, and another user runs."""
     _predict(cached_entry())
     other = tmp_path / "other"
-    monkeypatch.setattr(disk_cache, "cache_folders", lambda: (tmp_path, other))
-    monkeypatch.setattr(disk_cache, "writable_folder", lambda: other)
-    _predict(cached_entry())
+    entry = cached_entry()
+    _keep_in(monkeypatch, [tmp_path, other], [other])
+    _predict(entry)
     assert len(compilations) == 1
 
 
-def test_unwritable_folders_fall_back_to_a_private_temporary_one(tmp_path, monkeypatch):
-    file = tmp_path / "file"
-    file.touch()
-    monkeypatch.setattr(disk_cache, "KERNELS_FOLDER", file)
-    monkeypatch.setattr(disk_cache.config, "CACHE_DIR", str(file))
-    dirs = type("Dirs", (), {"user_cache_dir": str(file)})
-    monkeypatch.setattr(disk_cache, "AppDirs", lambda **_: dirs)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(disk_cache, "cache_folders", disk_cache.cache_folders.__wrapped__)
-    find = disk_cache.writable_folder.__wrapped__
+def test_unwritable_folders_fall_back_to_a_private_temporary_one(no_folder, tmp_path):
+    (folder,) = no_folder()
+    assert folder.path.parent == tmp_path
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    folder.path.chmod(0o777)
+    assert no_folder() == (), "others could write code into it that would be executed"
+    folder.path.rmdir()
+    folder.path.symlink_to(tmp_path)
+    assert no_folder() == ()
 
-    folder = find()
 
-    assert folder.parent == tmp_path
-    assert folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o777)
-    assert find() is None, "others could write code into it that would be executed"
-    folder.rmdir()
-    folder.symlink_to(tmp_path)
-    assert find() is None
+def test_temporary_folder_is_not_touched_where_another_can_be_written(
+    no_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cache_folders.config, "CACHE_DIR", str(tmp_path / "named"))
+    assert no_folder()[0].path == tmp_path / "named" / "softreg_fast"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "named"]
+
+
+def test_temporary_folder_made_by_another_after_it_was_chosen_is_not_read(
+    no_folder, compilations, monkeypatch
+):
+    """A cleaner has removed it, and whoever is first makes it anew."""
+    chosen = no_folder()
+    monkeypatch.setattr(disk_cache, "cache_folders", tuple)
+    monkeypatch.setattr(disk_cache, "writable_folders", lambda: chosen)
+    _use_new_entry()
+    _use_new_entry()
+    assert len(compilations) == 1
+    (file,) = chosen[0].path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+    chosen[0].path.chmod(0o770)
+    _use_new_entry()
+    assert len(compilations) == 2, "its group could have planted the file"
+
+    chosen[0].path.chmod(0o700)
+    file.chmod(0o620)
+    _use_new_entry()
+    assert len(compilations) == 3
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+TWO_USERS = """
+import os, sys
+from softreg_fast.kernels.cache_folders import PrivateFolder
+from pathlib import Path
+folder = PrivateFolder(Path(sys.argv[1]) / "softreg_fast")
+def as_user(number, action):
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        return
+    os.setuid(number)
+    action()
+    os._exit(0)
+def write():
+    folder.write("code", b"mine")
+    assert folder.read("code") == b"mine"
+def refuse():
+    for action in (lambda: folder.read("code"), lambda: folder.write("code", b"other")):
+        try: action()
+        except OSError: pass
+        else: os._exit(1)
+def plant():
+    folder.path.mkdir(0o777)
+    folder.path.chmod(0o777)
+    (folder.path / "code").write_bytes(b"planted")
+    (folder.path / "code").chmod(0o666)
+as_user(1001, write)
+as_user(1002, refuse)
+(folder.path / "code").unlink()
+folder.path.rmdir()
+as_user(1002, plant)
+as_user(1001, refuse)
+assert (folder.path / "code").read_bytes() == b"planted"
+"""
+
+
+# Other users are to be had by the superuser alone.
+@pytest.mark.runs_if(getattr(os, "geteuid", lambda: 1)() == 0)
+def test_no_user_reads_or_writes_what_another_has_made():
+    with tempfile.TemporaryDirectory() as everybodys:
+        Path(everybodys).chmod(0o1777)
+        result = subprocess.run(
+            [sys.executable, "-c", TWO_USERS, everybodys],
+            capture_output=True, text=True, check=False, timeout=HANG_GUARD,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.runs_if(os.name == "posix")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_permissions_follow_no_umask(tmp_path, umask):
+    """Files of compiled code are executed: others must not write them."""
+    folder = cache_folders.CacheFolder(tmp_path / "made" / "folder")
+    before = os.umask(umask)
+    try:
+        folder.write("code", b"content")
+    finally:
+        os.umask(before)
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert folder.path.parent.stat().st_mode & 0o777 == 0o700
+    assert (folder.path / "code").stat().st_mode & 0o777 == 0o600
+    assert folder.read("code") == b"content"
+
+
+@pytest.mark.runs_if(os.name == "posix")
+def test_permissions_beside_the_kernels_are_those_of_the_sources(tmp_path, monkeypatch):
+    """Where root installs and compiles, others must be able to read, and not to write."""
+    monkeypatch.setattr(cache_folders, "KERNELS_FOLDER", tmp_path)
+    tmp_path.chmod(0o777)
+    folder = cache_folders._beside_the_kernels()
+    folder.write("code", b"")
+    assert folder.path.stat().st_mode & 0o777 == 0o755
+    assert (folder.path / "code").stat().st_mode & 0o777 == 0o644
+
+
+def test_folder_that_refuses_files_is_asked_once(tmp_path, monkeypatch):
+    """On Windows it can't be told from one that has a file of this name already."""
+    asked = []
+
+    def refuse(path, *arguments, **named):
+        asked.append(path)
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert not cache_folders.CacheFolder(tmp_path).can_be_written()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_folder_in_the_place_of_a_file_costs_no_more_than_the_first_compilation(
+    one_folder, compilations, monkeypatch, is_empty
+):
+    _use_new_entry()
+    (file,) = one_folder.iterdir()
+    file.unlink()
+    file.mkdir()
+    if not is_empty:
+        (file / "something").touch()
+        _keep_in(monkeypatch, [one_folder, one_folder / "next"])
+    _use_new_entry()
+    _use_new_entry()
+    assert len(compilations) == 2
+
+
+@pytest.mark.runs_if(hasattr(os, "mkfifo"))
+def test_pipe_in_the_place_of_a_file_is_not_waited_for(one_folder):
+    _use_new_entry()
+    (file,) = one_folder.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    _use_new_entry()
+    assert file.is_file()
 
 
 def test_numba_cache_dir_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(disk_cache.config, "CACHE_DIR", "relative")
-    assert disk_cache.cache_folders.__wrapped__()[0] == tmp_path / "relative" / "softreg_fast"
+    monkeypatch.setattr(cache_folders.config, "CACHE_DIR", "relative")
+    first, *_ = cache_folders.cache_folders.__wrapped__()
+    assert first.path == tmp_path / "relative" / "softreg_fast"
+
+
+@pytest.mark.runs_if(os.name == "posix")
+def test_numba_cache_dir_relative_to_a_removed_folder_is_left_out(tmp_path):
+    code = f"""
+import os
+import numba  # what it imports needs a working folder
+os.mkdir("gone")
+os.chdir("gone")
+os.rmdir({str(tmp_path / "gone")!r})
+from softreg_fast.kernels import cache_folders
+assert len(cache_folders.cache_folders()) < 3
+{FIT}"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": "relative", "PYTHONPATH": str(PACKAGE.parent)}
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=environment, cwd=tmp_path, check=True
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_temporary_folder_costs_a_compilation(no_folder, compilations, monkeypatch):
+    def gettempdir():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", gettempdir)
+    monkeypatch.setattr(disk_cache, "cache_folders", cache_folders.cache_folders)
+    monkeypatch.setattr(disk_cache, "writable_folders", no_folder)
+    assert no_folder() == ()
+    _use_new_entry()
+    assert len(compilations) == 1
 
 
 def test_no_folder_of_the_current_directory_is_used_without_a_home(tmp_path, monkeypatch):
     dirs = type("Dirs", (), {"user_cache_dir": "~/.cache/numba"})
-    monkeypatch.setattr(disk_cache, "AppDirs", lambda **_: dirs)
+    monkeypatch.setattr(cache_folders, "AppDirs", lambda **_: dirs)
     monkeypatch.chdir(tmp_path)
-    assert all(folder.is_absolute() for folder in disk_cache.cache_folders.__wrapped__())
+    folders = cache_folders.cache_folders.__wrapped__()
+    assert all(folder.path.is_absolute() for folder in folders)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_path, monkeypatch):
     folder = tmp_path / "__pycache__"
+    entry = cached_entry()
     monkeypatch.setattr(disk_cache, "KERNELS_FOLDER", tmp_path)
-    monkeypatch.setattr(disk_cache, "cache_folders", lambda: (folder,))
-    _predict(cached_entry())
+    _keep_in(monkeypatch, [folder])
+    _predict(entry)
     (kept,) = folder.iterdir()
     (folder / "predict-01234567-89.machine_code").touch()
     (folder / "another-01234567-89.machine_code").touch()

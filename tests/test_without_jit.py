@@ -40,6 +40,7 @@ SUITES = {
     ),
     "second derivatives": ("test_squares.py", "reference or same_bits or leads_lower"),
     "coordinates": ("test_l1.py", "coordinate_descent"),
+    "teams": ("test_robustness.py", "barrier"),
 }
 pytestmark = pytest.mark.full
 

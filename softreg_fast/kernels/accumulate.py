@@ -19,7 +19,7 @@ from .jit import (
     features_type,
 )
 from .products import transpose_weights
-from .team import wait_for_team
+from .team import begin_with_team, wait_for_team
 
 PASS_SETTINGS = np.dtype(
     [
@@ -122,7 +122,7 @@ def accumulate(
         The weighted sum of the losses, what rounding has cut off from it, and the weighted number
         of correctly classified rows are added.
     team : (TEAM_SIZE,) int64
-        Zero at first. Who stores a 1 at `team.ABANDONED` makes all threads return.
+        Zero before each call; see `team.py`.
     """
     settings = all_settings[0]
     chunk_rows = settings["chunk_rows"]
@@ -130,6 +130,7 @@ def accumulate(
     # What is read in another order than that of the rows has no part in this.
     order = (False, np.uint64(0), 0, 0, 1)
     transpose_weights(models[WORKING], blocks[0], feature_weights, thread, WORKING)
+    begin_with_team(team)
     is_together = True
     round_start = start
     while is_together and round_start < stop:

@@ -8,15 +8,17 @@
 ``store_shared(array, index, n)`` write an element; what was done before is seen by its readers
 ``pause()``                       spend a moment
 ``let_others_run()``              offer the core to other threads
+``read_clock()``                  milliseconds since some moment, which no change of the date moves;
+                                  always the same where there is no such clock
 ================================  ================================================================
 """
 
 from types import ModuleType
 
-from numba import config
+from .mode import WITHOUT_JIT
 
 _implementation: ModuleType
-if config.DISABLE_JIT:
+if WITHOUT_JIT:
     from . import atomic_python as _implementation
 else:
     from . import atomic_llvm as _implementation
@@ -25,4 +27,5 @@ fetch_add = _implementation.fetch_add
 let_others_run = _implementation.let_others_run
 load_shared = _implementation.load_shared
 pause = _implementation.pause
+read_clock = _implementation.read_clock
 store_shared = _implementation.store_shared

@@ -1,5 +1,7 @@
 """Operations that threads use to wait for each other, as LLVM instructions; see `atomic.py`."""
 
+import time
+
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
@@ -7,9 +9,21 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+_INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
+
+
+def _is_there(name):
+    return llvmlite.binding.address_of_symbol(name) is not None
+
+
 # Windows has none; there, waiting threads only pause.
-_CAN_YIELD = llvmlite.binding.address_of_symbol("sched_yield") is not None
+_CAN_YIELD = _is_there("sched_yield")
+# Of POSIX, whose seconds and nanoseconds are as long as addresses, and of Windows.
+_HAS_POSIX_CLOCK = (
+    _is_there("clock_gettime") and hasattr(time, "CLOCK_MONOTONIC") and types.intp.bitwidth == 64
+)
+_HAS_TICKS = _is_there("GetTickCount64")
 
 
 def _address(context, builder, array_type, array, index, index_type):
@@ -82,3 +96,34 @@ def let_others_run(typingctx):
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+def _call(builder, name, return_type, arguments):
+    function_type = ir.FunctionType(return_type, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    return builder.call(function, arguments)
+
+
+def _read_posix_clock(builder):
+    moment = cgutils.alloca_once(builder, ir.ArrayType(_INT64, 2))
+    clock = ir.Constant(_INT32, time.CLOCK_MONOTONIC)
+    _call(builder, "clock_gettime", _INT32, [clock, moment])
+    seconds, nanoseconds = (
+        builder.load(cgutils.gep_inbounds(builder, moment, 0, place)) for place in range(2)
+    )
+    return builder.add(
+        builder.mul(seconds, ir.Constant(_INT64, 1000)),
+        builder.sdiv(nanoseconds, ir.Constant(_INT64, 1_000_000)),
+    )
+
+
+@intrinsic
+def read_clock(typingctx):
+    def codegen(context, builder, signature, arguments):
+        if _HAS_POSIX_CLOCK:
+            return _read_posix_clock(builder)
+        if _HAS_TICKS:
+            return _call(builder, "GetTickCount64", _INT64, [])
+        return ir.Constant(_INT64, 0)
+
+    return types.int64(), codegen

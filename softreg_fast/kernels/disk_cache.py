@@ -1,27 +1,24 @@
 """Compiled entry points on disk.
 
 One file for each entry point and signature. Its name holds a digest of everything that the machine
-code depends on: the source of the whole folder and of the entry point, versions, the CPU, Numba's
+code depends on: the code of the whole folder and of the entry point, versions, the CPU, Numba's
 settings. Its content carries a checksum. So a changed kernel, an upgraded Numba or another CPU
 finds no file, a damaged file is compiled anew, and no trouble with the disk ever reaches the
 caller.
 
 What is read from a cache is executed, as with Numba's own: whoever can write into the folder that
-`NUMBA_CACHE_DIR` names can run code here.
+`NUMBA_CACHE_DIR` names can run code here. See `cache_folders.py` for the folders.
 """
 
 import hashlib
-import inspect
-import os
+import importlib.resources
 import pickle
-import stat
+import pkgutil
 import sys
-import tempfile
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
-from pathlib import Path
+from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES
+from types import CodeType
 from typing import Any
 
 import llvmlite
@@ -30,7 +27,8 @@ import numpy as np
 from numba import config
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
-from numba.misc.appdirs import AppDirs
+
+from .cache_folders import KERNELS_FOLDER, CacheFolder, cache_folders, writable_folders
 
 _SUFFIX = ".machine_code"
 _CHECKSUM_BYTES = 32
@@ -44,79 +42,84 @@ _SETTINGS = (
     "USE_LLVMLITE_MEMORY_MANAGER",
 )
 
-KERNELS_FOLDER = Path(__file__).parent
+
+def _describe(constant: object) -> str:
+    """The same text in every process for the same constant of a function, code included."""
+    if isinstance(constant, CodeType):
+        parts = (
+            constant.co_code,
+            constant.co_names,
+            constant.co_varnames,
+            constant.co_freevars,
+            constant.co_cellvars,
+            constant.co_flags,
+            constant.co_argcount,
+            constant.co_posonlyargcount,
+            constant.co_kwonlyargcount,
+            constant.co_exceptiontable,
+        )
+        return f"code({parts!r}, {_describe(constant.co_consts)})"
+    if isinstance(constant, tuple):
+        return f"({', '.join(map(_describe, constant))})"
+    if isinstance(constant, frozenset):  # of an order that differs between processes
+        return f"{{{', '.join(sorted(map(_describe, constant)))}}}"
+    return repr(constant)
 
 
-def _digest_of_sources() -> str | None:
-    """Of the whole folder; None where the sources aren't files."""
+def digest_of_code(code: CodeType) -> str:
+    """Of what a function or a module does, wherever it is and whether or not its source is."""
+    return hashlib.sha256(_describe(code).encode()).hexdigest()
+
+
+def _sources_of(package: str) -> dict[str, bytes]:
+    """The files of a package's modules by name, in a folder or in an archive.
+
+    Those of compiled modules stand here in the place of sources that aren't there.
+    """
+    suffixes = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
+    entries = importlib.resources.files(package).iterdir()
+    return {entry.name: entry.read_bytes() for entry in entries if entry.name.endswith(suffixes)}
+
+
+def _codes_of(package: str, search_path: list[str]) -> dict[str, bytes]:
+    """Digests of the code of a package's modules by name, where there are no files: if frozen."""
+    found = {}
+    for module in pkgutil.iter_modules(search_path, f"{package}."):
+        spec = module.module_finder.find_spec(module.name, None)
+        code = spec.loader.get_code(module.name)  # type: ignore[union-attr]
+        found[module.name] = digest_of_code(code).encode()
+    return found
+
+
+def digest_of_package(package: str, search_path: list[str]) -> str | None:
+    """Of everything that a package's modules say; None where that can't be known.
+
+    Parameters
+    ----------
+    package : str
+        Its name.
+    search_path : list of str
+        Where its modules are found: its `__path__`.
+    """
+    parts: dict[str, bytes] = {}
+    with suppress(Exception):
+        parts = _sources_of(package)
+    if not parts:
+        with suppress(Exception):
+            parts = _codes_of(package, search_path)
+    if not parts:
+        return None
     digest = hashlib.sha256()
-    paths = sorted(KERNELS_FOLDER.glob("*.py"))
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest() if paths else None
+    for name, content in sorted(parts.items()):
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 # Taken at import, when the code that will be compiled is read too: what changes on disk later is
 # not what this process compiles.
-_SOURCES_DIGEST = _digest_of_sources()
-
-
-def _source_of(function: Callable[..., Any]) -> str:
-    try:
-        return inspect.getsource(function)
-    except OSError:
-        return function.__code__.co_code.hex()
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
-
-
-def _private_temporary_folder() -> Path | None:
-    """A folder that no other user can write to."""
-    if not hasattr(os, "getuid"):
-        return None
-    folder = Path(tempfile.gettempdir()).absolute() / f"softreg_fast-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    is_private = (
-        stat.S_ISDIR(status.st_mode)
-        and status.st_uid == os.getuid()
-        and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    )
-    return folder if is_private else None
-
-
-@cache
-def cache_folders() -> tuple[Path, ...]:
-    """Where compiled code is looked for, in this order.
-
-    `NUMBA_CACHE_DIR`, the `__pycache__` beside the kernels, Numba's folder in the user's cache, a
-    private temporary folder.
-    """
-    folders = [
-        KERNELS_FOLDER / "__pycache__",
-        Path(AppDirs(appname="numba", appauthor=False).user_cache_dir) / "softreg_fast",
-        _private_temporary_folder(),
-    ]
-    if config.CACHE_DIR:
-        folders.insert(0, Path(config.CACHE_DIR).absolute() / "softreg_fast")
-    # Without a home, the user's cache is a relative path, which would depend on the working folder.
-    return tuple(folder for folder in folders if folder is not None and folder.is_absolute())
-
-
-@cache
-def writable_folder() -> Path | None:
-    """The first of the folders that can be written, or None."""
-    return next((folder for folder in cache_folders() if _is_writable(folder)), None)
+_SOURCES_DIGEST = digest_of_package(
+    __package__ or "", list(sys.modules[__package__ or ""].__path__)
+)
 
 
 class DiskCache(NullCache):
@@ -135,7 +138,7 @@ class DiskCache(NullCache):
         self._identity = (
             function.__module__,
             function.__qualname__,
-            _source_of(function),
+            digest_of_code(function.__code__),
             flags,
             numba.__version__,
             llvmlite.__version__,
@@ -156,36 +159,39 @@ class DiskCache(NullCache):
             return None
         with suppress(Exception):
             name = self._file_name(sig, target_context)
-            for folder in cache_folders():
+            for folder in self._folders_to_search():
                 # Whatever is wrong with a file, compiling anew mends it.
                 with suppress(Exception):
-                    content = (folder / name).read_bytes()
+                    content = folder.read(name)
                     checksum, payload = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
                     if hashlib.sha256(payload).digest() == checksum:
                         return CompileResult._rebuild(target_context, *pickle.loads(payload))
         return None
 
+    def _folders_to_search(self) -> Iterator[CacheFolder]:
+        folders = cache_folders()
+        yield from folders
+        # Only now is it found out which can be written: finding out makes folders.
+        yield from (folder for folder in writable_folders() if folder not in folders)
+
     def save_overload(self, sig: object, cres: CompileResult) -> None:
         """Keep what has been compiled, if anywhere is room."""
-        folder = writable_folder()
         # Dynamic globals are addresses in this process.
-        if folder is None or _SOURCES_DIGEST is None or cres.library.has_dynamic_globals:
+        if _SOURCES_DIGEST is None or cres.library.has_dynamic_globals:
             return
-        path = folder / self._file_name(sig, cres.target_context)
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-        try:
-            with suppress(Exception):  # a full disk costs a compilation, no more
-                payload = pickle.dumps(cres._reduce(), protocol=pickle.HIGHEST_PROTOCOL)
-                temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
-                temporary.replace(path)
-                self._remove_older(folder)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with suppress(Exception):  # a full disk costs a compilation, no more
+            name = self._file_name(sig, cres.target_context)
+            payload = pickle.dumps(cres._reduce(), protocol=pickle.HIGHEST_PROTOCOL)
+            content = hashlib.sha256(payload).digest() + payload
+            for folder in writable_folders():
+                with suppress(OSError):
+                    folder.write(name, content)
+                    self._remove_older(folder)
+                    return
 
-    def _remove_older(self, folder: Path) -> None:
+    def _remove_older(self, folder: CacheFolder) -> None:
         """Drop what was compiled from sources that are no longer there, beside the package."""
-        if folder == KERNELS_FOLDER / "__pycache__":
-            for path in folder.glob(f"{self._name}-*{_SUFFIX}"):
-                if not path.name.startswith(f"{self._name}-{str(_SOURCES_DIGEST)[:8]}-"):
-                    path.unlink(missing_ok=True)
+        if folder.path == KERNELS_FOLDER / "__pycache__":
+            current = f"{self._name}-{str(_SOURCES_DIGEST)[:8]}-"
+            names = [path.name for path in folder.path.glob(f"{self._name}-*{_SUFFIX}")]
+            folder.remove(name for name in names if not name.startswith(current))

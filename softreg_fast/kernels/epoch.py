@@ -39,7 +39,7 @@ from .jit import (
 )
 from .products import transpose_weights
 from .rows import order_of_epoch
-from .team import wait_for_team
+from .team import begin_with_team, wait_for_team
 
 TRAINING, SCORING_REST, SCORING_ALL = 0, 1, 2
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = 0, 1, 2, 3
@@ -251,7 +251,7 @@ def run_epochs(
     losses_out, accuracies_out : (n,) float64
         Those of epoch ``e`` are at ``e % n``; the call ends before it would overwrite its own.
     team : (TEAM_SIZE,) int64
-        Zero at first. Who stores a 1 at `team.ABANDONED` makes all threads return.
+        Zero before each call; see `team.py`.
 
     Returns
     -------
@@ -270,6 +270,7 @@ def run_epochs(
     n_chunks = gradients.shape[0]
     scale = -settings["learning_rate"] / batch_size
     last_trained = state["n_trained"] + len(losses_out) - 1
+    begin_with_team(team)
     is_together = True
     transposed_epoch = -1  # the model TRAINED that this thread has transposed
     while (

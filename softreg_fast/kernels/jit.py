@@ -6,20 +6,21 @@ never for what a caller happens to pass, and kept on disk (`disk_cache.py`).
 """
 
 import inspect
-import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any, Generic, Literal, TypeVar
+from functools import cache, cached_property, partial
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 import numba
 import numpy as np
-from numba import config, types
-from numba.core.registry import cpu_target
+from numba import types
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.extending import overload
 
 from .disk_cache import DiskCache
 from .inlining import ENTRY_OPTIONS, PART_OPTIONS
+from .mode import WITHOUT_JIT
+from .uninterrupted import call_uninterrupted, fill_contexts
 
 # How features lie in memory: numbers of a row are neighbours, or numbers of a column, or neither.
 Order = Literal["rows", "columns", "scattered"]
@@ -27,12 +28,34 @@ Order = Literal["rows", "columns", "scattered"]
 _FLAGS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
+class _Part(CPUDispatcher):
+    """What other kernels call: it has no machine code of its own that Python could call."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> NoReturn:
+        raise TypeError(
+            f"{self.py_func.__name__} is a part of compiled kernels and can't be called from "
+            "Python, unless NUMBA_DISABLE_JIT=1 is set before softreg_fast is imported"
+        )
+
+
+def _dispatcher(
+    kind: type[CPUDispatcher], function: Callable[..., Any], options: dict[str, Any]
+) -> Any:
+    """What `numba.njit` makes of a function, wherever Numba's switch is by now."""
+    options = {"nopython": True, "boundscheck": None, **options}
+    pipeline = options.pop("pipeline_class")
+    return kind(function, locals={}, targetoptions=options, pipeline_class=pipeline)
+
+
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a function for use inside other kernels."""
-    if config.DISABLE_JIT:
+    """Mark a function for use inside other kernels.
+
+    Python that calls it raises TypeError, unless the JIT is switched off.
+    """
+    if WITHOUT_JIT:
         return function
-    compiled: Callable[..., Any] = numba.njit(**_FLAGS | PART_OPTIONS)(function)
-    return compiled
+    part: Callable[..., Any] = _dispatcher(_Part, function, _FLAGS | PART_OPTIONS)
+    return part
 
 
 def by_presence(otherwise: Callable[..., Any], **choices: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,7 +81,7 @@ def by_presence(otherwise: Callable[..., Any], **choices: Callable[..., Any]) ->
     def chosen(*arguments: Any) -> Any:
         return choose(lambda place: arguments[place] is None)(*arguments)
 
-    if config.DISABLE_JIT:
+    if WITHOUT_JIT:
         return chosen
 
     @overload(chosen, strict=False, jit_options=_FLAGS | PART_OPTIONS)
@@ -154,6 +177,7 @@ class SparseSpecialisation:
 
 
 def _cpu_features() -> list[str]:
+    fill_contexts()
     features: str = cpu_target.target_context.codegen().magic_tuple()[2]
     return features.split(",")
 
@@ -314,7 +338,6 @@ class EntryPoint(Generic[AnySpecialisation]):
         self._function = function
         self._argument_types: Callable[[AnySpecialisation], tuple[types.Type, ...]] = argument_types
         self._compiled: dict[AnySpecialisation, Callable[..., Any]] = {}
-        self._lock = threading.Lock()
 
     def specialise(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
         """The function compiled for given types: from memory, from disk, or now.
@@ -329,15 +352,21 @@ class EntryPoint(Generic[AnySpecialisation]):
         callable
             It never compiles again; arguments of other types raise `TypeError`.
         """
-        if config.DISABLE_JIT:
+        if WITHOUT_JIT:
             return _without_warnings(self._function)
-        with self._lock:
-            if specialisation not in self._compiled:
-                self._compiled[specialisation] = self._compile(specialisation)
-            return self._compiled[specialisation]
+        compiled = self._compiled.get(specialisation)
+        if compiled is None:
+            compiled = call_uninterrupted(partial(self._compile_once, specialisation))
+        return compiled
+
+    def _compile_once(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
+        """Under Numba's lock."""
+        if specialisation not in self._compiled:
+            self._compiled[specialisation] = self._compile(specialisation)
+        return self._compiled[specialisation]
 
     def _compile(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
-        dispatcher = numba.njit(**_FLAGS | ENTRY_OPTIONS)(self._function)
+        dispatcher = _dispatcher(CPUDispatcher, self._function, _FLAGS | ENTRY_OPTIONS)
         dispatcher._cache = DiskCache(self._function, _FLAGS)
         dispatcher.compile(self._argument_types(specialisation))
         # A closed dispatcher takes arrays of any layout, writable or not, for a parameter of

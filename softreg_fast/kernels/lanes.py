@@ -58,10 +58,10 @@ column, like, rows)``                        ``array[numbers[first + i], column]
 
 from types import ModuleType
 
-from numba import config
+from .mode import WITHOUT_JIT
 
 _implementation: ModuleType
-if config.DISABLE_JIT:
+if WITHOUT_JIT:
     from . import lanes_numpy as _implementation
 else:
     from . import lanes_llvm as _implementation

@@ -54,7 +54,7 @@ from .jit import (
 from .lanes import load, load_as, maximum, minimum, multiply_add, splat, store, sum_lanes
 from .products import transpose_weights
 from .rows import order_of_epoch
-from .team import wait_for_team
+from .team import begin_with_team, wait_for_team
 
 # Which of `models` is which, beside WORKING.
 FAST, AVERAGE, BEST = 1, 2, 3
@@ -465,7 +465,7 @@ def descend(
         That of epoch ``e``, per unit of weight, is at ``e % n``: the loss as the rows were met,
         and the penalty of about the last working set.
     team : (TEAM_SIZE,) int64
-        Zero at first. Who stores a 1 at `team.ABANDONED` makes all threads return.
+        Zero before each call; see `team.py`.
 
     Returns
     -------
@@ -480,6 +480,7 @@ def descend(
     batch_size = settings["batch_size"]
     n_classes = settings["n_classes"]
     round_rows = gradients.shape[0] * settings["chunk_rows"]
+    begin_with_team(team)
     is_together = True
     while (
         is_together

@@ -49,7 +49,7 @@ from .proximal import (
     record_epoch,
 )
 from .rows import number_rows, order_of_epoch, take_targets
-from .team import wait_for_team
+from .team import begin_with_team, wait_for_team
 
 _ONE = (0,)
 _ELEMENTS_AHEAD = 16
@@ -474,7 +474,7 @@ def descend_sparse(
     objectives_out : (n,) float64
         See `proximal.descend`.
     team : (TEAM_SIZE,) int64
-        Zero at first. Who stores a 1 at `team.ABANDONED` makes all threads return.
+        Zero before each call; see `team.py`.
 
     Returns
     -------
@@ -489,6 +489,7 @@ def descend_sparse(
     tile_rows = settings["chunk_rows"]
     n_padded = biases.shape[1]
     is_accelerated = settings["method"] == ACCELERATED
+    begin_with_team(team)
     is_together = True
     while (
         is_together

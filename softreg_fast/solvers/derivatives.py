@@ -115,7 +115,7 @@ def _fill_squares(
             squares_out,
         )
 
-    with team_of(n_useful, lambda: None) as team:
+    with team_of(n_useful) as team:
         team.call(work)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..definitions import FloatArray, Model
 from ..evaluation import accumulator_of
 from ..kernels import proximal as kernels
-from ..kernels.team import ABANDONED, TEAM_SIZE
+from ..kernels.team import TEAM_SIZE
 from ..layout import choose_windows
 from ..monitor import Monitor
 from ..problem import Problem
@@ -346,7 +346,7 @@ class Descent(ABC):
         """
         compiled = self._compile()
         state = self._states[0]
-        with team_of(self._n_threads, self._abandon) as team:
+        with team_of(self._n_threads, self._team_array) as team:
             while state["outcome"] == kernels.RUNNING and self.n_epochs < self._settings.n_epochs:
                 if monitor is None:
                     self._run_to(team, compiled, self._settings.n_epochs)
@@ -383,7 +383,3 @@ class Descent(ABC):
             if state["outcome"] == kernels.ROSE:
                 self._go_back()
             self._record()
-
-    def _abandon(self) -> None:
-        """Make the threads that run the kernel return."""
-        self._team_array[ABANDONED] = 1

@@ -10,7 +10,7 @@ import numpy as np
 from ..definitions import FloatArray, Gradient, check_gradient
 from ..kernels import epoch as kernels
 from ..kernels.chunk import SCORED
-from ..kernels.team import ABANDONED, TEAM_SIZE
+from ..kernels.team import TEAM_SIZE
 from ..layout import (
     aligned_zeros,
     are_rows_contiguous,
@@ -182,7 +182,7 @@ class GradientDescent:
         """
         run_epochs = kernels.run_epochs.specialise(self._specialisation)
         try:
-            with team_of(self._n_threads, self._abandon) as team:
+            with team_of(self._n_threads, self._team) as team:
                 self._run_with(team, run_epochs, log)
         finally:
             # What is left to record where an interrupt has come while it was done.
@@ -194,10 +194,6 @@ class GradientDescent:
                 f"large for these features in {self._problem.dtype.name}; the last finite "
                 "parameters are kept"
             )
-
-    def _abandon(self) -> None:
-        """Make the threads that run the kernel return."""
-        self._team[ABANDONED] = 1
 
     def _run_with(self, team: Team, run_epochs: Any, log: EpochLog) -> None:
         state = self._states[0]

@@ -1,0 +1,694 @@
+"""What surrounds a fit neither crashes nor hangs it: switches, interrupts, threads, forks."""
+
+import importlib
+import logging
+import os
+import pkgutil
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import HANG_GUARD
+from numba import types
+
+import softreg_fast
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels import disk_cache, jit, team, uninterrupted
+from softreg_fast.threads import TeamLateError, count_threads, row_workers, team_of
+
+PACKAGE = Path(softreg_fast.__file__).parent
+
+DATA = """
+import numpy as np
+from scipy.sparse import csr_array
+random = np.random.default_rng(0)
+X = random.standard_normal((300, 5))
+y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 1)
+"""
+
+FITS = """
+from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, SoftmaxRegressor
+def fit_all():
+    models = [
+        SoftmaxClassifier(solver=solver, tol=0.1, max_iter=max_iter).fit(X, y)
+        for solver, max_iter in (("newton", 100), ("lbfgs", 100), ("sgd", 3000))
+    ]
+    models.append(SoftmaxClassifier(solver="sgd", tol=0.1, max_iter=3000).fit(csr_array(X), y))
+    models.append(SoftmaxRegressor(0.5, random_state=0, verbose=False).fit(X, y, 20, 2))
+    models[-1].predict(X)
+    return [model.coef_.tobytes() for model in models[:4]] + [models[0].predict_proba(X).tobytes()]
+"""
+
+
+def _run(code, *arguments, environment=None, **options):
+    """What a process that runs the code has printed."""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)} | (environment or {}),
+        capture_output=True, text=True, check=False, timeout=HANG_GUARD, **options,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+class TestSwitchOfTheJit:
+    CONFIG = "numba.config.DISABLE_JIT = True"
+    ENVIRONMENT = "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'"
+
+    @pytest.mark.parametrize(
+        ("turn", "when"),
+        [
+            (CONFIG, "between fits"),
+            pytest.param(CONFIG, "before the first fit", marks=pytest.mark.full),
+            pytest.param(ENVIRONMENT, "between fits", marks=pytest.mark.full),
+            pytest.param(ENVIRONMENT, "before the first fit", marks=pytest.mark.full),
+        ],
+    )
+    def test_switched_off_after_import_changes_nothing(self, turn, when):
+        code = f"import numba\n{DATA}{FITS}"
+        if when == "between fits":
+            code += "SoftmaxClassifier(solver='lbfgs').fit(X, y)\n"
+        code += f"{turn}\nprint(fit_all())\n"
+        code += "numba.njit(lambda x: x + 1)(1)\n"
+        if "config" in turn:
+            code += "assert numba.config.DISABLE_JIT\n"
+        assert _run(code) == _run(f"{DATA}{FITS}print(fit_all())")
+
+    @pytest.mark.full
+    def test_functions_compiled_on_the_way_are_compiled_though_it_is_off(self):
+        """Numba looks at the switch whenever a kernel uses a function made by `overload`."""
+        code = f"""{DATA}{FITS}
+import numba
+from softreg_fast.kernels import cache_folders, disk_cache
+disk_cache.cache_folders = disk_cache.writable_folders = tuple
+numba.config.DISABLE_JIT = True
+SoftmaxClassifier(solver="lbfgs").fit(X, y)
+from softreg_fast.kernels.accumulate import accumulate
+(compiled,) = accumulate._compiled.values()
+assert len(compiled.overloads) == 1
+"""
+        _run(code)
+
+    def test_switched_on_after_import_changes_nothing(self):
+        code = f"""{DATA}{FITS}
+import numba
+from softreg_fast.kernels.accumulate import accumulate
+def fit():
+    return SoftmaxClassifier(solver="lbfgs", tol=1).fit(X[:40], y[:40]).coef_.tobytes()
+before = fit()
+numba.config.DISABLE_JIT = 0
+assert fit() == before
+assert not accumulate._compiled
+"""
+        _run(code, environment={"NUMBA_DISABLE_JIT": "1"})
+
+
+def _kernels():
+    package = importlib.import_module("softreg_fast.kernels")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, jit._Part):
+                yield value
+
+
+@pytest.mark.runs_if(not jit.WITHOUT_JIT)
+def test_every_inner_kernel_refuses_to_be_called_from_python():
+    kernels = list(_kernels())
+    assert len(kernels) > 50
+    for kernel in kernels:
+        with pytest.raises(TypeError, match=f"^{kernel.py_func.__name__} is a part of compiled"):
+            kernel()
+    with pytest.raises(TypeError, match="wait_for_team is a part"):
+        team.wait_for_team(np.zeros(team.TEAM_SIZE, np.int64), n_threads=1)
+
+
+GREEN = {
+    "gevent": "from gevent import monkey; monkey.patch_all()",
+    "eventlet": "import warnings; warnings.simplefilter('ignore')\n"
+    "import eventlet; eventlet.monkey_patch()",
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("library", list(GREEN))
+@pytest.mark.parametrize("when", ["before import", "after import", "after a fit"])
+def test_green_threads_are_no_team(library, when):
+    """They run one at a time until they give way, which nobody does at a barrier."""
+    fits = f"""{DATA}
+from softreg_fast import SoftmaxClassifier, threads
+for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
+             "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
+    setattr(threads, name, 1)
+threads._usable_cpus = lambda: 64
+from softreg_fast import layout
+layout._PRODUCTS_WORTH_CUTTING, layout._CHUNK_ROWS = 1, 8
+def fit(n_threads):
+    models = [
+        SoftmaxClassifier(solver=solver, n_threads=n_threads, tol=0.1, max_iter=3000).fit(rows, y)
+        for solver, rows in (("newton", X), ("lbfgs", X), ("sgd", X), ("sgd", csr_array(X)))
+    ]
+    return [(m.coef_.tobytes(), m.predict_proba(X).tobytes()) for m in models]
+"""
+    compare = "first = fit(1)\nassert fit(2) == first\n"
+    green = GREEN[library] + "\n"
+    code = {
+        "before import": green + fits + compare,
+        "after import": fits + green + compare,
+        "after a fit": fits + "first = fit(2)\n" + green + "assert fit(2) == fit(3) == first\n",
+    }[when]
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)}, timeout=HANG_GUARD,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def test_team_is_only_of_threads_that_show_different_ids(monkeypatch):
+    monkeypatch.setattr("softreg_fast.threads._thread_of_system", lambda: 1)
+    with team_of(3) as alone:
+        assert alone.call(lambda thread, n_threads: (thread, n_threads)) == (0, 1)
+    monkeypatch.undo()
+    with team_of(3) as together:
+        assert together.call(lambda thread, n_threads: (thread, n_threads)) == (0, 3)
+
+
+def _meet(shared, n_threads, begins):
+    if begins:
+        team.begin_with_team(shared)
+    return team.wait_for_team(shared, n_threads)
+
+
+def _meeting():
+    """A compiled function of a team's array, the number of threads, and whether it begins."""
+    entry = jit.EntryPoint(_meet, lambda _: (types.int64[::1], types.int64, types.boolean))
+    return entry.specialise("only")
+
+
+def test_barrier_waits_10_seconds_for_who_never_begins_and_longer_for_who_computes():
+    meet = _meeting()
+    never, slow = (np.zeros(team.TEAM_SIZE, np.int64) for _ in range(2))
+    slow[team._BEGUN] = 1  # the other has begun, and is not at the barrier yet
+    found, seconds = {}, {}
+
+    def wait(name, shared):
+        started = time.monotonic()
+        found[name] = meet(shared, 2, True)
+        seconds[name] = time.monotonic() - started
+
+    waiting = [
+        threading.Thread(target=wait, args=each, daemon=True)
+        for each in (("never", never), ("slow", slow))
+    ]
+    for thread in waiting:
+        thread.start()
+    waiting[0].join(HANG_GUARD)
+    assert found == {"never": False}
+    assert seconds["never"] >= 10
+    assert never[team.ABANDONED] == team.LATE
+    time.sleep(1)
+    assert meet(slow, 2, False)
+    waiting[1].join(HANG_GUARD)
+    assert found == {"never": False, "slow": True}
+    assert seconds["slow"] > 10
+
+
+def test_thread_that_never_begins_raises_and_leaves_the_model_as_it_was(
+    make_data, eager_threads, monkeypatch
+):
+    X, y = make_data(100, 3, 3)
+    model = SoftmaxClassifier(solver="lbfgs", n_threads=1).fit(X, y)
+    before = model.coef_
+    is_over = threading.Event()
+    monkeypatch.setattr(
+        "softreg_fast.threads.Team._call_or_abandon", lambda *_: is_over.wait(HANG_GUARD)
+    )
+    try:
+        with pytest.raises(TeamLateError, match=r"has not begun .* n_threads=1"):
+            model.set_params(n_threads=2).fit(X, y)
+    finally:
+        is_over.set()
+    assert model.coef_ is before
+    monkeypatch.undo()
+    model.fit(X, y)
+
+
+def test_late_team_is_not_used_again():
+    shared = np.zeros(team.TEAM_SIZE, np.int64)
+    with team_of(2, shared) as late:
+        shared[team.ABANDONED] = team.LATE
+        with pytest.raises(TeamLateError):
+            late.call(lambda thread, n_threads: None)
+
+
+INTERRUPT_INSIDE = f"""{DATA}{FITS}
+import os, signal, sys
+from numba.core import base
+from numba.core.typing import templates
+kind = sys.argv[1]
+original = templates.BaseRegistryLoader.new_registrations
+n_left = int(sys.argv[2])
+def new_registrations(self, name):
+    global n_left
+    for item in original(self, name):
+        n_left -= 1
+        if n_left == 0:
+            signal.raise_signal(signal.SIGINT)
+        yield item
+def interrupt(*_):
+    raise KeyboardInterrupt if kind == "Ctrl-C" else TimeoutError
+signal.signal(signal.SIGINT, interrupt)
+templates.BaseRegistryLoader.new_registrations = new_registrations
+try:
+    SoftmaxClassifier(solver="lbfgs").fit(X, y)
+except (KeyboardInterrupt, TimeoutError):
+    print("interrupted")
+else:
+    print(n_left)
+fit_all()
+"""
+
+
+@pytest.mark.parametrize("kind", ["Ctrl-C", "timer"])
+@pytest.mark.parametrize("n_items", [1, 300])
+def test_interrupt_while_contexts_are_filled_spoils_no_later_fit(kind, n_items):
+    """They are filled from iterators that can be read once."""
+    assert _run(INTERRUPT_INSIDE, kind, str(n_items)) == "interrupted\n"
+
+
+INTERRUPT_AFTER = f"""{DATA}{FITS}
+import signal, sys
+def interrupt(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, float(sys.argv[1]))
+try:
+    SoftmaxClassifier(solver=sys.argv[2]).fit(X, y)
+except KeyboardInterrupt:
+    pass
+finally:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+for solver in ("newton", "sgd"):
+    SoftmaxClassifier(solver=solver).fit(X, y)
+"""
+
+
+@pytest.mark.runs_if(hasattr(signal, "setitimer"))
+@pytest.mark.parametrize(
+    ("delay", "solver"),
+    [
+        (0.1, "sgd"),
+        *(
+            pytest.param(delay / 100, solver, marks=pytest.mark.soak)
+            for delay in range(1, 60, 2)
+            for solver in ("newton", "lbfgs", "sgd")
+        ),
+    ],
+)
+def test_interrupt_at_any_time_of_a_first_fit_spoils_no_later_one(delay, solver):
+    _run(INTERRUPT_AFTER, str(delay), solver)
+
+
+def test_interrupted_compilation_is_kept():
+    """It goes on in a thread of its own, and the next call has what it has made."""
+    has_begun, may_end = threading.Event(), threading.Event()
+    calls = []
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    class Slow(jit.EntryPoint):
+        def _compile(self, specialisation):
+            calls.append(specialisation)
+            has_begun.set()
+            signal.raise_signal(signal.SIGINT)
+            assert may_end.wait(HANG_GUARD)
+            return specialisation.upper
+
+    entry = Slow(lambda: None, lambda _: ())
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            entry.specialise("text")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert has_begun.is_set()
+    may_end.set()
+    assert entry.specialise("text")() == "TEXT"
+    assert calls == ["text"]
+
+
+def test_error_of_a_compilation_reaches_the_caller():
+    def fail():
+        raise ZeroDivisionError("in the other thread")
+
+    with pytest.raises(ZeroDivisionError, match="in the other thread"):
+        uninterrupted.call_uninterrupted(fail)
+
+
+def test_compilation_under_numbas_lock_is_not_waited_for_in_another_thread():
+    from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock:
+        assert uninterrupted.call_uninterrupted(threading.get_ident) == threading.get_ident()
+
+
+def test_compilation_without_another_thread(monkeypatch):
+    """The system's limit is reached, or the interpreter is ending."""
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert uninterrupted.call_uninterrupted(threading.get_ident) == threading.get_ident()
+
+
+@pytest.mark.parametrize(
+    ("delay", "solver", "n_threads"),
+    [
+        (0.5, "sgd", 2),
+        *(
+            pytest.param(delay / 20, solver, n_threads, marks=pytest.mark.soak)
+            for delay in range(20)
+            for solver in ("lbfgs", "sgd")
+            for n_threads in (1, 2)
+        ),
+    ],
+)
+def test_daemon_thread_that_fits_at_the_end_is_silent(delay, solver, n_threads):
+    code = f"""{DATA}
+import sys, threading, time
+from softreg_fast import SoftmaxClassifier
+X = np.tile(X, (200, 4))
+y = np.tile(y, 200)
+def fit():
+    while True:
+        SoftmaxClassifier(solver={solver!r}, n_threads={n_threads}).fit(X, y)
+threading.Thread(target=fit, daemon=True).start()
+time.sleep({delay})
+"""
+    _run(code)
+
+
+def test_team_whose_threads_take_no_more_work_goes_on_alone():
+    """As while the interpreter is ending."""
+    shared = np.zeros(team.TEAM_SIZE, np.int64)
+    with team_of(3, shared) as ending:
+        ending._helpers.shutdown()
+        assert ending.call(lambda thread, n_threads: (thread, n_threads)) == (0, 1)
+        assert shared[team.ABANDONED] == 0
+
+
+def test_team_that_loses_a_thread_halfway_goes_on_alone():
+    shared = np.zeros(team.TEAM_SIZE, np.int64)
+    calls = []
+
+    def work(thread, n_threads):
+        calls.append((thread, n_threads))
+        while n_threads > 1 and not shared[team.ABANDONED]:
+            time.sleep(0.001)
+        return thread, n_threads
+
+    with team_of(3, shared) as ending:
+        submit = ending._helpers.submit
+
+        def submit_once(*arguments):
+            ending._helpers.submit = ending._helpers.__class__.submit.__get__(ending._helpers)
+            future = submit(*arguments)
+            ending._helpers.shutdown(wait=False)
+            return future
+
+        ending._helpers.submit = submit_once
+        assert ending.call(work) == (0, 1)
+    assert calls[-1] == (0, 1)
+    assert set(calls) <= {(1, 3), (0, 1)}
+
+
+FORK = f"""{DATA}
+import os, threading, time
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels import disk_cache, uninterrupted
+disk_cache.cache_folders = disk_cache.writable_folders = tuple
+has_begun = threading.Event()
+original = uninterrupted._step
+def step(function):
+    with uninterrupted.global_compiler_lock:
+        has_begun.set()
+        return original(function)
+uninterrupted._step = step
+def fit():
+    SoftmaxClassifier(solver="lbfgs").fit(X, y)
+thread = threading.Thread(target=fit)
+thread.start()
+has_begun.wait()
+child = os.fork()
+fit()
+if not child:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+thread.join()
+"""
+
+
+FORK_OF_A_STEP = f"""{DATA}
+import os, threading
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels.uninterrupted import call_uninterrupted
+has_begun, may_end = threading.Event(), threading.Event()
+def step():
+    has_begun.set()
+    may_end.wait()
+thread = threading.Thread(target=call_uninterrupted, args=[step])
+thread.start()
+has_begun.wait()
+threading.Timer(0.5, may_end.set).start()
+child = os.fork()
+SoftmaxClassifier(solver="lbfgs").fit(X, y)
+if not child:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+thread.join()
+"""
+
+
+@pytest.mark.runs_if(hasattr(os, "fork"))
+@pytest.mark.parametrize(
+    "code", [FORK_OF_A_STEP, pytest.param(FORK, marks=pytest.mark.full)], ids=["a step", "a fit"]
+)
+def test_child_forked_while_another_thread_compiles_can_fit(code):
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)}, timeout=HANG_GUARD,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+COUNT_COMPILATIONS = f"""{DATA}
+import sys
+import softreg_fast
+assert softreg_fast.__file__.startswith(sys.argv[1]), softreg_fast.__file__
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels import disk_cache
+n_compiled = 0
+original = disk_cache.DiskCache.save_overload
+def save_overload(*arguments):
+    global n_compiled
+    n_compiled += 1
+    original(*arguments)
+disk_cache.DiskCache.save_overload = save_overload
+SoftmaxClassifier(solver="lbfgs").fit(X, y)
+print(n_compiled)
+"""
+
+
+def _install(kind, folder):
+    """What to put on Python's path for an installation of a kind."""
+    if kind == "zipped":
+        archive = folder / "archive.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            for path in PACKAGE.rglob("*.py"):
+                file.write(path, path.relative_to(PACKAGE.parent))
+        return archive
+    shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    if kind == "source-less":
+        subprocess.run(
+            [sys.executable, "-m", "compileall", "-q", "-b", folder], check=True, timeout=HANG_GUARD
+        )
+        for path in folder.rglob("*.py"):
+            path.unlink()
+    return folder
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["source-less", "zipped"])
+def test_installation_without_source_files_compiles_once(tmp_path, kind):
+    installed = _install(kind, tmp_path)
+    environment = {"PYTHONPATH": str(installed), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    counts = [
+        int(_run(COUNT_COMPILATIONS, str(installed), environment=environment, cwd=tmp_path))
+        for _ in range(2)
+    ]
+    assert counts[0] > 0
+    assert counts[1] == 0
+
+
+def test_code_digests_are_those_of_what_code_does():
+    def digest(source):
+        space = {}
+        exec(compile(source, "anywhere", "exec"), space)
+        return disk_cache.digest_of_code(space["f"].__code__)
+
+    first = "def f(x):\n    g = lambda y: y + 1.0\n    return g(x)"
+    assert digest(first) == digest(f"\n\n{first}")
+    for other in ("y + 1", "y + 2.0", "y - 1.0", "y + 1.0 if y in {1, 2} else y"):
+        assert digest(first.replace("y + 1.0", other)) != digest(first)
+
+
+def test_digests_are_the_same_in_every_process():
+    code = """
+from softreg_fast.kernels import disk_cache, jit
+def f(x):
+    return x in {"a", "b", "c", "d", "e"}
+print(disk_cache.digest_of_code(f.__code__), disk_cache._SOURCES_DIGEST)
+"""
+    assert len({_run(code, environment={"PYTHONHASHSEED": seed}) for seed in "012"}) == 1
+
+
+@pytest.mark.parametrize("kind", ["zipped", "source-less", "frozen"])
+def test_digest_of_a_package_follows_its_modules(tmp_path, monkeypatch, kind):
+    def digest(text):
+        name = f"package_{len(list(tmp_path.iterdir()))}"
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "inner.py").write_text(text)
+        on_path = tmp_path
+        if kind == "zipped":
+            on_path = tmp_path / f"{name}.zip"
+            with zipfile.ZipFile(on_path, "w") as file:
+                for path in folder.iterdir():
+                    file.write(path, path.relative_to(tmp_path))
+            shutil.rmtree(folder)
+        elif kind == "source-less":
+            import compileall
+
+            for path in list(folder.iterdir()):
+                assert compileall.compile_file(path, quiet=1, legacy=True)
+                path.unlink()
+        monkeypatch.syspath_prepend(on_path)
+        package = importlib.import_module(name)
+        if kind == "frozen":
+            monkeypatch.setattr(disk_cache, "_sources_of", lambda _: {})
+        found = disk_cache.digest_of_package(name, list(package.__path__))
+        assert found is not None
+        return found
+
+    assert digest("def f(x):\n    return x + 1\n") != digest("def f(x):\n    return x + 2\n")
+
+
+def test_package_that_tells_nothing_is_not_kept():
+    assert disk_cache.digest_of_package("no_such_package_anywhere", []) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("1,1", 1), (" 1 ", 1), ("2,4", 2), ("002", 2), ("9" * 5000, 8), ("0", 8), ("", 8),
+     ("many", 8), ("-1", 8), ("²", 8), ("3 ,1", 3), (",", 8)],
+)  # fmt: skip
+def test_omp_num_threads_may_be_a_list_or_nonsense(monkeypatch, text, wanted):
+    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", text)
+    assert count_threads(None, 16) == wanted
+    assert count_threads(5, 16) == 5, "what is asked for comes before"
+
+
+def test_team_is_no_larger_than_the_cpus(monkeypatch):
+    """Threads on one CPU wait for each other at every step."""
+    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 1)
+    assert count_threads(2, 8) == 1
+    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 3)
+    assert [count_threads(n, 8) for n in (1, 2, 3, 4, None)] == [1, 2, 3, 3, 3]
+
+
+@pytest.mark.runs_if(hasattr(os, "sched_setaffinity"))
+def test_team_is_no_larger_than_the_affinity_allows():
+    code = (
+        "import os\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from softreg_fast.threads import count_threads\n"
+        "assert count_threads(2, 8) == count_threads(None, 8) == 1\n"
+    )
+    _run(code)
+
+
+def test_row_workers_without_threads_work_here(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with row_workers(2) as workers:
+        assert workers.run(lambda start, stop: (start, stop), 5, 2) == [(0, 2), (2, 4), (4, 5)]
+
+
+RECORDS = f"""
+import logging, sys
+records = []
+class Keep(logging.Handler):
+    def emit(self, record):
+        records.append(record)
+logging.getLogger().addHandler(Keep())
+logging.getLogger().setLevel(logging.DEBUG)
+{DATA}
+import numba
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels import disk_cache
+disk_cache.cache_folders = disk_cache.writable_folders = tuple
+if sys.argv[1] == "wanted":
+    logging.getLogger("numba").setLevel(logging.DEBUG)
+before = logging.getLogger("numba").level
+SoftmaxClassifier(solver="lbfgs").fit(X, y)
+assert logging.getLogger("numba").level == before
+n_records = len([each for each in records if each.name.startswith("numba")])
+assert (n_records > 0) == (sys.argv[1] == "wanted"), n_records
+n_records = len(records)
+numba.njit(lambda x: x + 1)(1)
+assert len(records) > n_records, "others' functions are logged as before"
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("records", ["not wanted", "wanted"])
+def test_compiling_is_logged_only_where_numbas_level_is_set(records):
+    _run(RECORDS, records)
+
+
+@pytest.mark.parametrize("level", [logging.NOTSET, logging.DEBUG])
+def test_root_logger_that_shows_everything_is_not_filled(caplog, monkeypatch, level):
+    monkeypatch.setattr(disk_cache, "cache_folders", tuple)
+    monkeypatch.setattr(disk_cache, "writable_folders", tuple)
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(level, "numba")
+    _meeting()
+    names = {record.name for record in caplog.records}
+    assert any(name.startswith("numba") for name in names) == (level == logging.DEBUG)
+    assert logging.getLogger("numba").level == level
+
+
+def test_interrupt_leaves_the_levels_of_loggers_alone():
+    logger = logging.getLogger("numba")
+    root_level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.DEBUG)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            uninterrupted.call_uninterrupted(lambda: 1 / 0)
+        assert uninterrupted.call_uninterrupted(lambda: logger.level) == logging.WARNING
+        assert logger.level == logging.NOTSET
+    finally:
+        logging.getLogger().setLevel(root_level)
