@@ -24,14 +24,26 @@ def quiet_fit(model, *arguments, **named):
         return model.fit(*arguments, **named)
 
 
+def _faults(seeds, solvers):
+    found = {seed: faults_of(make_problem(seed, solvers)) for seed in seeds}
+    return {seed: faults for seed, faults in found.items() if faults}
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_random_problems_keep_what_is_promised(block):
-    faults = {}
-    for seed in range(25 * block, 25 * (block + 1)):
-        found = faults_of(make_problem(seed))
-        if found:
-            faults[seed] = found
-    assert not faults
+    assert not _faults(range(25 * block, 25 * (block + 1)), (*EXACT, "auto"))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("solver", [*EXACT, "sgd"])
+def test_more_random_problems_keep_what_is_promised(solver):
+    assert not _faults(range(100, 250), [solver])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("block", range(200))
+def test_twenty_thousand_random_problems_keep_what_is_promised(block):
+    assert not _faults(range(1000 + 100 * block, 1100 + 100 * block), (*EXACT, "auto", "sgd"))
 
 
 def test_oracle_sees_a_convergence_that_is_none_and_a_gap_that_is_too_low(monkeypatch):
