@@ -703,7 +703,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         ------
         TypeError, ValueError
             An argument is not allowed; or there is no theory: with the sigmoid link, an L1 penalty,
-            singular second derivatives, or a model that isn't at the optimum of these rows.
+            classes that are separated without a penalty, singular second derivatives, or a model
+            that isn't at the optimum of these rows.
 
         Notes
         -----

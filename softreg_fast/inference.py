@@ -148,10 +148,13 @@ def summarise(
     deviations = np.sqrt(np.maximum(covariance.diagonal(), np.finfo(np.float64).tiny))
     step = float(np.abs(inverse @ gradient / deviations).max())
     if step > _LONGEST_STEP:
+        remedy = "with an exact solver and a smaller tol"
+        if problem.features.dtype == np.float32:
+            remedy += ", or float64, since coefficients of float32 features are rounded"
         raise ValueError(
             "the model is not at the optimum of these rows, where the theory of standard errors "
             f"holds: a coefficient would move by {step:.2g} of its standard error; give the rows "
-            "and weights of fit, with an exact solver and a smaller tol"
+            f"and weights of fit, {remedy}"
         )
     return _tabulate(
         weights, bias, coordinates, contrasts, covariance, classes, names, confidence, is_penalised

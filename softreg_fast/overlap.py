@@ -10,16 +10,19 @@ the direction scaled so that ``Q[d] = 1``, ::
 
 where ``reach`` is the largest margin, of these rows, of any direction with ``Q[d] = 1``, and the
 norm is the dual one. So where ``reach * norm(gradient) < 1`` there is no such direction. It needs a
-model near its optimum; and it is the rule by which Newton's method is known to be near one (Bach,
-Self-concordant analysis for logistic regression, 2010), with another form in place of the second
-derivatives, which is larger and cheaper.
+model near its optimum, and columns of which none is a sum of others. It is the rule by which
+Newton's method is known to be near an optimum (Bach, Self-concordant analysis for logistic
+regression, 2010), with another form in place of the second derivatives, which is larger and
+cheaper.
 """
 
+from dataclasses import replace
+
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dpotrf, dpstrf, dtrtri
 
 from .definitions import FloatArray
-from .margins import RowBlock, WeighedRows, add_squares, multiply
+from .margins import Indices, RowBlock, WeighedRows, add_squares, multiply
 
 # Of the product that is below 1: the rest is for rounding.
 _LARGEST_PRODUCT = 0.5
@@ -27,6 +30,10 @@ _LARGEST_PRODUCT = 0.5
 _LEAST_CURVATURE = 1e-60
 # Of a pivot of the form with a diagonal of ones.
 _LEAST_PIVOT = 1e-5
+# What may be left of a column that others add up to: of its sum of squares, over the largest
+# column's; and of each of its elements, which are 1 at most.
+_LEAST_SQUARE = 1e-12
+_LARGEST_DIFFERENCE = 1e-11
 # Unknowns, for which a form of all classes is factored; products that are spent on it, at first and
 # if that isn't enough; and rows for each unknown, at least.
 _MOST_UNKNOWNS = 1024
@@ -68,12 +75,46 @@ def proves_overlap(rows: WeighedRows, direction: FloatArray, gradient: FloatArra
     fewest = _ROWS_PER_UNKNOWN * size
     n_taken = [max(most // products_of_row, fewest) for most in (_FEW_PRODUCTS, _MANY_PRODUCTS)]
     strides = [-(-len(rows.rows) // n_rows) for n_rows in n_taken]
-    return any(
-        _proves(
-            list(rows.blocks(stride)), direction, gradient, rows.rounding_of_gradient(direction)
-        )
-        for stride in dict.fromkeys(strides)
-    )
+    rounding = rows.rounding_of_gradient(direction)
+    for stride in dict.fromkeys(strides):
+        if _proves(list(rows.blocks(stride)), direction, gradient, rounding):
+            return True
+    reduction = _find_dependent(rows)
+    if reduction is None:
+        return False
+    # Without columns that others add up to, directions have the same margins.
+    kept, dropped, sums = reduction
+    reduced = direction[kept] + sums @ direction[dropped]
+    for stride in dict.fromkeys(strides):
+        blocks = [replace(each, design=each.design[:, kept]) for each in rows.blocks(stride)]
+        if _proves(blocks, reduced, gradient[kept], rounding[kept]):
+            return True
+    return False
+
+
+def _find_dependent(rows: WeighedRows) -> tuple[Indices, Indices, FloatArray] | None:
+    """Columns that others add up to in every row; None where there are none, or not but nearly.
+
+    Returns
+    -------
+    kept, dropped : ndarrays of int
+    sums : ndarray of shape (n_kept, n_dropped)
+        What the dropped ones are of the others.
+    """
+    squares = np.zeros((rows.n_unknowns, rows.n_unknowns))
+    for block in rows.blocks():
+        add_squares(block.design, np.ones(len(block.design)), squares)
+    largest = float(squares.diagonal().max())
+    _, pivots, rank, _ = dpstrf(squares, tol=_LEAST_SQUARE * largest, lower=1)
+    if rank == len(squares):
+        return None
+    kept, dropped = np.sort(pivots[:rank] - 1), np.sort(pivots[rank:] - 1)
+    sums = np.linalg.solve(squares[np.ix_(kept, kept)], squares[np.ix_(kept, dropped)])
+    for block in rows.blocks():
+        differences = multiply(block.design[:, kept], sums) - block.design[:, dropped]
+        if not np.abs(differences).max() < _LARGEST_DIFFERENCE:
+            return None
+    return kept, dropped, sums
 
 
 def _proves(

@@ -35,7 +35,7 @@ _LEAST_MARGIN = 1e-8
 
 
 def is_small_enough(rows: WeighedRows) -> bool:
-    """Whether the programme is likely to be solved in about a second."""
+    """Whether the programme is likely to be solved in a few seconds."""
     return rows.n_unknowns * (rows.n_classes - 1) <= _MOST_UNKNOWNS
 
 

@@ -80,8 +80,9 @@ def find_separation(
     may_be_right = totals.n_correct > _NEARLY_ALL * problem.total_weight
     if may_be_right and _is_right(rows, model):
         return "complete"
-    gradient = rows.gradient_of(totals.weights_gradient, totals.bias_gradient)
-    if proves_overlap(rows, model, gradient):
+    with np.errstate(all="ignore"):
+        gradient = rows.gradient_of(totals.weights_gradient, totals.bias_gradient)
+    if np.isfinite(gradient).all() and proves_overlap(rows, model, gradient):
         return None
     if is_small_enough(rows):
         finding = look_for_direction(rows, model)

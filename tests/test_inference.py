@@ -142,6 +142,17 @@ def test_refuses_classes_that_are_separated_completely(solver):
         model.summary(X, y)
 
 
+def test_refuses_coefficients_that_float32_has_rounded_off_the_optimum():
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((200, 1)) + 1e6, random.integers(0, 2, 200)
+    y[X[:, 0] > 1e6 + 1.0] = 1
+    given = X.astype(np.float32)
+    with pytest.raises(ValueError, match="coefficients of float32 features are rounded"):
+        _fit_quietly(given, y, tol=1e-10).summary(given, y)
+    given = given.astype(np.float64)
+    assert np.isfinite(_fit_quietly(given, y, tol=1e-10).summary(given, y).std_err).all()
+
+
 @pytest.mark.parametrize("C", [1.0, np.inf])
 def test_refuses_a_class_without_rows_of_weight(make_data, C):
     X, y = make_data(200, 2, 3)

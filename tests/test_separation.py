@@ -433,6 +433,24 @@ def test_overlap_of_many_rows_needs_no_linear_programme(make_data, monkeypatch, 
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_all_indicators_beside_an_intercept_need_no_linear_programme(
+    make_data, monkeypatch, solver
+):
+    def refuse(*_):
+        raise AssertionError("a linear programme of classes that clearly overlap")
+
+    X, y = make_data(6000, 2, 3)
+    X = np.hstack([X, np.eye(8)[np.arange(6000) % 8], X[:, :1] - X[:, 1:]])
+    with monkeypatch.context() as context:
+        context.setattr(separation, "look_for_direction", refuse)
+        _, message = _fit(X, y, C=np.inf, solver=solver)
+    assert message == ""
+    y[X[:, 4] > 0] = np.arange(750) % 2
+    _, message = _fit(X, y, C=np.inf, solver=solver)
+    assert "quasi-complete separation" in message
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_separation_by_too_many_features_for_a_proof_is_a_suspicion(make_data, solver):
     X, y = make_data(3000, 110, 4)
     flag = np.zeros(3000)
