@@ -216,8 +216,9 @@ def test_weights_go_to_scorers_that_request_them_alone(name):
     refused = get_scorer(name).set_score_request(sample_weight=False)
     found = SoftmaxClassifierCV(scoring=refused, **settings).fit(X, Y, sample_weight=WEIGHTS)
     np.testing.assert_allclose(found.scores_, _scores(name, WEIGHTS, None), rtol=1e-6)
-    unweighted = get_scorer(name)(found, X, Y)
-    assert found.score(X, Y, sample_weight=WEIGHTS) == unweighted
+    assert found.score(X, Y) == get_scorer(name)(found, X, Y)
+    with pytest.raises(TypeError, match="sample_weight"):  # as with LogisticRegressionCV
+        found.score(X, Y, sample_weight=WEIGHTS)
     for model in (
         SoftmaxClassifierCV(scoring=name, **settings),
         SoftmaxClassifierCV(scoring=get_scorer(name), **settings),
@@ -250,7 +251,7 @@ def test_groups_go_to_the_splitter_in_a_pipeline_and_in_a_search():
     with sklearn.config_context(enable_metadata_routing=False):
         expected = SoftmaxClassifierCV(Cs=CS, cv=GroupKFold(3))
         expected.fit(scaled, Y, sample_weight=WEIGHTS, groups=GROUPS)
-    np.testing.assert_array_equal(pipeline[-1].scores_, expected.scores_)
+    np.testing.assert_allclose(pipeline[-1].scores_, expected.scores_, rtol=1e-10)
     search = GridSearchCV(pipeline, {"softmaxclassifiercv__tol": [1e-4]}, cv=GroupKFold(2))
     search.fit(X, Y, groups=GROUPS)
     assert np.isfinite(search.best_score_)
