@@ -1,6 +1,5 @@
 """SoftmaxClassifierCV among scikit-learn's rules: labels, metadata, scores, callbacks."""
 
-import inspect
 import warnings
 
 import numpy as np
@@ -26,9 +25,6 @@ ROWS = np.arange(90)
 FOLDS = [(ROWS[fold != ROWS % 3], ROWS[(fold == ROWS % 3) & (fold != Y)]) for fold in range(3)]
 NAMES = np.array(["no", "yes"])[(Y > 0).astype(int)]
 FOLDS_OF_TWO = [(ROWS[30:], ROWS[:30][NAMES[:30] == "no"]), (ROWS[:60], ROWS[60:])]
-HAS_ROUTED_CV = "labels" in inspect.getsource(
-    inspect.getmodule(LogisticRegressionCV)._log_reg_scoring_path
-)
 
 
 def _own_log_loss(y_true, y_prob, *, labels=None):
@@ -66,7 +62,6 @@ def _fit_quietly(model, *arguments, **named):
         return model.fit(*arguments, **named)
 
 
-@pytest.mark.skipif(not HAS_ROUTED_CV, reason="an older LogisticRegressionCV gives no labels")
 @pytest.mark.parametrize(
     ("classes", "name", "scoring"), CASES, ids=[f"{classes}-{name}" for classes, name, _ in CASES]
 )
