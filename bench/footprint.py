@@ -66,6 +66,7 @@ print(status("VmHWM") - before, X.nbytes, 8 * n_features * n_classes, 8 * n_samp
 """
 
 SPARSE_CHILD = """
+import sys
 import warnings
 from pathlib import Path
 import numpy as np
@@ -78,8 +79,9 @@ def status(field):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
 
-X, y = sparse_rows(100_000, 500_000, 60, 20)
-model = SoftmaxClassifier(solver="sgd", random_state=0, max_iter=2)
+solver, n_features = sys.argv[1], int(sys.argv[2])
+X, y = sparse_rows(100_000, n_features, 60, 20)
+model = SoftmaxClassifier(solver=solver, random_state=0, max_iter=2)
 model.fit(X[:2000], y[:2000])
 del model.coef_
 Path("/proc/self/clear_refs").write_text("5")
@@ -89,10 +91,10 @@ print(status("VmHWM") - before, model.coef_.nbytes, X.nnz)
 """
 
 
-def measure_sparse():
-    """Peak bytes of gradient descent on sparse rows, bytes of the coefficients, and elements."""
+def measure_sparse(solver, n_features):
+    """Peak bytes of a fit of sparse rows, bytes of the coefficients, and elements."""
     result = subprocess.run(
-        [sys.executable, "-c", SPARSE_CHILD],
+        [sys.executable, "-c", SPARSE_CHILD, solver, str(n_features)],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
     )  # fmt: skip
     return map(int, result.stdout.split())
@@ -148,11 +150,12 @@ def main():
                     f"row {per_row:.1f} MiB"
                 )
     if arguments.sparse:
-        peak, model, n_elements = measure_sparse()
-        print(
-            f"100,000 x 500,000 x 20 with {n_elements:,} elements, float32: "
-            f"{peak / 2**20:.0f} MiB, {peak / model:.1f} times the coefficients"
-        )
+        for solver, n_features in [("sgd", 500_000), ("lbfgs", 96_000)]:
+            peak, model, n_elements = measure_sparse(solver, n_features)
+            print(
+                f"100,000 x {n_features:,} x 20 with {n_elements:,} elements, float32, {solver}: "
+                f"{peak / 2**20:.0f} MiB, {peak / model:.1f} times the coefficients"
+            )
 
 
 if __name__ == "__main__":

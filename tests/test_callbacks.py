@@ -232,7 +232,8 @@ def test_progress_bar_of_cross_validation(make_data, where, capsys):
     if where == "search":
         model = GridSearchCV(model, {"softmaxclassifiercv__tol": [1e-3, 1e-4]}, cv=2)
     model.set_callbacks(callback.ProgressBar()).fit(X, y)
-    assert "SoftmaxClassifierCV" in capsys.readouterr().out
+    name = "GridSearchCV" if where == "search" else "SoftmaxClassifierCV"
+    assert f"{name} - fit" in capsys.readouterr().out
 
 
 def test_without_callbacks_in_scikit_learn_everything_else_works():
