@@ -132,7 +132,7 @@ def _divide_nearly(
         return lambda slopes: slopes / diagonal[: len(slopes)]
 
     def divide(slopes: FloatArray) -> FloatArray:
-        quotient = slopes / diagonal[: len(slopes)]
+        quotient: FloatArray = slopes / diagonal[: len(slopes)]
         quotient[:n_features] = dpotrs(factor, slopes[:n_features], lower=1)[0]
         return quotient
 
