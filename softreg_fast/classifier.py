@@ -112,7 +112,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         In which features "sgd" takes its steps; coefficients and penalty are those of the features
         as they are all the same. "standard" centres (with an intercept) and scales them, without a
         copy. "whiten" rotates them to their principal axes too, which takes a copy. "auto" is
-        "whiten" for full batches of up to 256 features without L1 penalty, else "standard".
+        "whiten" for up to 256 dense features without L1 penalty, if batches are full, or, with
+        ``learning_rate="auto"`` and up to 1 GiB of float64, where a common factor or the like has
+        many times the variance of a feature; else "standard". Many more strongly correlated
+        features, or such with an L1 penalty, need more epochs than `max_iter` has by default.
     shuffle : bool, default=True
         Whether "sgd" takes the rows in another order in each epoch.
     early_stopping : bool, default=False

@@ -164,8 +164,12 @@ class Parameters:
         momentum, method = self._method()
         feature_scaling = self.feature_scaling
         if feature_scaling is None:
-            rotates = is_full and n_features <= _MOST_FEATURES_ROTATED and self.l1_ratio == 0.0
-            feature_scaling = "whiten" if rotates and not is_sparse else "standard"
+            may_rotate = n_features <= _MOST_FEATURES_ROTATED and self.l1_ratio == 0.0
+            feature_scaling = "standard"
+            if may_rotate and not is_sparse and is_full:
+                feature_scaling = "whiten"
+            elif may_rotate and not is_sparse and self.schedule == "auto":
+                feature_scaling = "adapt"
         elif feature_scaling == "whiten" and is_sparse:
             raise ValueError(
                 "feature_scaling='whiten' is not allowed with sparse X: it must be 'auto', "

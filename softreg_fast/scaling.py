@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
@@ -28,6 +29,10 @@ _LEAST_CURVATURE_OF_SPARSE = 0.1
 # Of a sparse feature's mean square, what the mean's square must have: as large a share of the rows
 # have an element of it at least, so that batches have about all such features.
 _MEAN_WORTH_CENTRING = 0.25
+# Of features' correlations, the largest eigenvalue from which the epochs that a rotation saves are
+# worth its time, and the largest features that are copied for it. Measured.
+_MUCH_IN_COMMON = 8.0
+_MOST_NUMBERS_COPIED = 1 << 27
 
 
 def _blocks(problem: Problem) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -177,6 +182,31 @@ def can_rotate(scaling: Scaling) -> bool:
         return bool(scaling.factors.min() > _NARROWEST_SPREAD * scaling.factors.max())
 
 
+def has_much_in_common(problem: Problem, scaling: Scaling) -> bool:
+    """Whether one direction has so much of dense features' variance that steps are short in others.
+
+    Judged by the largest eigenvalue of their correlations in a part of many rows; not above a size
+    at which a copy of the features would be in the way.
+    """
+    if problem.features.size > _MOST_NUMBERS_COPIED:
+        return False
+    rows, weights = _sample_rows(problem)
+    with np.errstate(all="ignore"):
+        scaled = (rows - scaling.means) * np.sqrt(scaling.factors)
+        largest = _largest_eigenvalue(_DenseRows(scaled), weights)
+    return bool(np.isfinite(largest) and largest > _MUCH_IN_COMMON)
+
+
+def _sample_rows(problem: Problem) -> tuple[Any, FloatArray]:
+    """A part of many rows in float64, and their weights as shares."""
+    every = -(-problem.n_samples // _SAMPLED_ROWS)
+    rows = problem.features[::every].astype(np.float64)
+    weights = np.ones(rows.shape[0])
+    if problem.sample_weight is not None:
+        weights = problem.sample_weight[::every]
+    return rows, weights / (weights.sum() or 1.0)
+
+
 def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatArray]:
     """The problem with its features centred and rotated to their principal axes.
 
@@ -240,12 +270,7 @@ def bound_curvature(
         Above zero.
     """
     n_samples = problem.n_samples
-    every = -(-n_samples // _SAMPLED_ROWS)
-    rows = problem.features[::every].astype(np.float64)
-    weights = np.ones(rows.shape[0])
-    if problem.sample_weight is not None:
-        weights = problem.sample_weight[::every]
-    weights = weights / (weights.sum() or 1.0)
+    rows, weights = _sample_rows(problem)
     roots = np.sqrt(scaling.factors)
     sample: _DenseRows | _SparseRows
     with np.errstate(all="ignore"):

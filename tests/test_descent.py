@@ -251,3 +251,42 @@ def test_watched_descent_has_the_same_bits(make_data, capsys, settings, is_spars
     assert _bits(silent) == _bits(loud)
     assert silent.loss_curve_.tobytes() == loud.loss_curve_.tobytes()
     assert len(capsys.readouterr().out.splitlines()) == loud.n_iter_
+
+
+def _correlated(kind, n_samples=4000, n_features=40):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((n_samples, n_features))
+    X = np.cumsum(X, axis=1) if kind == "walk" else X + 6.0 * random.standard_normal((n_samples, 1))
+    weights = random.standard_normal((n_features, 3)) / np.sqrt(n_features)
+    if kind == "factor":
+        weights -= weights.mean(axis=0)
+    return X, (X @ weights + random.gumbel(size=(n_samples, 3))).argmax(axis=1)
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("kind", ["factor", "walk"])
+def test_features_with_much_in_common_come_within_a_percent(kind, C):
+    X, y = _correlated(kind)
+    lowest = _objective(SoftmaxClassifier(C=C, tol=1e-7).fit(X, y), X, y, C)
+    for dtype in (np.float32, np.float64):
+        model = _fit(_sgd(C=C), X.astype(dtype), y)
+        assert _objective(model, X, y, C) < 1.01 * lowest
+
+
+def test_features_are_rotated_only_where_they_have_much_in_common(make_data):
+    for (X, y), scaling in [
+        (_correlated("factor"), "whiten"),
+        (make_data(4000, 40, 3), "standard"),
+    ]:
+        other = "standard" if scaling == "whiten" else "whiten"
+        automatic, expected, not_expected = (
+            _bits(_fit(_sgd(max_iter=3, feature_scaling=name), X, y))
+            for name in ("auto", scaling, other)
+        )
+        assert automatic == expected != not_expected
+    X, y = _correlated("factor")
+    automatic, standard = (
+        _bits(_fit(_sgd(max_iter=3, learning_rate=0.01, feature_scaling=name), X, y))
+        for name in ("auto", "standard")
+    )
+    assert automatic == standard

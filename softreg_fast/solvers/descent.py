@@ -19,7 +19,7 @@ from ..problem import Problem
 from ..scaling import Scaling, bound_curvature
 from ..threads import Team, team_of
 
-FeatureScaling = Literal["none", "standard", "whiten"]
+FeatureScaling = Literal["none", "standard", "whiten", "adapt"]
 Schedule = Literal["auto", "constant", "invscaling"]
 Method = Literal["plain", "averaged", "accelerated"]
 
@@ -61,9 +61,10 @@ class ProximalSettings:
         See `kernels.proximal`; the last goes with a full batch.
     momentum : float
         From 0 to below 1; not used if accelerated.
-    feature_scaling : {"none", "standard", "whiten"}
+    feature_scaling : {"none", "standard", "whiten", "adapt"}
         Centred (if there is an intercept) and scaled, implicitly; or rotated to their principal
-        axes first, which makes a copy of them and goes with no L1 penalty.
+        axes first, which makes a copy of them and goes with no L1 penalty; "adapt" does the latter
+        where they have much in common.
     fit_intercept : bool
         The bias stays as it is at the start otherwise.
     shuffle_seed : int or None

@@ -20,7 +20,7 @@ from ..layout import (
     unpack_parameters,
 )
 from ..problem import Problem
-from ..scaling import Scaling, can_rotate, choose_scaling, rotate
+from ..scaling import Scaling, can_rotate, choose_scaling, has_much_in_common, rotate
 from ..threads import count_threads_for_steps
 from .descent import (
     FIRST_CALL_PRODUCTS,
@@ -68,7 +68,10 @@ class ProximalDescent(Descent):
             )
         self._rotation: FloatArray | None = None
         self._origin: FloatArray = np.zeros(problem.features.shape[1])
-        if settings.feature_scaling == "whiten" and can_rotate(scaling):
+        rotates = settings.feature_scaling == "whiten" or (
+            settings.feature_scaling == "adapt" and has_much_in_common(problem, scaling)
+        )
+        if rotates and can_rotate(scaling):
             self._origin = scaling.means
             problem, scaling, self._rotation = rotate(problem, scaling)
         weights, bias = start.model if isinstance(start, Snapshot) else start
