@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
+from numba.core import ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
@@ -50,8 +52,24 @@ def _quiet_loggers() -> Iterator[None]:
             logger.setLevel(logging.NOTSET)
 
 
+@contextmanager
+def _absolute_paths() -> Iterator[None]:
+    """Where the working folder is no longer there, Numba's messages don't name files from it on."""
+    try:
+        Path.cwd()
+    except OSError:
+        relative = ir.Loc._get_path
+        ir.Loc._get_path = lambda location: location.filename
+        try:
+            yield
+        finally:
+            ir.Loc._get_path = relative
+    else:
+        yield
+
+
 def _step(function: Callable[[], Result]) -> Result:
-    with global_compiler_lock, _quiet_loggers(), jit_as_at_import():
+    with global_compiler_lock, _quiet_loggers(), jit_as_at_import(), _absolute_paths():
         return function()
 
 
