@@ -81,6 +81,8 @@ def _evaluation(
     weights: FloatArray,
     bias: FloatArray,
     origin: FloatArray,
+    *,
+    keeps_small_residuals: bool,
 ) -> Evaluation:
     total = sums.total_weight
     with np.errstate(all="ignore"):  # what overflows makes the result no number
@@ -91,7 +93,10 @@ def _evaluation(
         # Residuals are at most 1, and at most the loss.
         residual = min(1.0, loss)
         logit_error = _EPSILON * logit_size
-        row_error = _EPSILON + logit_error * min(0.5, np.sqrt(residual))
+        root = float(np.sqrt(residual))
+        # A probability near 1, less 1, is wrong by a unit in the last place of 1.
+        of_residual = root if keeps_small_residuals else 1.0
+        row_error = _EPSILON * of_residual + logit_error * min(0.5, root)
         return Evaluation(
             weights,
             bias,
@@ -100,8 +105,8 @@ def _evaluation(
             totals.weights_gradient / total,
             totals.bias_gradient / total,
             sizes,
-            _EPSILON * (1.0 + _LOST_IN_SUMS * loss) + 2.0 * logit_error * residual,
-            row_error + _LOST_IN_SUMS * _EPSILON * float(np.sqrt(residual)),
+            _EPSILON * (of_residual + _LOST_IN_SUMS * loss) + 2.0 * logit_error * residual,
+            row_error + _LOST_IN_SUMS * _EPSILON * root,
             logit_size,
         )
 
@@ -118,24 +123,32 @@ def evaluation_of(
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
     """
-    return _evaluation(sums, totals, weights, bias, np.zeros(len(weights)))
+    origin = np.zeros(len(weights))
+    return _evaluation(sums, totals, weights, bias, origin, keeps_small_residuals=False)
 
 
-def evaluate_about_means(
-    problem: Problem, sums: FeatureSums, weights: FloatArray, bias: FloatArray
+def evaluate_carefully(
+    problem: Problem,
+    sums: FeatureSums,
+    weights: FloatArray,
+    bias: FloatArray,
+    *,
+    fit_intercept: bool,
 ) -> Evaluation:
-    """The same with features less their means, which takes longer than a pass of the kernels.
+    """The same with fewer digits lost, which takes longer than a pass of the kernels.
 
     Parameters
     ----------
     problem : Problem
-        Of dense features, with the identity link.
+        With the identity link.
     sums : FeatureSums
         Of its features.
     weights : ndarray of shape (n_features, n_columns), float64
     bias : ndarray of shape (n_columns,), float64
+    fit_intercept : bool
+        Whether features may be taken less their means.
     """
-    origin = sums.means
+    origin = sums.means if fit_intercept else np.zeros(len(weights))
     # The bias about the means is a small difference of large products.
     exact = bias.astype(np.longdouble) + origin.astype(np.longdouble) @ weights
     moved = exact.astype(np.float64)
@@ -149,7 +162,8 @@ def evaluate_about_means(
             sample_weight = None
             if problem.sample_weight is not None:
                 sample_weight = problem.sample_weight[rows]
-            features = problem.features[rows].astype(np.float64) - origin
+            features = problem.features[rows].astype(np.float64)
+            features = (features.toarray() if problem.is_sparse else features) - origin
             losses, slopes = _losses_and_slopes(features @ weights + moved, problem.targets[rows])
             if sample_weight is not None:
                 counts = sample_weight > 0.0
@@ -160,7 +174,7 @@ def evaluate_about_means(
             weights_gradient += features.T @ slopes
             bias_gradient += slopes.sum(axis=0)
     totals = Totals(loss, np.nan, weights_gradient, bias_gradient)
-    return _evaluation(sums, totals, weights, moved, origin)
+    return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)
 
 
 def _losses_and_slopes(

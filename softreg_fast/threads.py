@@ -44,8 +44,10 @@ def check_n_threads(name: str, n_threads: Any) -> int | None:
 
 def _usable_cpus() -> int:
     """CPUs that this process may use, by its affinity and the quota of its container."""
-    from joblib import cpu_count
-
+    try:
+        from joblib import cpu_count
+    except RuntimeError:  # it can't be imported while the interpreter ends
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     return int(cpu_count())
 
 

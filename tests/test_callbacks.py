@@ -61,18 +61,7 @@ def test_callbacks_are_told_of_every_iteration(make_data, solver):
     assert not hasattr(model, "_callback_fit_ctx")
 
 
-_TAKES_OTHER_STEPS = pytest.mark.xfail(reason="a watched newton fit leaves its compiled steps")
-
-
-@pytest.mark.parametrize(
-    "solver",
-    [
-        pytest.param("auto", marks=_TAKES_OTHER_STEPS),
-        pytest.param("newton", marks=_TAKES_OTHER_STEPS),
-        "lbfgs",
-        "sgd",
-    ],
-)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_watched_fit_has_the_bits_of_one_alone(make_data, solver):
     X, y = make_data(300, 4, 3)
     alone = SoftmaxClassifier(solver=solver, random_state=0).fit(X, y)

@@ -271,7 +271,7 @@ def test_missing_values_in_a_column_are_refused(make_data, dtype):
     model = SoftmaxClassifier().fit(table, y)
     table.iloc[7, 1] = np.nan if dtype == "object" else pd.NA
     for call in (lambda: clone(model).fit(table, y), lambda: model.predict(table)):
-        with pytest.raises(ValueError, match=r"X\[7, 1\] is NaN"):
+        with pytest.raises(ValueError, match=r"X\[7, 1\] \(feature 'width'\) is NaN"):
             call()
 
 
@@ -280,7 +280,7 @@ def test_missing_values_in_a_polars_frame_are_refused(make_data):
     values = X[:, 1].tolist()
     values[7] = None
     table = polars.DataFrame({"length": X[:, 0], "width": values})
-    with pytest.raises(ValueError, match=r"X\[7, 1\] is NaN"):
+    with pytest.raises(ValueError, match=r"X\[7, 1\] \(feature 'width'\) is NaN"):
         SoftmaxClassifier().fit(table, y)
 
 

@@ -98,16 +98,16 @@ def test_refuses_where_there_is_no_theory(make_data):
 def test_float32_and_sparse_features(make_data):
     X, y = make_data(500, 4, 3)
     X = np.where(expit(X) > 0.4, X, 0.0).astype(np.float32)
-    dense = _fit(X, y).summary(X, y)
+    dense = _fit(X, y, tol=1e-6).summary(X, y)
     matrix = csr_array(X)
-    sparse = _fit(matrix, y).summary(matrix, y)
+    sparse = _fit(matrix, y, tol=1e-6).summary(matrix, y)
     np.testing.assert_allclose(sparse.std_err, dense.std_err, rtol=1e-4)
 
 
-def _fit_quietly(X, y, **settings):
+def _fit_quietly(X, y, sample_weight=None, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return SoftmaxClassifier(**{"C": np.inf} | settings).fit(X, y)
+        return SoftmaxClassifier(**{"C": np.inf} | settings).fit(X, y, sample_weight)
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_array, np.float32], ids=["dense", "sparse", "32"])
@@ -183,8 +183,8 @@ def test_equals_mnlogit_on_small_tables(seed):
     offset = [0.0, 2.0**10][seed // 3 % 2]
     form = [np.asarray, csr_array, np.float32][seed // 6 % 3]
     given = form((X + offset) * scale)
-    # The gradient is of the size of the features.
-    found = _fit(given, y, counts, tol=1e-9 * scale).summary(given, y, counts)
+    # Of some, rounding of the coefficients allows no gradient so small; `summary` judges itself.
+    found = _fit_quietly(given, y, sample_weight=counts, tol=1e-9).summary(given, y, counts)
     design = np.column_stack([np.ones(len(X)), X]).repeat(counts, axis=0)
     expected = MNLogit(y.repeat(counts), design).fit(
         disp=0, method="newton", maxiter=200, tol=1e-13

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
 from softreg_fast.feature_sums import sum_features
 from softreg_fast.problem import make_problem as make_plain_problem
-from softreg_fast.rounding import evaluate_about_means
+from softreg_fast.rounding import evaluate_carefully
 from softreg_fast.solvers.optimality import slope_divisors
 
 EXACT = ["newton", "lbfgs"]
@@ -72,7 +72,7 @@ def test_sums_about_means_equal_extended_precision(make_data, n_classes):
     problem = replace(problem, sample_weight=weights)
     coef = 0.1 * np.random.default_rng(0).standard_normal((3, n_columns))
     bias = np.linspace(-1.0, 1.0, n_columns) - X.mean(axis=0) @ coef
-    found = evaluate_about_means(problem, sum_features(problem), coef, bias)
+    found = evaluate_carefully(problem, sum_features(problem), coef, bias, fit_intercept=True)
     parameters = {"C": np.inf, "l1_ratio": 0.0, "fit_intercept": True}
     exact = Exact(RandomProblem(X, y, weights, parameters), n_columns)
     model = SoftmaxClassifier()

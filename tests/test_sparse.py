@@ -343,6 +343,7 @@ def test_held_out_rows_and_elastic_net():
         model.fit(matrix, y, X_val=features, y_val=y)
 
 
+@pytest.mark.filterwarnings("ignore:SoftmaxClassifier has not converged")
 def test_warm_start_forgets_features_that_are_nowhere():
     features, y = _make_rows(2000)
     matrix = scipy.sparse.csr_array(features)

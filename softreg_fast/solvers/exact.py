@@ -17,12 +17,11 @@ from .optimality import Quality, judge, shortest_slopes, slope_divisors, slopes_
 from .solution import Solution
 
 _DOUBLE = np.dtype(np.float64)
-_EPSILON = float(np.finfo(np.float64).eps)
 # Of the tolerance, errors of the gradient that passes of the kernels can't get below it.
 _HOPELESS_ERROR = 0.5
-# Of the gradient, and of the objective in units in its last place: what counts as progress.
+# Of the gradient, and of the objective: what counts as progress.
 _PROGRESS = 0.9
-_LEAST_UNITS = 4.0
+_LEAST_FALL = 4.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -258,7 +257,7 @@ class Progress:
     def __init__(self, place: Place, patience: int) -> None:
         self.best = place
         self._patience = patience
-        self._lowest = place.point.objective
+        self._lowest: float | None = None
         self._smallest = self._norm(place)
         self._n_without = 0
 
@@ -266,17 +265,25 @@ class Progress:
     def _norm(place: Place) -> float:
         return float(np.abs(place.gradient).max())
 
-    def goes_on(self, place: Place) -> bool:
-        """Whether it is worth going on after an iteration that has led to a place."""
-        objective, norm = place.point.objective, self._norm(place)
-        least = self._lowest - _LEAST_UNITS * _EPSILON * abs(self._lowest)
-        has_fallen = objective < least
+    def goes_on(self, place: Place, value: float, least_fall: float = _LEAST_FALL) -> bool:
+        """Whether it is worth going on after an iteration that has led to a place.
+
+        Parameters
+        ----------
+        place : Place
+        value : float
+            The objective there, or its difference to that of some other place.
+        least_fall : float
+            Of the lowest value so far, what counts as progress.
+        """
+        lowest, norm = self._lowest, self._norm(place)
+        has_fallen = lowest is None or value < lowest - least_fall * abs(lowest)
         self._n_without += 1
         if has_fallen or norm < _PROGRESS * self._smallest:
             self._n_without = 0
         if has_fallen or norm <= self._smallest:
             self.best = place
-        self._lowest = min(self._lowest, objective)
+        self._lowest = value if lowest is None else min(lowest, value)
         self._smallest = min(self._smallest, norm)
         return self._n_without < self._patience
 

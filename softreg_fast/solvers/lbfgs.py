@@ -31,8 +31,10 @@ _NO_LIMIT = 2**31 - 1
 # SciPy's routine ends where rounding lets it find nothing lower. It is called again as long as it
 # gets the gradient below this share of what it was.
 _WORTH_GOING_ON = 0.5
-# Iterations that may bring nothing.
-_PATIENCE = 30
+# Iterations that may bring nothing; and, of a difference of values that doesn't drown in rounding,
+# what counts as something.
+_PATIENCE = 20
+_LEAST_FALL_OF_DIFFERENCE = 1e-3
 
 
 class _Function:
@@ -43,6 +45,7 @@ class _Function:
         self._coordinates = coordinates
         self._fixed_bias = bias
         self._origin: Place | None = None
+        self._change = 0.0
         self.last: Place
 
     def measure_from(self, origin: Place) -> None:
@@ -61,8 +64,14 @@ class _Function:
         if self._origin is None:
             return self.last.point.objective, gradient.ravel()
         way = variables - self._origin.variables
-        change = 0.5 * float(np.vdot(gradient + self._origin.gradient, way))
-        return change, gradient.ravel()
+        self._change = 0.5 * float(np.vdot(gradient + self._origin.gradient, way))
+        return self._change, gradient.ravel()
+
+    def goes_on(self, progress: Progress) -> bool:
+        """Whether the last evaluation shows progress."""
+        if self._origin is None:
+            return progress.goes_on(self.last, self.last.point.objective)
+        return progress.goes_on(self.last, self._change, _LEAST_FALL_OF_DIFFERENCE)
 
 
 def minimise(
@@ -125,8 +134,8 @@ def minimise(
             is_optimal = objective.is_optimal(point)
             if is_stopped or is_optimal:
                 raise StopIteration
-            if not progress.goes_on(best):
-                best, is_stopped = progress.best, True
+            if not function.goes_on(progress):
+                best = progress.best
                 raise StopIteration
             if monitor is not None and len(objectives) < settings.max_iterations:
                 monitor.begin_iteration()
@@ -143,6 +152,7 @@ def minimise(
             if np.isfinite(reached):
                 function.measure_from(best)
             reached = best.point.gradient_norm
+            progress = Progress(best, _PATIENCE)
             minimize(
                 function,
                 best.variables.ravel(),

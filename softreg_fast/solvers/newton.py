@@ -30,8 +30,9 @@ _LEAST_STRIDE = 8
 _FEWEST_COARSE_ROWS = 20_000
 _MOST_COARSE_ITERATIONS = 30
 _MOST_BYTES_OF_DERIVATIVES = 1 << 28
-# Steps that may bring nothing.
-_PATIENCE = 10
+# Steps that may bring nothing: of Newton's method itself, and where second derivatives are only
+# nearly right.
+_PATIENCE_OF_EXACT, _PATIENCE = 10, 40
 
 
 def has_room(n_features: int, n_columns: int) -> bool:
@@ -122,7 +123,7 @@ def descend(
 
     Or until steps lead nowhere any more. The monitor changes nothing, but that it may stop them.
     """
-    progress = Progress(steps.place, _PATIENCE)
+    progress = Progress(steps.place, _PATIENCE_OF_EXACT if steps.is_exact else _PATIENCE)
     while len(objectives) < settings.max_iterations and not objective.is_optimal(steps.place.point):
         if monitor is not None:
             monitor.begin_iteration()
@@ -132,7 +133,7 @@ def descend(
         objectives.append(value)
         if monitor is not None and monitor.end_iteration(value, lambda: steps.model):
             break
-        if not progress.goes_on(steps.place):
+        if not progress.goes_on(steps.place, value):
             steps.place = progress.best
             break
 

@@ -16,7 +16,7 @@ from ..definitions import FloatArray
 from ..evaluation import accumulator_of
 from ..feature_sums import FeatureSums
 from ..problem import Problem
-from ..rounding import Evaluation, evaluate_about_means, evaluation_of
+from ..rounding import Evaluation, evaluate_carefully, evaluation_of
 from .coordinates import curvature_at_zero
 
 # Of the loss' curvature, that of a penalty that hardly matters.
@@ -27,6 +27,8 @@ NEGLIGIBLE_GAP = 1e-6
 _ROUNDING_OF_COEFFICIENTS = 2.0
 # Of the tolerance, errors that matter.
 _RELEVANT_ERROR = 1e-3
+# Of sparse ones too, which are made dense for it in blocks of rows.
+_MOST_FEATURES = 10_000
 
 
 def slope_divisors(problem: Problem, sums: FeatureSums) -> FloatArray:
@@ -232,10 +234,13 @@ def judge(
         return slopes, bounds if known is None else bounds.with_lower(known.lower)
 
     slopes, bounds = look(evaluation)
-    if _would_gain(problem, sums, slopes, tolerance, fit_intercept=fit_intercept):
-        about_means = evaluate_about_means(problem, sums, weights, bias)
-        if np.isfinite(about_means.loss):
-            slopes, bounds = look(about_means)
+    is_decided = slopes.are_within(tolerance) or (
+        slopes.largest_error <= _RELEVANT_ERROR * tolerance and gap_tolerance is None
+    )
+    if not is_decided and problem.link == "identity" and len(weights) <= _MOST_FEATURES:
+        careful = evaluate_carefully(problem, sums, weights, bias, fit_intercept=fit_intercept)
+        if np.isfinite(careful.loss):
+            slopes, bounds = look(careful)
     if gap_tolerance is not None:
         converged = bounds.gap <= gap_tolerance
         is_limited = not converged and slopes.are_within_but_for_rounding(0.0)
@@ -245,19 +250,3 @@ def judge(
         converged = converged or (is_limited and bounds.gap < NEGLIGIBLE_GAP)
     limiting = slopes.most_limited if is_limited and not converged else None
     return Quality(slopes.largest, bounds, converged, limiting)
-
-
-def _would_gain(
-    problem: Problem,
-    sums: FeatureSums,
-    slopes: Slopes,
-    tolerance: float,
-    *,
-    fit_intercept: bool,
-) -> bool:
-    """Whether sums about the means would tell more."""
-    if problem.is_sparse or not fit_intercept or problem.link != "identity":
-        return False
-    is_far_off = bool((np.abs(sums.means) > 10.0 * sums.deviations).any())
-    matters = slopes.largest_error > _RELEVANT_ERROR * tolerance
-    return is_far_off and matters

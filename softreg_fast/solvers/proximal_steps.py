@@ -80,7 +80,8 @@ class ProximalSteps(Steps):
         return 1 < self._n_columns <= _MOST_UNKNOWNS // self._sample.n_unknowns
 
     @property
-    def _is_exact(self) -> bool:
+    def is_exact(self) -> bool:
+        """See `Steps`."""
         return self._sample.is_whole and (self._is_complete or self._n_columns == 1)
 
     @property

@@ -46,7 +46,8 @@ class SmoothSteps(Steps):
         self._curvature = curvature
 
     @property
-    def _is_exact(self) -> bool:
+    def is_exact(self) -> bool:
+        """See `Steps`."""
         return self._curvature.is_exact
 
     @property

@@ -55,7 +55,7 @@ class Steps(ABC):
 
     @property
     @abstractmethod
-    def _is_exact(self) -> bool:
+    def is_exact(self) -> bool:
         """Whether all second derivatives of all rows are taken, for each step."""
 
     @property
@@ -90,7 +90,7 @@ class Steps(ABC):
 
     def advance(self) -> bool:
         """Take a step; False if none leads lower."""
-        steps_between = 1 if self._is_exact else self._steps_between
+        steps_between = 1 if self.is_exact else self._steps_between
         if not self.is_prepared:
             self.prepare()
         elif self._n_steps_since >= steps_between or self._is_spent:
@@ -103,7 +103,7 @@ class Steps(ABC):
             if self._is_derived_here:
                 return False
             self.prepare()
-        if not self._is_exact:
+        if not self.is_exact:
             self._learn(reached)
         self._n_steps_since += 1
         self._is_derived_here = False
