@@ -108,7 +108,7 @@ def test_elastic_net_comes_close_to_saga_and_has_exact_zeros(make_data, l1_ratio
 def test_same_seed_gives_the_same_bits_and_any_number_of_threads(
     make_data, eager_threads, started_threads
 ):
-    X, y = make_data(3000, 10, 4)
+    X, y = make_data(1100, 10, 4)
     expected = _sgd(tol=0.9, n_iter_no_change=2).fit(X, y)
     for n_threads in (1, 2, 3):
         started_threads.clear()

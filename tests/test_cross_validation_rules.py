@@ -62,8 +62,16 @@ def _fit_quietly(model, *arguments, **named):
         return model.fit(*arguments, **named)
 
 
+QUICK_SCORINGS = {"None", "neg_brier_score", "roc_auc_ovr", "f1_macro", "own scorer", "f1"}
+
+
 @pytest.mark.parametrize(
-    ("classes", "name", "scoring"), CASES, ids=[f"{classes}-{name}" for classes, name, _ in CASES]
+    ("classes", "name", "scoring"),
+    [
+        pytest.param(*case, marks=[pytest.mark.full] * (case[1] not in QUICK_SCORINGS))
+        for case in CASES
+    ],
+    ids=[f"{classes}-{name}" for classes, name, _ in CASES],
 )
 def test_scores_of_folds_that_lack_a_class_are_those_of_logistic_regression_cv(
     classes, name, scoring

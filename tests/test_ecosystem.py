@@ -113,7 +113,14 @@ def test_clone_has_the_parameters_and_no_model(make_data, link):
 
 # From Python 3.12 on, forks warn if any library has threads.
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "threading",
+        pytest.param("loky", marks=pytest.mark.full),
+        pytest.param("multiprocessing", marks=pytest.mark.full),
+    ],
+)
 def test_parallel_search_finds_the_same(make_data, request, backend):
     if backend != "loky":  # whose processes don't know of other cuts, which give other bits
         request.getfixturevalue("eager_threads")

@@ -6,7 +6,14 @@ import pytest
 
 from softreg_fast.kernels import jit, lanes_llvm, lanes_numpy
 
-CASES = [(np.float64, 4), (np.float64, 8), (np.float32, 4), (np.float32, 8), (np.float32, 16)]
+CASES = [
+    (np.float64, 4),
+    (np.float32, 16),
+    *(
+        pytest.param(*case, marks=pytest.mark.full)
+        for case in [(np.float64, 8), (np.float32, 4), (np.float32, 8)]
+    ),
+]
 pytestmark = pytest.mark.parametrize(("dtype", "lanes"), CASES, ids=str)
 
 

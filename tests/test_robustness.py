@@ -220,6 +220,7 @@ def test_barrier_waits_10_seconds_for_who_never_begins_and_longer_for_who_comput
     assert seconds["slow"] > 10
 
 
+@pytest.mark.full
 def test_thread_that_never_begins_raises_and_leaves_the_model_as_it_was(
     make_data, eager_threads, monkeypatch
 ):
@@ -276,8 +277,8 @@ fit_all()
 """
 
 
-@pytest.mark.parametrize("kind", ["Ctrl-C", "timer"])
-@pytest.mark.parametrize("n_items", [1, 300])
+@pytest.mark.parametrize("kind", [pytest.param("Ctrl-C", marks=pytest.mark.full), "timer"])
+@pytest.mark.parametrize("n_items", [pytest.param(1, marks=pytest.mark.full), 300])
 def test_interrupt_while_contexts_are_filled_spoils_no_later_fit(kind, n_items):
     """They are filled from iterators that can be read once."""
     assert _run(INTERRUPT_INSIDE, kind, str(n_items)) == "interrupted\n"

@@ -209,7 +209,7 @@ def test_warnings_agree_with_linear_programmes(first):
     assert counts["quasi-complete"] > 0
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.parametrize("first", range(1000, 6000, 500))
 def test_warnings_agree_with_linear_programmes_of_many_problems(first):
     counts = _check_warnings(range(first, first + 500))
