@@ -197,7 +197,7 @@ def test_no_penalty(make_data, n_classes, fit_intercept):
     assert classifier(C=np.inf, fit_intercept=fit_intercept).fit(X, y).converged_
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.full), 3])
 def test_wide_data(make_data, n_classes):
     X, y = make_data(12, 30, n_classes)
     separation = pytest.warns(ConvergenceWarning, match="separate the classes completely")

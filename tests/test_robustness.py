@@ -192,6 +192,7 @@ def _meeting():
     return entry.specialise("only")
 
 
+@pytest.mark.full
 def test_barrier_waits_10_seconds_for_who_never_begins_and_longer_for_who_computes():
     meet = _meeting()
     never, slow = (np.zeros(team.TEAM_SIZE, np.int64) for _ in range(2))
