@@ -33,8 +33,7 @@ class FeatureSums:
     squares : ndarray of shape (n_features,), float64
         Of the squares of these differences.
     origin : ndarray of shape (n_features,), float64
-        Zeros for sparse features; else near enough to the means that squares don't drown what
-        differs.
+        Near enough to the means that squares don't drown what differs.
     class_weights : ndarray of shape (n_classes,), float64
         The rows' weights.
     n_samples : int
@@ -177,13 +176,31 @@ def _without_weightless(features: csr_array, row_weights: FloatArray) -> csr_arr
     return csr_array((values, features.indices, features.indptr), shape=features.shape)
 
 
-def sum_sparse_squares(features: csr_array, row_weights: FloatArray) -> FloatArray:
-    """Weighted sums of the squares of sparse features, shape (n_features,), float64."""
+def sum_sparse_squares(
+    features: csr_array, row_weights: FloatArray, origin: FloatArray | None = None
+) -> FloatArray:
+    """Weighted sums of the squares of sparse features, shape (n_features,), float64.
+
+    Parameters
+    ----------
+    features : csr_array of shape (n_samples, n_features)
+    row_weights : ndarray of shape (n_samples,)
+    origin : ndarray of shape (n_features,), default=None
+        What the features are taken less, where they have no element too.
+    """
     features = _without_weightless(features, row_weights)
-    values = np.square(features.data, dtype=np.float64)
-    squares = csr_array((values, features.indices, features.indptr), shape=features.shape)
-    sums: FloatArray = squares.T @ row_weights
-    return sums
+
+    def of_elements(values: FloatArray) -> FloatArray:
+        elements = csr_array((values, features.indices, features.indptr), shape=features.shape)
+        sums: FloatArray = elements.T @ row_weights
+        return sums
+
+    if origin is None:
+        return of_elements(np.square(features.data, dtype=np.float64))
+    squares = of_elements(np.square(features.data - origin[features.indices], dtype=np.float64))
+    without = row_weights.sum() - of_elements(np.ones(features.nnz))
+    total: FloatArray = squares + np.maximum(without, 0.0) * origin**2
+    return total
 
 
 def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
@@ -197,6 +214,10 @@ def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
         squares = sum_sparse_squares(problem.features, row_weights)
     none = np.zeros(n_features)
     sums = FeatureSums(by_class, squares, none, class_weights, n_samples, none)
+    if sums.are_far_off:
+        about_means = by_class - class_weights[:, None] * sums.means
+        squares = sum_sparse_squares(problem.features, row_weights, sums.means)
+        sums = replace(sums, about_origin=about_means, squares=squares, origin=sums.means)
     is_small = (squares < _SMALLEST_SQUARE * sums.total_weight) & by_class.any(axis=0)
     if is_small.any():
         deviations = np.zeros(n_features)

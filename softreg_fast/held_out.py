@@ -8,7 +8,7 @@ import numpy as np
 
 from .definitions import FloatArray
 from .evaluation import accumulator_of
-from .problem import Problem
+from .problem import Problem, with_mean_weight_one
 
 
 class HeldOut:
@@ -35,7 +35,7 @@ class HeldOut:
         tolerance: float,
         n_threads: int | None,
     ) -> None:
-        self._problem = problem
+        self._problem = problem = with_mean_weight_one(problem)
         self._accumulator = accumulator_of(problem, n_columns, n_threads)
         self._context = ExitStack()
         self._patience = patience

@@ -75,6 +75,15 @@ class Problem:
         return float(self.sample_weight.sum())
 
 
+def with_mean_weight_one(problem: Problem) -> Problem:
+    """The problem with weights that no dtype is too narrow for; its penalties don't go along."""
+    weights = problem.sample_weight
+    if weights is None:
+        return problem
+    mean = problem.total_weight / problem.n_samples
+    return replace(problem, sample_weight=weights / mean)
+
+
 def drop_weightless(problem: Problem) -> Problem:
     """The problem without its rows of weight zero, whatever stands in them.
 

@@ -79,11 +79,7 @@ def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Floa
         return np.zeros(features.shape[1]), sum_sparse_squares(features, weights) / total
     means = features.T @ weights / total
     # About the mean, so that a mean far from zero costs no digits.
-    centred = features.data - means[features.indices]
-    structure = (features.indices, features.indptr)
-    squares = sum_sparse_squares(csr_array((centred, *structure), shape=features.shape), weights)
-    present = csr_array((np.ones(features.nnz), *structure), shape=features.shape).T @ weights
-    variances = (squares + np.maximum(total - present, 0.0) * means**2) / total
+    variances = sum_sparse_squares(features, weights, means) / total
     rounding = problem.n_samples * _EPSILON * means
     variances[variances <= rounding**2] = 0.0
     return means, variances

@@ -74,7 +74,8 @@ def make_problem(seed: int, solvers=("newton", "lbfgs", "auto")) -> RandomProble
     if solver == "lbfgs" or np.isinf(C):
         l1_ratio = 0.0
     if sample_weight is not None and np.isfinite(C):
-        C = C / sample_weight.max()
+        # As strong as without the weights' scale, but for what has no room in float64.
+        C = float(np.exp(min(np.log(C) - np.log(sample_weight.max()), 700.0)))
     parameters = {
         "C": C,
         "l1_ratio": l1_ratio,
@@ -114,7 +115,8 @@ class Exact:
         self.n_columns = n_columns
         self.means = self.weights @ self.X * self.fit_intercept
         self.centred = self.X - self.means
-        self.deviations = np.sqrt(self.weights @ (self.X - self.weights @ self.X) ** 2)
+        deviations = np.sqrt(self.weights @ (self.X - self.weights @ self.X) ** 2)
+        self.deviations = np.where(np.ptp(self.X, axis=0) > 0, deviations, LONG(0))
 
     def point_of(self, model):
         """Where a model is."""

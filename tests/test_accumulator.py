@@ -171,3 +171,24 @@ def test_other_weights_of_the_same_rows_equal_reference(make_data, n_columns):
         np.testing.assert_allclose(totals.n_correct, n_correct, rtol=1e-12)
         np.testing.assert_allclose(totals.weights_gradient, weights_gradient, rtol=1e-11)
         np.testing.assert_allclose(totals.bias_gradient, bias_gradient, rtol=1e-11)
+
+
+@pytest.mark.parametrize("link", ["identity", "sigmoid"])
+@pytest.mark.parametrize("n_columns", [1, 3, 7])
+def test_logits_of_weightless_rows_may_be_anything(make_data, n_columns, link):
+    if n_columns == 1 and link == "sigmoid":
+        return
+    features, targets = make_data(70, 6, max(n_columns, 2))
+    weights = _weights(70)
+    weights[[0, 33, 69]] = 0.0
+    model = _model(6, n_columns)
+    problem = replace(make_problem(features, targets, link, DOUBLE), sample_weight=weights)
+    expected = _evaluate(problem, *model)
+    for value in (1e308, -1e308):
+        other = features.copy()
+        other[[0, 33, 69]] = value * np.array([1.0, -1.0, 0.5, 1e-300, 1.0, -1.0])
+        found = replace(problem, features=other)
+        with np.errstate(all="ignore"):
+            _assert_equals_reference(found, *model)
+        for name, sums in vars(_evaluate(found, *model)).items():
+            np.testing.assert_array_equal(sums, getattr(expected, name), err_msg=name)

@@ -292,3 +292,24 @@ def test_features_are_rotated_only_where_they_have_much_in_common(make_data):
         for name in ("auto", "standard")
     )
     assert automatic == standard
+
+
+@pytest.mark.filterwarnings("ignore:SoftmaxClassifier has not converged")
+@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("scale", [2.0**-900, 2.0**150])
+def test_weights_that_float32_has_no_room_for_change_nothing(make_data, scale, is_sparse):
+    X, y = make_data(300, 4, 3)
+    X = X.astype(np.float32)
+    X = scipy.sparse.csr_array(X) if is_sparse else X
+    weights = np.random.default_rng(0).exponential(size=300)
+    start = {"coef_init": np.full((3, 4), 0.1), "intercept_init": [0.1, 0.0, -0.1]}
+    for holds_out in (False, True):
+        models = []
+        for factor in (1.0, scale):
+            given = start
+            if holds_out:
+                given = start | {"X_val": X[:50], "y_val": y[:50]}
+                given["sample_weight_val"] = factor * weights[:50]
+            model = SoftmaxClassifier(solver="sgd", C=1.0 / factor, max_iter=5, random_state=0)
+            models.append(model.fit(X, y, factor * weights, **given))
+        np.testing.assert_allclose(models[1].coef_, models[0].coef_, rtol=1e-6)

@@ -97,6 +97,21 @@ def test_features_that_are_hardly_penalised_are_judged_by_their_scale(make_data)
         np.testing.assert_allclose(found, expected, rtol=0.2)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_deviations_of_features_far_from_zero_keep_their_digits(make_data, sparse):
+    X, y = make_data(200, 3, 2)
+    X = X * [1e-2, 1.0, 1e-3] + [1e6, 1e7, 0.0]
+    weights = np.random.default_rng(0).exponential(size=200)
+    weights[:3] = 0.0
+    features = csr_array(X) if sparse else X
+    problem = make_plain_problem(X, y, "identity", np.dtype(np.float64))
+    sums = sum_features(replace(problem, features=features, sample_weight=weights))
+    means = np.average(X, axis=0, weights=weights)
+    expected = np.sqrt(np.average((X - means) ** 2, axis=0, weights=weights))
+    np.testing.assert_allclose(sums.means, means, rtol=1e-14)
+    np.testing.assert_allclose(sums.deviations, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("solver", EXACT)
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("scale", [1e-6, 1e-170])

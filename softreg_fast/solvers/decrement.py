@@ -22,6 +22,7 @@ from scipy.special import expit, softmax
 from ..definitions import FloatArray
 from ..evaluation import accumulator_of
 from ..problem import Problem
+from .optimality import shortest_slopes
 
 _ROWS_PER_FEATURE = 3
 _FEWEST_ROWS = 3072
@@ -92,13 +93,6 @@ def _take_sample(problem: Problem, *, center: bool) -> _Sample:
     scales = np.sqrt(np.maximum(variances, 0.0))
     scales[scales == 0.0] = 1.0
     return _Sample(rows, shares, centre, means, scales)
-
-
-def _shortest(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
-    """The shortest subgradient, given the gradient without the L1 penalty."""
-    at_zero = np.sign(slopes) * np.maximum(np.abs(slopes) - l1_penalty, 0.0)
-    shortest: FloatArray = np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
-    return shortest
 
 
 def _divide_nearly(
@@ -211,7 +205,7 @@ def estimate_remaining(
         slopes = slopes / total + l2_penalty * weights
         penalties = np.full(weights.shape, l2_penalty)
         if l1_penalty > 0.0:
-            slopes = _shortest(slopes, weights, l1_penalty)
+            slopes = shortest_slopes(slopes, weights, l1_penalty)
             penalties += np.where(weights == 0.0, 0.0, l1_penalty / np.abs(weights))
         slopes /= sample.scales[:, None]
         penalties /= sample.scales[:, None] ** 2

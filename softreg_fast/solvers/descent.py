@@ -15,7 +15,7 @@ from ..kernels import proximal as kernels
 from ..kernels.team import TEAM_SIZE
 from ..layout import choose_windows
 from ..monitor import Monitor
-from ..problem import Problem
+from ..problem import Problem, with_mean_weight_one
 from ..scaling import Scaling, bound_curvature
 from ..threads import Team, team_of
 
@@ -312,8 +312,9 @@ class Descent(ABC):
 
     def _loss(self, weights: FloatArray, bias: FloatArray) -> float:
         """Of a model over all rows, per unit of weight."""
-        with accumulator_of(self._problem, len(bias), self._n_threads) as accumulator:
-            return accumulator.evaluate(weights, bias).loss / self._problem.total_weight
+        problem = with_mean_weight_one(self._problem)
+        with accumulator_of(problem, len(bias), self._n_threads) as accumulator:
+            return accumulator.evaluate(weights, bias).loss / problem.total_weight
 
     def _go_back(self) -> None:
         """Begin again where the objective is lowest of all known models, with smaller steps."""

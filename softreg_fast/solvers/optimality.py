@@ -48,10 +48,10 @@ def slope_divisors(problem: Problem, sums: FeatureSums) -> FloatArray:
 
 
 def shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
-    """The shortest subgradient, given the gradient without the L1 penalty; positive at zeros."""
+    """The shortest subgradient, given the gradient without the L1 penalty."""
     if l1_penalty == 0.0:
         return slopes
-    at_zero = np.maximum(np.abs(slopes) - l1_penalty, 0.0)
+    at_zero = np.sign(slopes) * np.maximum(np.abs(slopes) - l1_penalty, 0.0)
     return np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
 
 
