@@ -22,7 +22,6 @@ QUICK_TYPES = [
     (2, DOUBLE, np.int32),
     (4, DOUBLE, np.int32),
     (5, SINGLE, np.int64),
-    (9, DOUBLE, np.int32),
     (70, DOUBLE, np.int32),
 ]
 SETTINGS = ProximalSettings(
