@@ -425,7 +425,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         """How good the coefficients are that users get."""
         double = np.dtype(np.float64)
         if isinstance(solution, Minimum):
-            if problem.dtype == double:
+            if problem.dtype == double and not solution.quality.is_careful:
                 return solution.quality
             sums, known = solution.sums, solution.quality.bounds
         else:

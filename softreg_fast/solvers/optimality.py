@@ -172,12 +172,15 @@ class Quality:
     limiting_feature : int or None
         If only the rounding of the coefficients keeps the gradient above the tolerance, the
         feature that matters most.
+    is_careful : bool
+        Whether sums have lost so few digits that the rounding of a bias that is moved would matter.
     """
 
     gradient_norm: float
     bounds: Bounds
     converged: bool
     limiting_feature: int | None = None
+    is_careful: bool = False
 
     @property
     def gap(self) -> float:
@@ -234,6 +237,7 @@ def judge(
         return slopes, bounds if known is None else bounds.with_lower(known.lower)
 
     slopes, bounds = look(evaluation)
+    is_careful = False
     is_decided = slopes.are_within(tolerance) or (
         slopes.largest_error <= _RELEVANT_ERROR * tolerance and gap_tolerance is None
     )
@@ -241,6 +245,7 @@ def judge(
         careful = evaluate_carefully(problem, sums, weights, bias, fit_intercept=fit_intercept)
         if np.isfinite(careful.loss):
             slopes, bounds = look(careful)
+            is_careful = True
     if gap_tolerance is not None:
         converged = bounds.gap <= gap_tolerance
         is_limited = not converged and slopes.are_within_but_for_rounding(0.0)
@@ -249,4 +254,4 @@ def judge(
         is_limited = not converged and slopes.are_within_but_for_rounding(tolerance)
         converged = converged or (is_limited and bounds.gap < NEGLIGIBLE_GAP)
     limiting = slopes.most_limited if is_limited and not converged else None
-    return Quality(slopes.largest, bounds, converged, limiting)
+    return Quality(slopes.largest, bounds, converged, limiting, is_careful)
