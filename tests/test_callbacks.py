@@ -213,7 +213,6 @@ def test_scores_of_every_fit_of_cross_validation(make_data):
 
 @pytest.mark.parametrize("where", ["alone", "pipeline", "search"])
 def test_progress_bar_of_cross_validation(make_data, where, capsys):
-    pytest.importorskip("rich")
     X, y = make_data(120, 3, 3)
     model = SoftmaxClassifierCV(Cs=2, cv=2)
     if where != "alone":

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from random_problems import Exact, RandomProblem, faults_of, make_problem
 from scipy.sparse import csr_array
@@ -141,10 +142,9 @@ def test_fit_ends_where_rounding_lets_nothing_fall(make_data, solver):
 
 
 def test_feature_that_limits_is_named(make_data):
-    pandas = pytest.importorskip("pandas")
     X, y = make_data(200, 2, 2)
     X[:, 1] = np.float32(1e7) + 3.0 * X[:, 1]
-    frame = pandas.DataFrame(X.astype(np.float32), columns=["width", "seconds"])
+    frame = pd.DataFrame(X.astype(np.float32), columns=["width", "seconds"])
     with pytest.warns(ConvergenceWarning, match="centre or scale the feature 'seconds'"):
         model = SoftmaxClassifier(tol=1e-9).fit(frame, y)
     assert not model.converged_

@@ -231,6 +231,7 @@ class Objective:
             self._settings.gap_tolerance,
             fit_intercept=self._settings.fit_intercept,
             totals=point.totals,
+            divisors=self.divisors,
         )
         return Minimum(
             point.weights,

@@ -201,6 +201,7 @@ def judge(
     n_threads: int | None = None,
     totals: Totals | None = None,
     known: Bounds | None = None,
+    divisors: FloatArray | None = None,
 ) -> Quality:
     """How good a model is.
 
@@ -224,11 +225,14 @@ def judge(
         Of the model, if they are known; else a pass over the rows tells.
     known : Bounds or None, default=None
         Of another model of the same problem, which may tell more of the optimum.
+    divisors : ndarray of shape (n_features,) or None, default=None
+        See `slope_divisors`, if they are known.
     """
     if totals is None:
         with accumulator_of(problem, len(bias), n_threads) as accumulator:
             totals = accumulator.evaluate(weights, bias)
-    divisors = slope_divisors(problem, sums)
+    if divisors is None:
+        divisors = slope_divisors(problem, sums)
     evaluation = evaluation_of(sums, totals, weights, bias)
 
     def look(evaluation: Evaluation) -> tuple[Slopes, Bounds]:
