@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
     check_X_y,
 )
 
+from .accumulator import Totals
 from .arrays import CHECKS, to_known, validate
 from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from .caller import warn_caller
@@ -29,11 +30,10 @@ from .held_out import HeldOut, split
 from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
 from .problem import Problem, check_features, drop_weightless
 from .separation import describe, find_separation
-from .solvers import lbfgs, newton
+from .solvers import lbfgs, newton, stochastic
 from .solvers.exact import Minimum
 from .solvers.optimality import Quality, judge
 from .solvers.solution import Solution
-from .solvers.stochastic import descend, estimate_share, sharpen
 from .solvers.stream import advance, begin_stream
 from .validation import check_number
 
@@ -390,19 +390,13 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             n_samples, n_features, seed, stops=held_out is None, is_sparse=problem.is_sparse
         )
         with self._divergence_named():
-            solution = descend(problem, settings, *start, self.n_threads, monitor)
-            if held_out is not None and held_out.best is not None:
-                weights, bias = held_out.best
-                converged = held_out.should_stop
-                return replace(solution, weights=weights, bias=bias, converged=converged)
-            model = solution.weights, solution.bias
-            remaining = solution.remaining
-            if problem.l1_penalty > 0.0:
-                model = sharpen(problem, settings, *model, self.n_threads)
-            if problem.l1_penalty > 0.0 or np.isnan(remaining):
-                remaining = estimate_share(problem, settings, model, self.n_threads)
-            weights, bias = model
-            return replace(solution, weights=weights, bias=bias, remaining=remaining)
+            if held_out is None:
+                return stochastic.minimise(problem, settings, *start, self.n_threads, monitor)
+            solution = stochastic.descend(problem, settings, *start, self.n_threads, monitor)
+        if held_out.best is None:
+            return solution
+        weights, bias = held_out.best
+        return replace(solution, weights=weights, bias=bias, converged=held_out.should_stop)
 
     @contextmanager
     def _divergence_named(self) -> Iterator[None]:
@@ -424,24 +418,34 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ) -> Quality:
         """How good the coefficients are that users get."""
         double = np.dtype(np.float64)
-        if isinstance(solution, Minimum):
-            if problem.dtype == double and not solution.quality.is_careful:
-                return solution.quality
-            sums, known = solution.sums, solution.quality.bounds
-        else:
-            sums, known = sum_features(problem, self.n_threads), None
-        return judge(
-            replace(problem, dtype=double),
-            sums,
-            attributes["coef_"].T.astype(double),
-            attributes["intercept_"].astype(double),
-            problem.dtype,
-            parameters.tol,
-            parameters.gap_tol,
-            fit_intercept=parameters.fit_intercept,
-            n_threads=self.n_threads,
-            known=known,
-        )
+        sums = solution.sums
+        if sums is None:
+            sums = sum_features(problem, self.n_threads)
+        quality = solution.quality if isinstance(solution, Minimum) else None
+
+        def judge_model(weights: FloatArray, bias: FloatArray, totals: Totals | None) -> Quality:
+            return judge(
+                replace(problem, dtype=double),
+                sums,
+                weights,
+                bias,
+                problem.dtype,
+                parameters.tol,
+                parameters.gap_tol,
+                fit_intercept=parameters.fit_intercept,
+                n_threads=self.n_threads,
+                totals=totals,
+                known=None if quality is None else quality.bounds,
+            )
+
+        # The intercepts are moved together, whose rounding matters only to careful sums.
+        if problem.dtype == double:
+            if quality is None and solution.totals is not None:
+                quality = judge_model(solution.weights, solution.bias, solution.totals)
+            if quality is not None and not quality.is_careful:
+                return quality
+        weights, bias = attributes["coef_"].T.astype(double), attributes["intercept_"]
+        return judge_model(weights, bias.astype(double), None)
 
     def _warn(
         self, solver: Solver, parameters: Parameters, solution: Solution, quality: Quality

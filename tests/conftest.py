@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from sklearn.datasets import load_iris
+from threadpoolctl import threadpool_limits
 
 # Without the JIT, kernels run as Python, a thousand times slower.
 WITHOUT_JIT = os.environ.get("NUMBA_DISABLE_JIT") == "1"
@@ -29,6 +30,10 @@ settings.register_profile(
 settings.load_profile("deterministic")
 # For tests marked `soak`.
 AT_RANDOM = settings(derandomize=False, deadline=None, max_examples=2_000)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers that have a thread of BLAS for each CPU hinder each other.
+    threadpool_limits(1, user_api="blas")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -224,6 +224,7 @@ def test_progress_bar_of_cross_validation(make_data, where, capsys):
     assert f"{name} - fit" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_without_callbacks_in_scikit_learn_everything_else_works():
     script = """
 import sys

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.evaluation import accumulator_of
 from softreg_fast.problem import Problem, make_penalty
 from softreg_fast.solvers.decrement import estimate_remaining
 
@@ -219,6 +220,13 @@ def _problem_of(X, y, C, l1_ratio=0.0, **settings):
     return make_penalty(C, l1_ratio).of(problem)
 
 
+def _estimate(problem, model):
+    weights, bias = model.coef_.T, model.intercept_
+    with accumulator_of(problem, len(bias)) as accumulator:
+        totals = accumulator.evaluate(weights, bias)
+    return estimate_remaining(problem, weights, bias, totals, fit_intercept=True)
+
+
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_estimate_of_what_remains_is_about_what_remains(make_data, n_classes, is_sparse):
@@ -231,12 +239,10 @@ def test_estimate_of_what_remains_is_about_what_remains(make_data, n_classes, is
         objective = _objective(model, X, y, C=0.1)
         remaining = (objective - lowest) / objective
         problem = _problem_of(scipy.sparse.csr_array(X) if is_sparse else X, y, 0.1)
-        found = estimate_remaining(problem, model.coef_.T, model.intercept_, fit_intercept=True)
+        found = _estimate(problem, model)
         assert 0.5 * remaining < found < 2.0 * remaining
     problem = replace(problem, link="sigmoid")
-    assert np.isnan(
-        estimate_remaining(problem, model.coef_.T, model.intercept_, fit_intercept=True)
-    )
+    assert np.isnan(_estimate(problem, model))
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])

@@ -288,7 +288,7 @@ def test_shuffled_order_takes_every_row_once_and_another_way_each_epoch(n_sample
 @pytest.mark.parametrize(
     "windows",
     [
-        (0, 1),
+        pytest.param((0, 1), marks=pytest.mark.full),
         pytest.param((0, 64), marks=pytest.mark.full),
         (2, 64),
         pytest.param((5, 64), marks=pytest.mark.full),

@@ -12,15 +12,15 @@ mini-batch gradient descent leaves a gradient that is large for what it costs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 from scipy.special import expit, softmax
 
+from ..accumulator import Totals
 from ..definitions import FloatArray
-from ..evaluation import accumulator_of
 from ..problem import Problem
 from .optimality import shortest_slopes
 
@@ -162,24 +162,25 @@ def estimate_remaining(
     problem: Problem,
     weights: FloatArray,
     bias: FloatArray,
+    totals: Totals,
     *,
     fit_intercept: bool,
     enough: float = np.inf,
-    n_threads: int | None = None,
 ) -> float:
-    """About (objective - optimum) / objective; a pass over the rows, and some over a sample.
+    """About (objective - optimum) / objective; some passes over a sample of the rows.
 
     Parameters
     ----------
     problem : Problem
         Without rows of weight zero.
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
+    weights : ndarray of shape (n_features, n_columns), float64
+    bias : ndarray of shape (n_columns,), float64
+    totals : Totals
+        Of this model.
     fit_intercept : bool
         Whether the bias is a variable of the problem.
     enough : float, default=inf
         Of a share that is larger, a part that is larger too may be given.
-    n_threads : int or None, default=None
 
     Returns
     -------
@@ -188,13 +189,8 @@ def estimate_remaining(
     """
     if problem.link != "identity":
         return float("nan")
-    # Sums of weights may be too small or too large for float32.
-    problem = replace(problem, dtype=np.dtype(np.float64))
-    with accumulator_of(problem, len(bias), n_threads) as accumulator:
-        totals = accumulator.evaluate(weights, bias)
     total = problem.total_weight
     l2_penalty, l1_penalty = problem.l2_penalty / total, problem.l1_penalty / total
-    weights, bias = weights.astype(np.float64), bias.astype(np.float64)
     with np.errstate(all="ignore"):
         objective = totals.loss / total + 0.5 * l2_penalty * float(np.vdot(weights, weights))
         objective += l1_penalty * float(np.abs(weights).sum())

@@ -13,7 +13,7 @@ from ..problem import Problem
 from ..rounding import Evaluation, evaluation_of
 from ..sparse_accumulator import SparseAccumulator
 from .coordinates import Coordinates
-from .optimality import Quality, judge, shortest_slopes, slope_divisors, slopes_of
+from .optimality import Quality, Slopes, judge, shortest_slopes, slope_divisors, slopes_of
 from .solution import Solution
 
 _DOUBLE = np.dtype(np.float64)
@@ -55,13 +55,10 @@ class Minimum(Solution):
     objective : float
         The objective of the problem, divided by the sum of the rows' weights.
     quality : Quality
-    sums : FeatureSums
-        Of the problem's features.
     """
 
     objective: float
     quality: Quality
-    sums: FeatureSums
 
     @property
     def gradient_norm(self) -> float:
@@ -148,6 +145,7 @@ class Objective:
         self._total_weight = problem.total_weight
         self.penalty = problem.l2_penalty / self._total_weight
         self.l1_penalty = problem.l1_penalty / self._total_weight
+        self._seen: tuple[Point, Evaluation, Slopes] | None = None
 
     @cached_property
     def divisors(self) -> FloatArray:
@@ -189,16 +187,26 @@ class Objective:
         point = self.point_of(weights, bias, totals)
         return _place(coordinates, point, coordinates.point_of(weights, bias))
 
-    def _evaluation(self, point: Point) -> Evaluation:
-        return evaluation_of(self._sums, point.totals, point.weights, point.bias)
+    def _look_at(self, point: Point) -> tuple[Evaluation, Slopes]:
+        """What follows from a point's totals; the last point's is remembered."""
+        if self._seen is None or self._seen[0] is not point:
+            evaluation = evaluation_of(self._sums, point.totals, point.weights, point.bias)
+            slopes = slopes_of(
+                self._problem,
+                self._sums,
+                evaluation,
+                self.divisors,
+                _DOUBLE,
+                fit_intercept=self._settings.fit_intercept,
+            )
+            self._seen = point, evaluation, slopes
+        return self._seen[1:]
 
     def bound_gap(self, point: Point) -> float:
         """See `certificate.Bounds`."""
+        evaluation, _ = self._look_at(point)
         bounds = bound_objective(
-            self._problem,
-            self._sums,
-            self._evaluation(point),
-            fit_intercept=self._settings.fit_intercept,
+            self._problem, self._sums, evaluation, fit_intercept=self._settings.fit_intercept
         )
         return bounds.gap
 
@@ -209,14 +217,7 @@ class Objective:
         tolerance = self._settings.tolerance
         if not point.gradient_norm <= tolerance:
             return False
-        slopes = slopes_of(
-            self._problem,
-            self._sums,
-            self._evaluation(point),
-            self.divisors,
-            _DOUBLE,
-            fit_intercept=self._settings.fit_intercept,
-        )
+        _, slopes = self._look_at(point)
         return slopes.are_within(tolerance) or slopes.largest_error > _HOPELESS_ERROR * tolerance
 
     def minimum_of(self, point: Point, objectives: list[float]) -> Minimum:
@@ -230,7 +231,7 @@ class Objective:
             self._settings.tolerance,
             self._settings.gap_tolerance,
             fit_intercept=self._settings.fit_intercept,
-            totals=point.totals,
+            seen=self._look_at(point),
             divisors=self.divisors,
         )
         return Minimum(
@@ -240,7 +241,7 @@ class Objective:
             quality.converged,
             point.objective,
             quality,
-            self._sums,
+            sums=self._sums,
         )
 
 

@@ -200,6 +200,7 @@ def judge(
     fit_intercept: bool,
     n_threads: int | None = None,
     totals: Totals | None = None,
+    seen: tuple[Evaluation, Slopes] | None = None,
     known: Bounds | None = None,
     divisors: FloatArray | None = None,
 ) -> Quality:
@@ -223,24 +224,26 @@ def judge(
     n_threads : int or None, default=None
     totals : Totals or None, default=None
         Of the model, if they are known; else a pass over the rows tells.
+    seen : tuple of Evaluation and Slopes or None, default=None
+        What follows from its totals, if that is known; see `evaluation_of` and `slopes_of`.
     known : Bounds or None, default=None
         Of another model of the same problem, which may tell more of the optimum.
     divisors : ndarray of shape (n_features,) or None, default=None
         See `slope_divisors`, if they are known.
     """
-    if totals is None:
-        with accumulator_of(problem, len(bias), n_threads) as accumulator:
-            totals = accumulator.evaluate(weights, bias)
     if divisors is None:
         divisors = slope_divisors(problem, sums)
-    evaluation = evaluation_of(sums, totals, weights, bias)
 
-    def look(evaluation: Evaluation) -> tuple[Slopes, Bounds]:
-        slopes = slopes_of(problem, sums, evaluation, divisors, dtype, fit_intercept=fit_intercept)
-        bounds = bound_objective(problem, sums, evaluation, fit_intercept=fit_intercept)
-        return slopes, bounds if known is None else bounds.with_lower(known.lower)
+    def look(evaluation: Evaluation) -> Slopes:
+        return slopes_of(problem, sums, evaluation, divisors, dtype, fit_intercept=fit_intercept)
 
-    slopes, bounds = look(evaluation)
+    if seen is None:
+        if totals is None:
+            with accumulator_of(problem, len(bias), n_threads) as accumulator:
+                totals = accumulator.evaluate(weights, bias)
+        evaluation = evaluation_of(sums, totals, weights, bias)
+        seen = evaluation, look(evaluation)
+    evaluation, slopes = seen
     is_careful = False
     is_decided = slopes.are_within(tolerance) or (
         slopes.largest_error <= _RELEVANT_ERROR * tolerance and gap_tolerance is None
@@ -248,8 +251,11 @@ def judge(
     if not is_decided and problem.link == "identity" and len(weights) <= _MOST_FEATURES:
         careful = evaluate_carefully(problem, sums, weights, bias, fit_intercept=fit_intercept)
         if np.isfinite(careful.loss):
-            slopes, bounds = look(careful)
+            evaluation, slopes = careful, look(careful)
             is_careful = True
+    bounds = bound_objective(problem, sums, evaluation, fit_intercept=fit_intercept)
+    if known is not None:
+        bounds = bounds.with_lower(known.lower)
     if gap_tolerance is not None:
         converged = bounds.gap <= gap_tolerance
         is_limited = not converged and slopes.are_within_but_for_rounding(0.0)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from ..accumulator import Totals
 from ..definitions import FloatArray
+from ..feature_sums import FeatureSums
 
 # Of the objective, what gradient descent may leave without a warning.
 CLOSE = 0.01
@@ -25,7 +27,12 @@ class Solution:
         Whether gradient descent has ended before its last epoch, since the objective fell too
         little.
     remaining : float
-        Of gradient descent, about (objective - optimum) / objective; NaN if it isn't known.
+        Of gradient descent, about (objective - optimum) / objective, or a bound of it; NaN if it
+        isn't known.
+    sums : FeatureSums or None
+        Of the problem's features.
+    totals : Totals or None
+        Of the model, if gradient descent knows them.
     """
 
     weights: FloatArray
@@ -34,6 +41,8 @@ class Solution:
     converged: bool
     stopped: bool = field(default=False, kw_only=True)
     remaining: float = field(default=float("nan"), kw_only=True)
+    sums: FeatureSums | None = field(default=None, kw_only=True)
+    totals: Totals | None = field(default=None, kw_only=True)
 
     @property
     def is_close(self) -> bool:

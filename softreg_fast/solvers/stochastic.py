@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..accumulator import Totals
+from ..certificate import bound_objective
 from ..definitions import FloatArray, Model
+from ..evaluation import accumulator_of
+from ..feature_sums import FeatureSums, sum_features
 from ..monitor import Monitor
 from ..problem import Problem
+from ..rounding import evaluation_of
 from ..scaling import Scaling
 from .decrement import estimate_remaining
 from .descent import Descent, Population, ProximalSettings, Snapshot
@@ -33,7 +38,7 @@ def descent_of(
     return ProximalDescent(problem, settings, start, n_threads, population, scaling)
 
 
-def descend(
+def minimise(
     problem: Problem,
     settings: ProximalSettings,
     weights: FloatArray,
@@ -67,43 +72,67 @@ def descend(
         See `Descent.run`.
     """
     descent = descent_of(problem, settings, (weights, bias), n_threads)
-    descent.run(monitor)
-    remaining = float("nan")
-    while descent.has_stopped and descent.n_epochs < settings.n_epochs:
+    # Sums of weights may be too small or too large for float32.
+    double = replace(problem, dtype=np.dtype(np.float64))
+    sums: FeatureSums | None = None
+    while True:
+        descent.run(monitor)
         model = descent.solution
         if problem.l1_penalty > 0.0:
             model = sharpen(problem, settings, *model, n_threads)
-        remaining = estimate_share(problem, settings, model, n_threads, enough=CLOSE)
-        if not remaining > _WORTH_GOING_ON:
+        sums = sum_features(double, n_threads) if sums is None else sums
+        may_go_on = descent.has_stopped and descent.n_epochs < settings.n_epochs
+        enough = CLOSE if may_go_on else np.inf
+        remaining, totals = _estimate_remaining(double, settings, sums, model, enough, n_threads)
+        if not (may_go_on and remaining > _WORTH_GOING_ON):
             break
         descent.go_on()
-        descent.run(monitor)
-        remaining = float("nan")
     return Solution(
-        *descent.solution,
+        *model,
         descent.objectives,
         converged=False,
         stopped=descent.has_stopped,
         remaining=remaining,
+        sums=sums,
+        totals=totals,
     )
 
 
-def estimate_share(
+def descend(
     problem: Problem,
     settings: ProximalSettings,
-    model: Model,
+    weights: FloatArray,
+    bias: FloatArray,
     n_threads: int | None = None,
-    *,
-    enough: float = np.inf,
-) -> float:
-    """About (objective - optimum) / objective of a model; see `estimate_remaining`."""
-    return estimate_remaining(
-        problem,
-        *model,
-        fit_intercept=settings.fit_intercept,
-        enough=enough,
-        n_threads=n_threads,
+    monitor: Monitor | None = None,
+) -> Solution:
+    """Descend for some epochs, wherever that leads; see `minimise`."""
+    descent = descent_of(problem, settings, (weights, bias), n_threads)
+    descent.run(monitor)
+    return Solution(*descent.solution, descent.objectives, converged=False)
+
+
+def _estimate_remaining(
+    problem: Problem,
+    settings: ProximalSettings,
+    sums: FeatureSums,
+    model: Model,
+    enough: float,
+    n_threads: int | None,
+) -> tuple[float, Totals]:
+    """See `estimate_remaining`, and the model's totals."""
+    weights, bias = (part.astype(np.float64) for part in model)
+    with accumulator_of(problem, len(bias), n_threads) as accumulator:
+        totals = accumulator.evaluate(weights, bias)
+    fit_intercept = settings.fit_intercept
+    evaluation = evaluation_of(sums, totals, weights, bias)
+    gap = bound_objective(problem, sums, evaluation, fit_intercept=fit_intercept).gap
+    if gap <= _WORTH_GOING_ON:  # no need to estimate what is proven
+        return gap, totals
+    remaining = estimate_remaining(
+        problem, weights, bias, totals, fit_intercept=fit_intercept, enough=enough
     )
+    return remaining, totals
 
 
 def sharpen(
