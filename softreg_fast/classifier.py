@@ -455,7 +455,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         gap, tolerance = "", "tol"
         if not np.isnan(quality.gap):
             gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
-        if not np.isnan(solution.remaining):
+        if not (np.isnan(solution.remaining) or solution.remaining >= quality.gap):
             gap += f" (about {solution.remaining:.2g}, by an estimate)"
         if self.gap_tol is not None:
             gap, tolerance = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
