@@ -94,9 +94,9 @@ def test_elastic_net_comes_close_to_saga_and_has_exact_zeros(make_data, l1_ratio
     X[:, 5:] = np.random.default_rng(1).standard_normal((2000, 15))
     y = y.copy()
     C = 0.02
-    exact = LogisticRegression(C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-8, max_iter=5000).fit(
-        X, y
-    )
+    exact = LogisticRegression(
+        C=C, l1_ratio=l1_ratio, solver="saga", random_state=0, tol=1e-8, max_iter=5000
+    ).fit(X, y)
     model = _sgd(C=C, l1_ratio=l1_ratio).fit(X, y)
     lowest = _objective(exact, X, y, C, l1_ratio)
     assert lowest * (1 - 1e-6) < _objective(model, X, y, C, l1_ratio) < 1.01 * lowest

@@ -177,6 +177,7 @@ def test_wrong_arguments_are_refused(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_reader_that_goes_away_is_no_error():
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "softreg_fast", "demo", "--epochs", "100000"],

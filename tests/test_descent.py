@@ -123,7 +123,7 @@ def test_row_of_weight_zero_counts_for_nothing_in_a_stream(make_data, is_sparse)
 @pytest.mark.filterwarnings("ignore:SoftmaxClassifier has not converged")
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-6, pytest.param(1.0, marks=pytest.mark.full), 1e6])
 def test_separable_classes_without_penalty_end_and_are_named(make_data, scale, dtype, is_sparse):
     few = np.array([[-2.0], [-1], [1], [2]]), np.array([0, 0, 1, 1])
     many, _ = make_data(3000, 5, 3)

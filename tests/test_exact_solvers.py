@@ -257,7 +257,7 @@ def test_gap_is_a_bound_at_every_epoch_of_descent(make_data, n_classes, l1_ratio
     watch = _Watch(problem, True)
     descend(problem, settings, *start, monitor=watch)
     expected = LogisticRegression(
-        C=1 / 20.0, l1_ratio=l1_ratio, solver="saga", tol=1e-10, max_iter=100_000
+        C=1 / 20.0, l1_ratio=l1_ratio, solver="saga", random_state=0, tol=1e-10, max_iter=100_000
     ).fit(features, targets)
     lowest = _penalised(problem, expected.coef_.T, expected.intercept_)
     _assert_bounds(watch, lowest)

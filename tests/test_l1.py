@@ -34,7 +34,7 @@ def test_equals_saga(load, C, l1_ratio):
     X, y = load(return_X_y=True)
     X = scale(X)
     expected = LogisticRegression(
-        C=C, l1_ratio=l1_ratio, solver="saga", tol=1e-9, max_iter=200_000
+        C=C, l1_ratio=l1_ratio, solver="saga", random_state=0, tol=1e-9, max_iter=200_000
     ).fit(X, y)
     found = SoftmaxClassifier(C=C, l1_ratio=l1_ratio, tol=1e-10).fit(X, y)
     assert found.converged_

@@ -1,4 +1,8 @@
-"""Numerical tests with kernels that are compiled for other CPUs: narrower vectors, no FMA."""
+"""Numerical tests with kernels for other CPUs: other widths of vectors, more registers, no FMA.
+
+Kernels for narrower vectors are compiled for the CPU that is named. Those for wider ones are
+compiled for this CPU, and LLVM splits their vectors: another CPU's code couldn't run.
+"""
 
 import os
 import platform
@@ -29,11 +33,16 @@ IS_X86 = platform.machine() in ("x86_64", "AMD64")
 def _assert_passes_as(cpu, *arguments):
     features, bits = OTHER_CPUS[cpu]
     environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    _assert_passes(environment, "", bits, 16, *arguments)
+
+
+def _assert_passes(environment, preparation, bits, registers, *arguments):
     code = (
         "import sys, pytest\n"
         "from softreg_fast.kernels import jit\n"
+        f"{preparation}"
         f"assert jit.vector_bits() == {bits}\n"
-        "assert jit.vector_registers() == 16\n"
+        f"assert jit.vector_registers() == {registers}\n"
         "sys.exit(pytest.main(sys.argv[1:]))\n"
     )
     result = subprocess.run(
@@ -61,3 +70,18 @@ def test_golden_runs_are_those_of_a_cpu_with_narrow_vectors():
 )
 def test_numerical_tests_pass_as_on_other_cpus(cpu, suite):
     _assert_passes_as(cpu, suite)
+
+
+# Subprocesses of these tests have this CPU's kernels.
+WIDE = """\
+features = [*jit._cpu_features(), "+avx512f", "+avx512vl"]
+jit._cpu_features = lambda: features
+jit.vector_bits.cache_clear()
+jit.vector_registers.cache_clear()
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("suite", SUITES)
+def test_numerical_tests_pass_with_512_bit_vectors(suite):
+    _assert_passes(os.environ, WIDE, 512, 32, suite)

@@ -272,8 +272,9 @@ fit_all()
 """
 
 
-@pytest.mark.parametrize("kind", [pytest.param("Ctrl-C", marks=pytest.mark.full), "timer"])
-@pytest.mark.parametrize("n_items", [pytest.param(1, marks=pytest.mark.full), 300])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["Ctrl-C", "timer"])
+@pytest.mark.parametrize("n_items", [1, 300])
 def test_interrupt_while_contexts_are_filled_spoils_no_later_fit(kind, n_items):
     """They are filled from iterators that can be read once."""
     assert _run(INTERRUPT_INSIDE, kind, str(n_items)) == "interrupted\n"
@@ -547,6 +548,7 @@ def test_code_digests_are_those_of_what_code_does():
         assert digest(first.replace("y + 1.0", other)) != digest(first)
 
 
+@pytest.mark.full
 def test_digests_are_the_same_in_every_process():
     code = """
 from softreg_fast.kernels import disk_cache, jit
