@@ -272,7 +272,7 @@ def _correlated(kind, n_samples=4000, n_features=40):
 @pytest.mark.parametrize(
     "C", [1.0, *(pytest.param(C, marks=pytest.mark.full) for C in (0.01, 100.0))]
 )
-@pytest.mark.parametrize("kind", ["factor", "walk"])
+@pytest.mark.parametrize("kind", [pytest.param("factor", marks=pytest.mark.full), "walk"])
 def test_features_with_much_in_common_come_within_a_percent(kind, C):
     X, y = _correlated(kind)
     lowest = _objective(SoftmaxClassifier(C=C, tol=1e-7).fit(X, y), X, y, C)

@@ -589,7 +589,7 @@ def with_layout(array, layout):
 
 
 @pytest.mark.parametrize("layout", ["rows", "columns", "strided", "reversed"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.full), "float64"])
 def test_memory_layouts(make_data, dtype, layout):
     X, y = make_data(100, 5, 3)
     X = X.astype(dtype)
