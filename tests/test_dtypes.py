@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ Y = ((X[:, 0] + RANDOM.standard_normal(60)) > 0.0).astype(int) + (X[:, 1] > 1.0)
 WEIGHTS = RANDOM.integers(1, 5, 60).astype(float)
 # What numbers are, and what they are to be taken for.
 DTYPES = {"float16": "f8", "longdouble": "f8", ">f8": "f8", ">f4": "f4", ">i4": "f8", "u1": "f8"}
+COSTLY = (">f4", "Fortran")
 LAYOUTS = {
     "C": np.ascontiguousarray,
     "Fortran": np.asfortranarray,
@@ -55,8 +57,14 @@ def _fit(model, *arguments, **named):
         return model.fit(*arguments, **named)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "layout"),
+    [
+        # Kernels of float32 for columns, which compile for long.
+        pytest.param(dtype, layout, marks=[pytest.mark.full] * ((dtype, layout) == COSTLY))
+        for dtype, layout in product(DTYPES, LAYOUTS)
+    ],
+)
 def test_features_are_those_of_the_converted(dtype, layout):
     given = LAYOUTS[layout](_numbers(X, dtype))
     converted = np.asarray(given).astype(DTYPES[dtype])

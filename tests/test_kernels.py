@@ -252,7 +252,7 @@ def test_epochs_equal_reference_step_by_step(n_samples, n_features, n_classes, k
         _assert_close(found_bias, bias, np.float64)
 
 
-@pytest.mark.parametrize("n_features", [1, 7, 54, 130])
+@pytest.mark.parametrize("n_features", [1, 7, pytest.param(54, marks=pytest.mark.full), 130])
 @pytest.mark.parametrize(
     "dtype", [DTYPES[0], pytest.param(DTYPES[1], marks=pytest.mark.full)], ids=str
 )
@@ -639,6 +639,7 @@ def test_any_number_of_threads_gives_the_same_bits(
             np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("eager_threads")
 def test_batch_of_several_rounds_equals_reference(make_data, monkeypatch):
     """More chunks than there are gradients to keep, left and resumed between the rounds."""
