@@ -47,8 +47,7 @@ pytestmark = pytest.mark.full
 
 def _run(*arguments, data_file):
     environment = os.environ | CPU | {"NUMBA_DISABLE_JIT": "1", "COVERAGE_FILE": str(data_file)}
-    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
-        environment.pop(name, None)  # of a run that this one is part of
+    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # of a run that this one is part of
     return subprocess.run(
         [sys.executable, "-m", "coverage", *arguments],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=HANG_GUARD,

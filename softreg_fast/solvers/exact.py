@@ -145,7 +145,8 @@ class Objective:
         self._total_weight = problem.total_weight
         self.penalty = problem.l2_penalty / self._total_weight
         self.l1_penalty = problem.l1_penalty / self._total_weight
-        self._seen: tuple[Point, Evaluation, Slopes] | None = None
+        self._evaluated: tuple[Point, Evaluation] | None = None
+        self._sloped: tuple[Point, Slopes] | None = None
 
     @cached_property
     def divisors(self) -> FloatArray:
@@ -187,26 +188,34 @@ class Objective:
         point = self.point_of(weights, bias, totals)
         return _place(coordinates, point, coordinates.point_of(weights, bias))
 
-    def _look_at(self, point: Point) -> tuple[Evaluation, Slopes]:
+    def _evaluation_at(self, point: Point) -> Evaluation:
         """What follows from a point's totals; the last point's is remembered."""
-        if self._seen is None or self._seen[0] is not point:
+        if self._evaluated is None or self._evaluated[0] is not point:
             evaluation = evaluation_of(self._sums, point.totals, point.weights, point.bias)
+            self._evaluated = point, evaluation
+        return self._evaluated[1]
+
+    def _slopes_at(self, point: Point) -> Slopes:
+        """The gradient there and its errors; the last point's are remembered."""
+        if self._sloped is None or self._sloped[0] is not point:
             slopes = slopes_of(
                 self._problem,
                 self._sums,
-                evaluation,
+                self._evaluation_at(point),
                 self.divisors,
                 _DOUBLE,
                 fit_intercept=self._settings.fit_intercept,
             )
-            self._seen = point, evaluation, slopes
-        return self._seen[1:]
+            self._sloped = point, slopes
+        return self._sloped[1]
 
     def bound_gap(self, point: Point) -> float:
         """See `certificate.Bounds`."""
-        evaluation, _ = self._look_at(point)
         bounds = bound_objective(
-            self._problem, self._sums, evaluation, fit_intercept=self._settings.fit_intercept
+            self._problem,
+            self._sums,
+            self._evaluation_at(point),
+            fit_intercept=self._settings.fit_intercept,
         )
         return bounds.gap
 
@@ -217,7 +226,7 @@ class Objective:
         tolerance = self._settings.tolerance
         if not point.gradient_norm <= tolerance:
             return False
-        _, slopes = self._look_at(point)
+        slopes = self._slopes_at(point)
         return slopes.are_within(tolerance) or slopes.largest_error > _HOPELESS_ERROR * tolerance
 
     def minimum_of(self, point: Point, objectives: list[float]) -> Minimum:
@@ -231,7 +240,7 @@ class Objective:
             self._settings.tolerance,
             self._settings.gap_tolerance,
             fit_intercept=self._settings.fit_intercept,
-            seen=self._look_at(point),
+            seen=(self._evaluation_at(point), self._slopes_at(point)),
             divisors=self.divisors,
         )
         return Minimum(

@@ -74,13 +74,12 @@ def minimise(
     descent = descent_of(problem, settings, (weights, bias), n_threads)
     # Sums of weights may be too small or too large for float32.
     double = replace(problem, dtype=np.dtype(np.float64))
-    sums: FeatureSums | None = None
+    sums = sum_features(double, n_threads)
     while True:
         descent.run(monitor)
         model = descent.solution
         if problem.l1_penalty > 0.0:
             model = sharpen(problem, settings, *model, n_threads)
-        sums = sum_features(double, n_threads) if sums is None else sums
         may_go_on = descent.has_stopped and descent.n_epochs < settings.n_epochs
         enough = CLOSE if may_go_on else np.inf
         remaining, totals = _estimate_remaining(double, settings, sums, model, enough, n_threads)
