@@ -13,9 +13,9 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from softreg_fast.kernels import jit
-from softreg_fast.kernels.exponential import exponential
-from softreg_fast.kernels.lanes import load, store
+from softreg_fast.kernels.simd import cpu
+from softreg_fast.kernels.simd.exponential import exponential
+from softreg_fast.kernels.simd.lanes import load, store
 
 READ_BYTES = 1 << 30
 MATRIX = 2000
@@ -101,7 +101,7 @@ def measure_ceilings(dtype, n_threads):
     with threadpool_limits(n_threads, "blas"):
         multiplying = _median(lambda: _on_threads(lambda thread: left @ right, 1), 5)
 
-    width = (0,) * (jit.vector_bits() // (8 * dtype.itemsize))
+    width = (0,) * (cpu.vector_bits() // (8 * dtype.itemsize))
     points = random.uniform(-5, 0, (n_threads, 16, 512)).astype(dtype)
     results = np.empty_like(points)
 

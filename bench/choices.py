@@ -2,7 +2,7 @@
 
 Fits synthetic sets of many shapes with "newton" and "lbfgs" to the same bound of the gap. The last
 columns are the products of taking second derivatives once over those of a pass over the rows, by
-which `softreg_fast.parameters` chooses, and what it does choose.
+which `softreg_fast.estimators.parameters` chooses, and what it does choose.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from machine import describe
 from optimum import rows
 
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.solvers.newton import relative_cost
+from softreg_fast.solvers.newton.solver import relative_cost
 
 SHAPES = [
     (300, 1_000, 3),

@@ -23,11 +23,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import validate_data
 
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.monitor import EpochLog
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers.descent import ProximalSettings
-from softreg_fast.solvers.proximal import ProximalDescent
-from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
+from softreg_fast.solvers.sgd.dense import ProximalDescent
+from softreg_fast.solvers.sgd.iteration import ProximalSettings
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 

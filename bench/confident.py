@@ -11,9 +11,9 @@ import time
 import numpy as np
 from machine import describe
 
-from softreg_fast.monitor import EpochLog
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
 
 N_SAMPLES, N_CLASSES, N_EPOCHS = 20_000, 5, 3
 DISTANCES = (1, 30, 60, 90, 110, 300, 700, 1000)

@@ -7,7 +7,7 @@ import joblib
 import numba
 import numpy as np
 
-from softreg_fast.kernels.jit import vector_bits
+from softreg_fast.kernels.simd.cpu import vector_bits
 
 
 def describe():

@@ -34,7 +34,7 @@ def chunking_cost(features, labels, n_epochs, batch_size, n_repeats=15):
     ratios = []
     for _ in range(n_repeats):
         pieces_seconds, pieces = _fit(features, labels, n_epochs, batch_size)
-        with mock.patch.multiple("softreg_fast.solvers.sgd", **whole):
+        with mock.patch.multiple("softreg_fast.solvers.notebook_sgd", **whole):
             whole_seconds, in_one = _fit(features, labels, n_epochs, batch_size)
         np.testing.assert_array_equal(pieces.losses_, in_one.losses_)
         np.testing.assert_array_equal(pieces.coeffs, in_one.coeffs)

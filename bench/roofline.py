@@ -12,9 +12,9 @@ import numpy as np
 from ceilings import measure_ceilings
 from machine import describe
 
-from softreg_fast.monitor import EpochLog
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
 
 # Features, classes, batch size, dtype, threads.
 CASES = [

@@ -14,7 +14,7 @@ import numpy as np
 from machine import describe
 from roofline import make_rows, seconds_per_row
 
-from softreg_fast.problem import make_problem
+from softreg_fast.data.problem import make_problem
 
 BASE = {"rows": 100_000, "features": 20, "classes": 5, "batch size": 1024, "threads": 1}
 VARIED = {
@@ -32,9 +32,9 @@ from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from roofline import make_rows
-from softreg_fast.monitor import EpochLog
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.data.problem import make_problem
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
 
 n_samples, n_features, n_classes, batch_size, n_threads = map(int, sys.argv[2:])
 

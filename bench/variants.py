@@ -12,9 +12,9 @@ import numpy as np
 from machine import describe
 from roofline import make_rows
 
-from softreg_fast.monitor import EpochLog
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
 
 # Rows, features, classes, rows of a batch (0: all), dtype.
 THREADS = [

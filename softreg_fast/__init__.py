@@ -3,13 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .reference import categorical_crossentropy, sigmoid, softmax
-from .regressor import SoftmaxRegressor
-from .warming import warm_up
+from .estimators.regressor import SoftmaxRegressor
+from .objective.functions import categorical_crossentropy, sigmoid, softmax
+from .runtime.warm_up import warm_up
 
 if TYPE_CHECKING:
-    from .classifier import SoftmaxClassifier
-    from .cross_validation import SoftmaxClassifierCV
+    from .estimators.classifier import SoftmaxClassifier
+    from .estimators.classifier_cv import SoftmaxClassifierCV
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,10 @@ __all__ = [
 ]
 
 
-_LAZY = {"SoftmaxClassifier": "classifier", "SoftmaxClassifierCV": "cross_validation"}
+_LAZY = {
+    "SoftmaxClassifier": "estimators.classifier",
+    "SoftmaxClassifierCV": "estimators.classifier_cv",
+}
 
 
 def __getattr__(name: str) -> Any:

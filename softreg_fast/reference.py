@@ -30,83 +30,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .definitions import FloatArray, Gradient, Link, check_gradient
+from ._typing import FloatArray, Gradient, Link, check_gradient
+from .objective.functions import _less_row_maximum, sigmoid, softmax
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXERS = 0x9E3779B1, 0x85EBCA77
 _LOW = 2**32 - 1
-
-
-def _as_floats(x: npt.ArrayLike) -> FloatArray:
-    array = np.asarray(x)
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
-def _less_row_maximum(values: FloatArray) -> FloatArray:
-    with np.errstate(over="ignore"):  # a difference below the lowest number counts as -inf
-        shifted: FloatArray = values - values.max(axis=1, keepdims=True)
-    return shifted
-
-
-def softmax(x: npt.ArrayLike) -> FloatArray:
-    """Softmax of every row.
-
-    Parameters
-    ----------
-    x : array-like of shape (n_samples, n_classes)
-        Any finite numbers.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes)
-        Positive or zero; every row sums to 1.
-    """
-    exponentials = np.exp(_less_row_maximum(_as_floats(x)))
-    result: FloatArray = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result
-
-
-def sigmoid(x: npt.ArrayLike) -> FloatArray:
-    """``1 / (1 + exp(-x))`` of every element, without overflow.
-
-    Parameters
-    ----------
-    x : array-like
-        Any numbers.
-
-    Returns
-    -------
-    ndarray of the shape of `x`
-        From 0 to 1.
-    """
-    values = _as_floats(x)
-    decayed = np.exp(-np.abs(values))
-    result: FloatArray = np.where(values < 0, decayed / (1 + decayed), 1 / (1 + decayed))
-    return result
-
-
-def categorical_crossentropy(y_pred: npt.ArrayLike, y_true: npt.ArrayLike) -> FloatArray:
-    """Cross-entropy of every row.
-
-    Parameters
-    ----------
-    y_pred : array-like of shape (n_samples, n_classes)
-        Predicted probabilities.
-    y_true : array-like of shape (n_samples, n_classes)
-        True probabilities, one-hot as a rule. Where they are 0, `y_pred` doesn't count, even if
-        it is 0 too.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        ``-sum(y_true * log(y_pred))``, in nats.
-    """
-    predicted = np.asarray(y_pred)
-    true = np.asarray(y_true)
-    with np.errstate(divide="ignore"):  # impossible and yet true: an infinite loss
-        logarithms = np.where(true == 0, 0.0, np.log(predicted))
-    result: FloatArray = np.sum(-logarithms * true, axis=1)
-    return result
 
 
 def _of_all_classes(values: FloatArray) -> FloatArray:

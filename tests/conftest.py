@@ -99,9 +99,9 @@ def started_threads(monkeypatch):
 @pytest.fixture
 def eager_threads(monkeypatch):
     """Threads and cuts for the least work, and more threads than this machine may have CPUs."""
-    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 64)
+    monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 64)
     for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
                  "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):  # fmt: skip
-        monkeypatch.setattr(f"softreg_fast.threads.{name}", 1)
-    monkeypatch.setattr("softreg_fast.layout._PRODUCTS_WORTH_CUTTING", 1)
-    monkeypatch.setattr("softreg_fast.layout._CHUNK_ROWS", 8)
+        monkeypatch.setattr(f"softreg_fast.runtime.threads.{name}", 1)
+    monkeypatch.setattr("softreg_fast.runtime.workspace._PRODUCTS_WORTH_CUTTING", 1)
+    monkeypatch.setattr("softreg_fast.runtime.workspace._CHUNK_ROWS", 8)

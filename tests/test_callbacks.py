@@ -9,8 +9,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softreg_fast.classifier import SoftmaxClassifier
-from softreg_fast.cross_validation import SoftmaxClassifierCV
+from softreg_fast.estimators.classifier import SoftmaxClassifier
+from softreg_fast.estimators.classifier_cv import SoftmaxClassifierCV
 
 SOLVERS = ["auto", "newton", "lbfgs", "sgd"]
 
@@ -231,7 +231,7 @@ import sys
 import numpy as np
 import sklearn.linear_model
 sys.modules["sklearn.callback"] = None  # what softreg_fast imports from now on
-from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.estimators.classifier import SoftmaxClassifier
 X = np.random.default_rng(0).standard_normal((100, 3))
 y = (X[:, 0] > 0).astype(int)
 for solver in ("auto", "newton", "lbfgs", "sgd"):

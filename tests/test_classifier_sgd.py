@@ -18,9 +18,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from softreg_fast import held_out as held_out_module
-from softreg_fast.classifier import SoftmaxClassifier
-from softreg_fast.solvers.newton import relative_cost
+from softreg_fast.data import splits
+from softreg_fast.estimators.classifier import SoftmaxClassifier
+from softreg_fast.solvers.newton.solver import relative_cost
 
 
 def _load_synthetic(return_X_y):
@@ -168,13 +168,13 @@ def held_out_rows(monkeypatch):
     rows = []
 
     def split(problem, fraction, source):
-        remaining, held_out = held_out_module.split(problem, fraction, source)
+        remaining, held_out = splits.split(problem, fraction, source)
         rows.append(np.flatnonzero(remaining.sample_weight == 0.0))
         np.testing.assert_array_equal(held_out.features, problem.features[rows[-1]])
         np.testing.assert_array_equal(held_out.targets, problem.targets[rows[-1]])
         return remaining, held_out
 
-    monkeypatch.setattr("softreg_fast.classifier.split", split)
+    monkeypatch.setattr("softreg_fast.estimators.classifier.split", split)
     return rows
 
 
@@ -576,7 +576,7 @@ def test_number_of_epochs_costs_no_memory(make_data):
 def test_more_epochs_than_are_kept_at_a_time(make_data, monkeypatch):
     X, y = make_data(300, 3, 3)
     expected = _sgd().fit(X, y)
-    monkeypatch.setattr("softreg_fast.solvers.descent._EPOCHS_KEPT", 3)
+    monkeypatch.setattr("softreg_fast.solvers.sgd.iteration._EPOCHS_KEPT", 3)
     found = _sgd().fit(X, y)
     np.testing.assert_array_equal(found.loss_curve_, expected.loss_curve_)
     np.testing.assert_array_equal(found.coef_, expected.coef_)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from conftest import HANG_GUARD
 
-from softreg_fast import SoftmaxRegressor, cli
+from softreg_fast import SoftmaxRegressor
+from softreg_fast.cli import main as cli
 
 NUMBER = r"[-+\d.e]+"
 TABLE = re.compile(

@@ -102,7 +102,7 @@ def test_rows_held_out_do_not_count_in_second_derivatives():
 
 
 def test_samples_of_rows_find_the_same(make_data, monkeypatch):
-    monkeypatch.setattr("softreg_fast.solvers.sample._FEWEST_ROWS", 100)
+    monkeypatch.setattr("softreg_fast.solvers.newton.subsample._FEWEST_ROWS", 100)
     X, y = make_data(1_500, 6, 3)
     weights = np.random.default_rng(0).exponential(size=len(X))
     # Where C is 10, the penalty bends by 1e-4 for a unit of weight, and the loss not at all along
@@ -156,7 +156,7 @@ def test_without_a_refit_means_are_taken():
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "balanced_accuracy", None])
 def test_scores_are_those_of_scorers(make_data, scoring, n_classes, link, monkeypatch):
-    monkeypatch.setattr("softreg_fast.scoring._NUMBERS_PER_BLOCK", 100)
+    monkeypatch.setattr("softreg_fast.inference.scoring._NUMBERS_PER_BLOCK", 100)
     X, y = make_data(150, 4, n_classes)
     labels = np.array(list("cab"))[y]
     weights = np.random.default_rng(0).exponential(size=150)
@@ -271,7 +271,7 @@ def test_groups_stay_together(make_data):
 
 @pytest.mark.usefixtures("eager_threads")
 def test_has_the_same_bits_for_any_number_of_threads(make_data, monkeypatch, started_threads):
-    monkeypatch.setattr("softreg_fast.solvers.sample._FEWEST_ROWS", 100)
+    monkeypatch.setattr("softreg_fast.solvers.newton.subsample._FEWEST_ROWS", 100)
     X, y = make_data(400, 5, 3)
     single = SoftmaxClassifierCV(Cs=4, cv=3, n_threads=1).fit(X, y)
     assert started_threads == []

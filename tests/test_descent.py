@@ -9,10 +9,10 @@ import scipy.sparse
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
-from softreg_fast.classifier import SoftmaxClassifier
-from softreg_fast.evaluation import accumulator_of
-from softreg_fast.problem import Problem, make_penalty
-from softreg_fast.solvers.decrement import estimate_remaining
+from softreg_fast.data.problem import Problem, make_penalty
+from softreg_fast.estimators.classifier import SoftmaxClassifier
+from softreg_fast.objective.passes import accumulator_of
+from softreg_fast.solvers.sgd.decrement import estimate_remaining
 
 FILLS = (0.0, -1e3, 9.97e36)
 

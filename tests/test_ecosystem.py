@@ -39,7 +39,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.estimators.classifier import SoftmaxClassifier
 
 LINKS = ["identity", "sigmoid"]
 METHODS = ("predict", "decision_function", "predict_proba", "predict_log_proba")

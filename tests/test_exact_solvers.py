@@ -15,16 +15,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.certificate import bound_objective
-from softreg_fast.evaluation import accumulator_of
-from softreg_fast.feature_sums import sum_features
-from softreg_fast.parameters import check_parameters
-from softreg_fast.problem import make_problem
-from softreg_fast.rounding import evaluation_of
-from softreg_fast.scaling import weighted_moments
-from softreg_fast.solvers import lbfgs, newton
-from softreg_fast.solvers.exact import ExactSettings
-from softreg_fast.solvers.stochastic import descend
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.parameters import check_parameters
+from softreg_fast.objective.duality_gap import bound_objective
+from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.optimality import Tolerance
+from softreg_fast.objective.passes import accumulator_of
+from softreg_fast.objective.rounding import evaluation_of
+from softreg_fast.solvers import lbfgs
+from softreg_fast.solvers.base import ExactSettings
+from softreg_fast.solvers.newton import solver as newton
+from softreg_fast.solvers.sgd.scaling import weighted_moments
+from softreg_fast.solvers.sgd.solver import descend
 
 DOUBLE = np.dtype(np.float64)
 
@@ -69,10 +71,12 @@ def minimise(request):
     return SOLVERS[request.param]
 
 
-def _minimise(minimise, problem, tolerance=1e-9, max_iterations=5_000, **settings):
+def _minimise(minimise, problem, tolerance=1e-9, max_iterations=5_000, gap=None, **settings):
     n_columns = 1 if problem.link == "identity" and problem.n_classes == 2 else problem.n_classes
     start = np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
-    return minimise(problem, ExactSettings(tolerance, max_iterations, **settings), *start)
+    return minimise(
+        problem, ExactSettings(Tolerance(tolerance, gap), max_iterations, **settings), *start
+    )
 
 
 @pytest.mark.parametrize("is_scaled", [False, True], ids=["raw", "scaled"])
@@ -164,7 +168,7 @@ def test_tolerance_below_rounding_ends_all_the_same(make_data, minimise):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_moments_of_features(make_data, monkeypatch, order):
-    monkeypatch.setattr("softreg_fast.feature_sums._NUMBERS_PER_BLOCK", 100)
+    monkeypatch.setattr("softreg_fast.objective.moments._NUMBERS_PER_BLOCK", 100)
     features, targets = make_data(300, 7, 3)
     features[:, 3] = 0.1
     weights = np.random.default_rng(1).exponential(size=300)
@@ -232,7 +236,7 @@ def test_gap_is_a_bound_at_every_iterate_and_falls(
     problem = _problem(features + 0.5, targets, C, sample_weight=weights)
     n_columns = 1 if n_classes == 2 else n_classes
     start = np.full((6, n_columns), 0.3), np.full(n_columns, -0.2 * fit_intercept)
-    settings = ExactSettings(1e-12, 2_000, fit_intercept)
+    settings = ExactSettings(Tolerance(1e-12), 2_000, fit_intercept)
     lowest = minimise(problem, settings, *start).objective
     watch = _Watch(problem, fit_intercept)
     found = minimise(problem, settings, *start, monitor=watch)
@@ -266,7 +270,7 @@ def test_gap_is_a_bound_at_every_epoch_of_descent(make_data, n_classes, l1_ratio
 
 def test_gap_stops_the_solver(make_data, minimise):
     problem = _problem(*make_data(500, 8, 4))
-    coarse, fine = (_minimise(minimise, problem, 0.0, gap_tolerance=gap) for gap in (1e-2, 1e-9))
+    coarse, fine = (_minimise(minimise, problem, 0.0, gap=gap) for gap in (1e-2, 1e-9))
     assert coarse.converged
     assert fine.converged
     assert fine.gap <= 1e-9 < coarse.gap <= 1e-2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from softreg_fast import SoftmaxRegressor, categorical_crossentropy, reference, sigmoid, softmax
-from softreg_fast.two_samples import SAMPLES, TARGETS, run_two_samples
+from softreg_fast.cli.two_samples import SAMPLES, TARGETS, run_two_samples
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "notebook_runs.json").read_text())
 TWO_SAMPLES = json.loads((Path(__file__).parent / "data" / "two_samples.json").read_text())

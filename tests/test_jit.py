@@ -15,12 +15,15 @@ from conftest import HANG_GUARD
 from numba import types
 
 import softreg_fast
-from softreg_fast import cli, kernels, reference
-from softreg_fast.kernels import cache_folders, disk_cache, jit
+from softreg_fast import kernels, reference
+from softreg_fast.cli import main as cli
 from softreg_fast.kernels import predict as predict_module
-from softreg_fast.kernels.epoch import run_epochs
+from softreg_fast.kernels import shapes
+from softreg_fast.kernels.compile import cache_folders, disk_cache, entry_point
 from softreg_fast.kernels.predict import predict
-from softreg_fast.layout import choose_cuts, make_workspace, pack_parameters
+from softreg_fast.kernels.sgd_notebook import run_epochs
+from softreg_fast.kernels.simd import cpu
+from softreg_fast.runtime.workspace import choose_cuts, make_workspace, pack_parameters
 
 PACKAGE = Path(softreg_fast.__file__).parent
 DOUBLE = np.dtype(np.float64)
@@ -63,7 +66,7 @@ def _double(values):
 
 def _use_new_entry():
     """Use a small entry point that has nothing in memory, as in a new process."""
-    entry = jit.EntryPoint(_double, lambda _: (types.float64[::1],))
+    entry = entry_point.EntryPoint(_double, lambda _: (types.float64[::1],))
     values = np.ones(3)
     entry.specialise("only")(values)
     np.testing.assert_array_equal(values, 2.0)
@@ -96,7 +99,7 @@ def cached_entry(tmp_path, monkeypatch):
     _keep_in(monkeypatch, [tmp_path])
 
     def make():
-        return jit.EntryPoint(predict._function, predict_module._predict_types)
+        return entry_point.EntryPoint(predict._function, predict_module._predict_types)
 
     return make
 
@@ -115,7 +118,7 @@ def compilations(monkeypatch):
     return saved
 
 
-SPECIALISATION = jit.choose_specialisation(DOUBLE, DOUBLE, 3, 3, "rows")
+SPECIALISATION = shapes.choose_specialisation(DOUBLE, DOUBLE, 3, 3, "rows")
 FEATURES = np.random.default_rng(0).standard_normal((6, 3))
 
 
@@ -141,8 +144,9 @@ def test_nothing_compiles_at_import():
     code = (
         "import importlib, pkgutil\n"
         "from softreg_fast import kernels\n"
-        "names = [m.name for m in pkgutil.iter_modules(kernels.__path__)]\n"
-        "modules = [importlib.import_module(f'softreg_fast.kernels.{name}') for name in names]\n"
+        "found = pkgutil.walk_packages(kernels.__path__, 'softreg_fast.kernels.')\n"
+        "names = [module.name for module in found]\n"
+        "modules = [importlib.import_module(name) for name in names]\n"
         "values = [value for module in modules for value in vars(module).values()]\n"
         "entries = [value for value in values if hasattr(value, 'specialise')]\n"
         "assert len(entries) > 10\n"
@@ -276,7 +280,7 @@ def test_temporary_folder_made_by_another_after_it_was_chosen_is_not_read(
 
 TWO_USERS = """
 import os, sys
-from softreg_fast.kernels.cache_folders import PrivateFolder
+from softreg_fast.kernels.compile.cache_folders import PrivateFolder
 from pathlib import Path
 folder = PrivateFolder(Path(sys.argv[1]) / "softreg_fast")
 def as_user(number, action):
@@ -402,7 +406,7 @@ import numba  # what it imports needs a working folder
 os.mkdir("gone")
 os.chdir("gone")
 os.rmdir({str(tmp_path / "gone")!r})
-from softreg_fast.kernels import cache_folders
+from softreg_fast.kernels.compile import cache_folders
 assert len(cache_folders.cache_folders()) < 3
 {FIT}"""
     environment = os.environ | {"NUMBA_CACHE_DIR": "relative", "PYTHONPATH": str(PACKAGE.parent)}
@@ -451,8 +455,8 @@ def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_p
 
 
 def test_settings_of_numba_and_the_entry_point_itself_are_in_the_key(monkeypatch):
-    def name(function=predict._function, flags=jit._FLAGS):
-        context = jit.cpu_target.target_context
+    def name(function=predict._function, flags=entry_point._FLAGS):
+        context = cpu.cpu_target.target_context
         return disk_cache.DiskCache(function, flags)._file_name("signature", context)
 
     first = name()
@@ -474,7 +478,7 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
     before = _run(FIT, tmp_path / "cache", tmp_path)
     assert _run(FIT, tmp_path / "cache", tmp_path) == before
     n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
-    link = tmp_path / "softreg_fast" / "kernels" / "link.py"
+    link = tmp_path / "softreg_fast" / "kernels" / "loss.py"
     source = link.read_text()
     found = "return np.float64(sum_lanes(loss)), n_correct_rows"
     assert source.count(found) == 1
@@ -514,8 +518,8 @@ def test_one_compilation_serves_every_layout():
 def test_width_of_vectors_follows_the_features_compiled_for(monkeypatch, features, expected):
     codegen = type("Codegen", (), {"magic_tuple": lambda self: ("triple", "cpu", features)})()
     context = type("Context", (), {"codegen": lambda self: codegen})()
-    monkeypatch.setattr(jit, "cpu_target", type("Target", (), {"target_context": context}))
-    assert jit.vector_bits.__wrapped__() == expected
+    monkeypatch.setattr(cpu, "cpu_target", type("Target", (), {"target_context": context}))
+    assert cpu.vector_bits.__wrapped__() == expected
 
 
 @pytest.mark.parametrize(
@@ -524,11 +528,11 @@ def test_width_of_vectors_follows_the_features_compiled_for(monkeypatch, feature
      (128, 16, "f8", 4), (128, 32, "f4", 4)],
 )  # fmt: skip
 def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, dtype, lanes):
-    monkeypatch.setattr(jit, "vector_bits", lambda: bits)
-    monkeypatch.setattr(jit, "vector_registers", lambda: n_registers)
+    monkeypatch.setattr(shapes, "vector_bits", lambda: bits)
+    monkeypatch.setattr(shapes, "vector_registers", lambda: n_registers)
     for n_columns in (1, 2, 3, 7, 10, 26, 100, 1000):
         for n_features in (1, 20, 54, 784):
-            chosen = jit.choose_specialisation(
+            chosen = shapes.choose_specialisation(
                 DOUBLE, np.dtype(dtype), n_features, n_columns, "rows"
             )
             assert chosen.lanes == lanes
@@ -544,9 +548,9 @@ def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, 
 
 def test_columns_are_read_in_place_and_scattered_features_transposed():
     for n_features in (1, 20, 784):
-        columns = jit.choose_specialisation(DOUBLE, DOUBLE, n_features, 10, "columns")
+        columns = shapes.choose_specialisation(DOUBLE, DOUBLE, n_features, 10, "columns")
         assert (columns.in_place, columns.transposes, columns.class_lanes) == (True, False, 0)
-        scattered = jit.choose_specialisation(DOUBLE, DOUBLE, n_features, 10, "scattered")
+        scattered = shapes.choose_specialisation(DOUBLE, DOUBLE, n_features, 10, "scattered")
         assert (scattered.in_place, scattered.transposes) == (False, True)
 
 
@@ -558,17 +562,18 @@ def test_columns_are_read_in_place_and_scattered_features_transposed():
 def test_number_of_registers_follows_the_features(monkeypatch, triple, features, expected):
     codegen = type("Codegen", (), {"magic_tuple": lambda self: (triple, "cpu", features)})()
     context = type("Context", (), {"codegen": lambda self: codegen})()
-    monkeypatch.setattr(jit, "cpu_target", type("Target", (), {"target_context": context}))
-    assert jit.vector_registers.__wrapped__() == expected
+    monkeypatch.setattr(cpu, "cpu_target", type("Target", (), {"target_context": context}))
+    assert cpu.vector_registers.__wrapped__() == expected
 
 
 @pytest.mark.full
 def test_no_library_call_without_fused_multiplication_and_addition():
     code = (
         "import numba\n"
-        "from softreg_fast.kernels import jit, lanes\n"
+        "from softreg_fast.kernels.compile import entry_point\n"
+        "from softreg_fast.kernels.simd import lanes\n"
         "load, store, multiply_add = lanes.load, lanes.store, lanes.multiply_add\n"
-        "@numba.njit(**jit._FLAGS)\n"
+        "@numba.njit(**entry_point._FLAGS)\n"
         "def run(a, width):\n"
         "    x = load(a, 0, 0, width)\n"
         "    store(a, 0, 0, multiply_add(x, x, x))\n"
@@ -584,37 +589,41 @@ def test_no_library_call_without_fused_multiplication_and_addition():
 
 def test_everything_that_may_be_needed_is_known_beforehand():
     for dtype in (DOUBLE, np.dtype(np.float32)):
-        known = jit.all_specialisations(dtype)
+        known = shapes.all_specialisations(dtype)
         assert len(known) == len(set(known)) <= 30
         for n_features in (1, 7, 24, 54, 200, 784, 5000):
             for n_columns in (1, 2, 3, 4, 6, 9, 10, 26, 100, 1000):
                 for order in ("rows", "columns", "scattered"):
                     assert known.count(
-                        jit.choose_specialisation(dtype, dtype, n_features, n_columns, order)
+                        shapes.choose_specialisation(dtype, dtype, n_features, n_columns, order)
                     )
 
 
 def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
     specialised = set()
     monkeypatch.setattr(
-        jit.EntryPoint, "specialise", lambda entry, _: specialised.add(entry._function.__name__)
+        entry_point.EntryPoint,
+        "specialise",
+        lambda entry, _: specialised.add(entry._function.__name__),
     )
     softreg_fast.warm_up()
-    names = [module.name for module in pkgutil.iter_modules(kernels.__path__)]
-    modules = [importlib.import_module(f"softreg_fast.kernels.{name}") for name in names]
+    found = pkgutil.walk_packages(kernels.__path__, "softreg_fast.kernels.")
+    modules = [importlib.import_module(module.name) for module in found]
     known = {
         value._function.__name__
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, jit.EntryPoint)
+        if isinstance(value, entry_point.EntryPoint)
     }
     assert specialised == known - {"descend_sparse"}
 
 
 def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
-    entry = jit.EntryPoint(predict._function, predict_module._predict_types)
-    monkeypatch.setattr("softreg_fast.warming._ENTRY_POINTS", (entry,))
-    monkeypatch.setattr("softreg_fast.warming.all_specialisations", lambda _: [SPECIALISATION])
+    entry = entry_point.EntryPoint(predict._function, predict_module._predict_types)
+    monkeypatch.setattr("softreg_fast.runtime.warm_up._ENTRY_POINTS", (entry,))
+    monkeypatch.setattr(
+        "softreg_fast.runtime.warm_up.all_specialisations", lambda _: [SPECIALISATION]
+    )
 
     assert softreg_fast.warm_up(["float64", np.float64]) > 0
     assert list(entry._compiled) == [SPECIALISATION]
@@ -632,11 +641,12 @@ def test_kernels_can_be_translated_for_neon():
     """The LLVM code of a product, made for 128-bit vectors, gives fused vector instructions."""
     code = (
         "import llvmlite.binding as llvm, numba, re\n"
-        "from softreg_fast.kernels import jit, lanes, products\n"
+        "from softreg_fast.kernels import matmul\n"
+        "from softreg_fast.kernels.compile import entry_point\n"
         "sizes = (4, 4, 2, 5, 0, 0, 0, 4)\n"
         "blocks = tuple((0,) * size for size in sizes)\n"
-        "forward = products.forward\n"
-        "@numba.njit(**jit._FLAGS)\n"
+        "forward = matmul.forward\n"
+        "@numba.njit(**entry_point._FLAGS)\n"
         "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
         "    forward(features, None, None, None, 0, 0, numbers, n_rows, parameters, blocks,\n"
         "            logits)\n"

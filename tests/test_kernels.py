@@ -6,16 +6,18 @@ from conftest import AT_RANDOM, WITHOUT_JIT
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from softreg_fast import layout, reference
-from softreg_fast.kernels import jit
-from softreg_fast.kernels.exponential import exponential, logarithm
-from softreg_fast.kernels.lanes import load, store
-from softreg_fast.layout import Windows, choose_windows
-from softreg_fast.monitor import EpochLog
-from softreg_fast.prediction import decide, predict
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers import sgd
-from softreg_fast.solvers.sgd import DescentSettings, GradientDescent
+from softreg_fast import reference
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.inference.prediction import decide, predict
+from softreg_fast.kernels import shapes
+from softreg_fast.kernels.compile import entry_point
+from softreg_fast.kernels.simd.exponential import exponential, logarithm
+from softreg_fast.kernels.simd.lanes import load, store
+from softreg_fast.runtime import workspace as layout
+from softreg_fast.runtime.workspace import Windows, choose_windows
+from softreg_fast.solvers import notebook_sgd as sgd
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
 
 KINDS = [("sigmoid", "notebook"), ("sigmoid", "exact"), ("identity", "exact")]
 DTYPES = [np.dtype(np.float64), np.dtype(np.float32)]
@@ -89,11 +91,11 @@ def test_batch_equals_reference_in_all_dtypes(make_data, features_dtype, dtype, 
 
 
 def _function_types(specialisation):
-    matrix = jit.array_type(specialisation.dtype, 2)
-    return jit.blocks_type(specialisation), matrix, matrix, matrix
+    matrix = entry_point.array_type(specialisation.dtype, 2)
+    return shapes.blocks_type(specialisation), matrix, matrix, matrix
 
 
-@jit.entry_point(_function_types)
+@entry_point.entry_point(_function_types)
 def _exponentials_and_logarithms(blocks, x, exponentials_out, logarithms_out):
     width = blocks[0]
     for row in range(x.shape[0]):
@@ -108,7 +110,7 @@ N_POINTS = 1 << (8 if WITHOUT_JIT else 20)
 
 def _evaluate(points, lanes):
     dtype = points.dtype
-    specialisation = jit.Specialisation(dtype, dtype, lanes, 1, 1, 0, 0, transposes=False)
+    specialisation = shapes.Specialisation(dtype, dtype, lanes, 1, 1, 0, 0, transposes=False)
     padded = np.ones((-(-len(points) // 64), 64), dtype)
     padded.ravel()[: len(points)] = points
     results = np.empty((2, *padded.shape), dtype)
@@ -588,9 +590,9 @@ def test_stopping_and_resuming_anywhere_changes_no_bit(
     whole, *solution = _descend(*arguments, **settings)
 
     for seconds, first in [(1e-9, 1), (1e-4, 500)]:
-        monkeypatch.setattr("softreg_fast.solvers.sgd._SECONDS_PER_CALL", seconds)
-        monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", first)
-        monkeypatch.setattr("softreg_fast.solvers.sgd._EPOCHS_PER_CALL", 2)
+        monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._SECONDS_PER_CALL", seconds)
+        monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._FIRST_CALL_PRODUCTS", first)
+        monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._EPOCHS_PER_CALL", 2)
         n_calls.clear()
         pieces, *pieced_solution = _descend(*arguments, **settings)
         assert len(n_calls) > 1
@@ -643,11 +645,11 @@ def test_any_number_of_threads_gives_the_same_bits(
 @pytest.mark.usefixtures("eager_threads")
 def test_batch_of_several_rounds_equals_reference(make_data, monkeypatch):
     """More chunks than there are gradients to keep, left and resumed between the rounds."""
-    monkeypatch.setattr("softreg_fast.layout._MOST_CHUNKS", 2)
-    monkeypatch.setattr("softreg_fast.layout._MOST_TILES_IN_A_CHUNK", 1)
-    monkeypatch.setattr("softreg_fast.layout._MOST_TILE_ROWS", 16)
-    monkeypatch.setattr("softreg_fast.solvers.sgd._FIRST_CALL_PRODUCTS", 1)
-    monkeypatch.setattr("softreg_fast.solvers.sgd._SECONDS_PER_CALL", 1e-9)
+    monkeypatch.setattr("softreg_fast.runtime.workspace._MOST_CHUNKS", 2)
+    monkeypatch.setattr("softreg_fast.runtime.workspace._MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr("softreg_fast.runtime.workspace._MOST_TILE_ROWS", 16)
+    monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._SECONDS_PER_CALL", 1e-9)
     features, targets = make_data(300, 6, 5)
     for dtype in DTYPES:
         _assert_batch_equals_reference(features, targets, 5, dtype, "sigmoid", "exact")

@@ -10,11 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.kernels.coordinates import CoordinatesSpecialisation, descend_coordinates
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers import newton
-from softreg_fast.solvers.exact import ExactSettings
-from softreg_fast.solvers.proximal_steps import best_shifts
+from softreg_fast.data.problem import make_problem
+from softreg_fast.kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
+from softreg_fast.objective.optimality import Tolerance
+from softreg_fast.solvers.base import ExactSettings
+from softreg_fast.solvers.newton import solver as newton
+from softreg_fast.solvers.newton.l1 import best_shifts
 
 
 def _objective(X, y, coef, intercept, C, l1_ratio):
@@ -63,7 +64,7 @@ def test_is_certified(make_data, n_classes, fit_intercept):
 def test_blocks_of_classes_find_the_same(make_data, monkeypatch):
     X, y = make_data(500, 10, 4)
     complete = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
-    monkeypatch.setattr("softreg_fast.solvers.proximal_steps._MOST_UNKNOWNS", 0)
+    monkeypatch.setattr("softreg_fast.solvers.newton.l1._MOST_UNKNOWNS", 0)
     blocks = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
     assert blocks.converged_
     assert (blocks.coef_ != complete.coef_).any(), "they are the same steps"
@@ -74,8 +75,8 @@ def test_blocks_of_classes_find_the_same(make_data, monkeypatch):
 def test_samples_of_rows_find_the_same(make_data, monkeypatch):
     X, y = make_data(3_000, 6, 3)
     whole = SoftmaxClassifier(C=0.05, l1_ratio=1.0, tol=1e-9).fit(X, y)
-    monkeypatch.setattr("softreg_fast.solvers.sample._FEWEST_ROWS", 100)
-    monkeypatch.setattr("softreg_fast.solvers.newton._FEWEST_COARSE_ROWS", 200)
+    monkeypatch.setattr("softreg_fast.solvers.newton.subsample._FEWEST_ROWS", 100)
+    monkeypatch.setattr("softreg_fast.solvers.newton.solver._FEWEST_COARSE_ROWS", 200)
     sampled = SoftmaxClassifier(C=0.05, l1_ratio=1.0, tol=1e-9).fit(X, y)
     assert sampled.converged_
     assert (sampled.coef_ != whole.coef_).any(), "they are the same steps"
@@ -146,5 +147,7 @@ def test_steps_of_coordinate_descent_equal_reference(n_blocks, n_corrections):
 def test_running_out_of_iterations_is_told(make_data):
     X, y = make_data(300, 5, 3)
     problem = replace(make_problem(X, y, "identity", np.dtype(np.float64)), l1_penalty=1.0)
-    found = newton.minimise(problem, ExactSettings(1e-12, 2), np.zeros((5, 3)), np.zeros(3))
+    found = newton.minimise(
+        problem, ExactSettings(Tolerance(1e-12), 2), np.zeros((5, 3)), np.zeros(3)
+    )
     assert (found.converged, found.n_iterations) == (False, 2)

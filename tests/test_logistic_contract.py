@@ -80,7 +80,7 @@ from sklearn.metrics import log_loss
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import scale
 
-from softreg_fast.classifier import SoftmaxClassifier
+from softreg_fast.estimators.classifier import SoftmaxClassifier
 
 TOLERANCE = 1e-10
 CORNERS = np.array([[-1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])

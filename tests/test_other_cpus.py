@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import HANG_GUARD
 
-from softreg_fast.kernels import jit
+from softreg_fast.kernels.simd import cpu
 
 OTHER_CPUS = {
     "haswell": ("+avx,+avx2,+fma", 256),
@@ -39,10 +39,10 @@ def _assert_passes_as(cpu, *arguments):
 def _assert_passes(environment, preparation, bits, registers, *arguments):
     code = (
         "import sys, pytest\n"
-        "from softreg_fast.kernels import jit\n"
+        "from softreg_fast.kernels.simd import cpu\n"
         f"{preparation}"
-        f"assert jit.vector_bits() == {bits}\n"
-        f"assert jit.vector_registers() == {registers}\n"
+        f"assert cpu.vector_bits() == {bits}\n"
+        f"assert cpu.vector_registers() == {registers}\n"
         "sys.exit(pytest.main(sys.argv[1:]))\n"
     )
     result = subprocess.run(
@@ -62,22 +62,22 @@ def test_golden_runs_are_those_of_a_cpu_with_narrow_vectors():
 @pytest.mark.soak
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize(
-    "cpu",
+    "name",
     [
-        pytest.param(cpu, marks=pytest.mark.runs_if(IS_X86 and jit.vector_bits() >= bits))
-        for cpu, (_, bits) in OTHER_CPUS.items()
+        pytest.param(name, marks=pytest.mark.runs_if(IS_X86 and cpu.vector_bits() >= bits))
+        for name, (_, bits) in OTHER_CPUS.items()
     ],
 )
-def test_numerical_tests_pass_as_on_other_cpus(cpu, suite):
-    _assert_passes_as(cpu, suite)
+def test_numerical_tests_pass_as_on_other_cpus(name, suite):
+    _assert_passes_as(name, suite)
 
 
 # Subprocesses of these tests have this CPU's kernels.
 WIDE = """\
-features = [*jit._cpu_features(), "+avx512f", "+avx512vl"]
-jit._cpu_features = lambda: features
-jit.vector_bits.cache_clear()
-jit.vector_registers.cache_clear()
+features = [*cpu._cpu_features(), "+avx512f", "+avx512vl"]
+cpu._cpu_features = lambda: features
+cpu.vector_bits.cache_clear()
+cpu.vector_registers.cache_clear()
 """
 
 

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from conftest import WITHOUT_JIT
 
-from softreg_fast import layout, reference
-from softreg_fast.accumulator import Accumulator
-from softreg_fast.problem import make_problem
-from softreg_fast.scaling import choose_scaling, weighted_moments
-from softreg_fast.solvers.descent import ProximalSettings
-from softreg_fast.solvers.exact import ExactSettings
+from softreg_fast import reference
+from softreg_fast.data.problem import make_problem
+from softreg_fast.objective.dense import Accumulator
+from softreg_fast.objective.optimality import Tolerance
+from softreg_fast.runtime import workspace as layout
+from softreg_fast.solvers.base import ExactSettings
 from softreg_fast.solvers.lbfgs import minimise
-from softreg_fast.solvers.proximal import ProximalDescent
-from softreg_fast.solvers.stochastic import sharpen
-from softreg_fast.solvers.stream import advance, begin_stream
+from softreg_fast.solvers.sgd.dense import ProximalDescent
+from softreg_fast.solvers.sgd.iteration import ProximalSettings
+from softreg_fast.solvers.sgd.scaling import choose_scaling, weighted_moments
+from softreg_fast.solvers.sgd.solver import sharpen
+from softreg_fast.solvers.sgd.stream import advance, begin_stream
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 SETTINGS = ProximalSettings(
@@ -153,8 +155,8 @@ def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
     monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
     monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
     monkeypatch.setattr(layout, "_MOST_TILE_ROWS", 16)
-    monkeypatch.setattr("softreg_fast.solvers.proximal.FIRST_CALL_PRODUCTS", 1)
-    monkeypatch.setattr("softreg_fast.solvers.descent._SECONDS_PER_CALL", 0.0)
+    monkeypatch.setattr("softreg_fast.solvers.sgd.dense.FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr("softreg_fast.solvers.sgd.iteration._SECONDS_PER_CALL", 0.0)
     _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
 
 
@@ -402,5 +404,7 @@ def test_automatic_stream_comes_close_to_the_lowest_objective(make_data):
     problem = _problem(make_data, n_samples=8000, l1_penalty=0.0)
     settings = replace(SETTINGS, schedule="auto", learning_rate=None, n_epochs=1, method="averaged")
     weights, bias = _average_of_blocks(problem, settings, 500, 8000).model
-    lowest = minimise(problem, ExactSettings(1e-8, 1000), np.zeros((6, 3)), np.zeros(3)).objective
+    lowest = minimise(
+        problem, ExactSettings(Tolerance(1e-8), 1000), np.zeros((6, 3)), np.zeros(3)
+    ).objective
     assert lowest < _objective(problem, weights, bias) < 1.01 * lowest

@@ -20,8 +20,9 @@ from numba import types
 
 import softreg_fast
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.kernels import disk_cache, jit, team, uninterrupted
-from softreg_fast.threads import TeamLateError, count_threads, row_workers, team_of
+from softreg_fast.kernels.compile import disk_cache, entry_point, uninterrupted
+from softreg_fast.kernels.threads import barrier as team
+from softreg_fast.runtime.threads import TeamLateError, count_threads, row_workers, team_of
 
 PACKAGE = Path(softreg_fast.__file__).parent
 
@@ -81,11 +82,11 @@ class TestSwitchOfTheJit:
         """Numba looks at the switch whenever a kernel uses a function made by `overload`."""
         code = f"""{DATA}{FITS}
 import numba
-from softreg_fast.kernels import cache_folders, disk_cache
+from softreg_fast.kernels.compile import cache_folders, disk_cache
 disk_cache.cache_folders = disk_cache.writable_folders = tuple
 numba.config.DISABLE_JIT = True
 SoftmaxClassifier(solver="lbfgs").fit(X, y)
-from softreg_fast.kernels.accumulate import accumulate
+from softreg_fast.kernels.gradient import accumulate
 (compiled,) = accumulate._compiled.values()
 assert len(compiled.overloads) == 1
 """
@@ -94,7 +95,7 @@ assert len(compiled.overloads) == 1
     def test_switched_on_after_import_changes_nothing(self):
         code = f"""{DATA}{FITS}
 import numba
-from softreg_fast.kernels.accumulate import accumulate
+from softreg_fast.kernels.gradient import accumulate
 def fit():
     return SoftmaxClassifier(solver="lbfgs", tol=1).fit(X[:40], y[:40]).coef_.tobytes()
 before = fit()
@@ -107,13 +108,13 @@ assert not accumulate._compiled
 
 def _kernels():
     package = importlib.import_module("softreg_fast.kernels")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, jit._Part):
+            if isinstance(value, entry_point._Part):
                 yield value
 
 
-@pytest.mark.runs_if(not jit.WITHOUT_JIT)
+@pytest.mark.runs_if(not entry_point.WITHOUT_JIT)
 def test_every_inner_kernel_refuses_to_be_called_from_python():
     kernels = list(_kernels())
     assert len(kernels) > 50
@@ -137,12 +138,13 @@ GREEN = {
 def test_green_threads_are_no_team(library, when):
     """They run one at a time until they give way, which nobody does at a barrier."""
     fits = f"""{DATA}
-from softreg_fast import SoftmaxClassifier, threads
+from softreg_fast import SoftmaxClassifier
+from softreg_fast.runtime import threads
 for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
              "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
     setattr(threads, name, 1)
 threads._usable_cpus = lambda: 64
-from softreg_fast import layout
+from softreg_fast.runtime import workspace as layout
 layout._PRODUCTS_WORTH_CUTTING, layout._CHUNK_ROWS = 1, 8
 def fit(n_threads):
     models = [
@@ -166,7 +168,7 @@ def fit(n_threads):
 
 
 def test_team_is_only_of_threads_that_show_different_ids(monkeypatch):
-    monkeypatch.setattr("softreg_fast.threads._thread_of_system", lambda: 1)
+    monkeypatch.setattr("softreg_fast.runtime.threads._thread_of_system", lambda: 1)
     with team_of(3) as alone:
         assert alone.call(lambda thread, n_threads: (thread, n_threads)) == (0, 1)
     monkeypatch.undo()
@@ -182,7 +184,7 @@ def _meet(shared, n_threads, begins):
 
 def _meeting():
     """A compiled function of a team's array, the number of threads, and whether it begins."""
-    entry = jit.EntryPoint(_meet, lambda _: (types.int64[::1], types.int64, types.boolean))
+    entry = entry_point.EntryPoint(_meet, lambda _: (types.int64[::1], types.int64, types.boolean))
     return entry.specialise("only")
 
 
@@ -224,7 +226,7 @@ def test_thread_that_never_begins_raises_and_leaves_the_model_as_it_was(
     before = model.coef_
     is_over = threading.Event()
     monkeypatch.setattr(
-        "softreg_fast.threads.Team._call_or_abandon", lambda *_: is_over.wait(HANG_GUARD)
+        "softreg_fast.runtime.threads.Team._call_or_abandon", lambda *_: is_over.wait(HANG_GUARD)
     )
     try:
         with pytest.raises(TeamLateError, match=r"has not begun .* n_threads=1"):
@@ -321,7 +323,7 @@ def test_interrupted_compilation_is_kept():
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    class Slow(jit.EntryPoint):
+    class Slow(entry_point.EntryPoint):
         def _compile(self, specialisation):
             calls.append(specialisation)
             has_begun.set()
@@ -431,7 +433,7 @@ def test_team_that_loses_a_thread_halfway_goes_on_alone():
 FORK = f"""{DATA}
 import os, threading, time
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.kernels import disk_cache, uninterrupted
+from softreg_fast.kernels.compile import disk_cache, uninterrupted
 disk_cache.cache_folders = disk_cache.writable_folders = tuple
 has_begun = threading.Event()
 original = uninterrupted._step
@@ -457,7 +459,7 @@ thread.join()
 FORK_OF_A_STEP = f"""{DATA}
 import os, threading
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.kernels.uninterrupted import call_uninterrupted
+from softreg_fast.kernels.compile.uninterrupted import call_uninterrupted
 has_begun, may_end = threading.Event(), threading.Event()
 def step():
     has_begun.set()
@@ -492,7 +494,7 @@ import sys
 import softreg_fast
 assert softreg_fast.__file__.startswith(sys.argv[1]), softreg_fast.__file__
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.kernels import disk_cache
+from softreg_fast.kernels.compile import disk_cache
 n_compiled = 0
 original = disk_cache.DiskCache.save_overload
 def save_overload(*arguments):
@@ -551,7 +553,7 @@ def test_code_digests_are_those_of_what_code_does():
 @pytest.mark.full
 def test_digests_are_the_same_in_every_process():
     code = """
-from softreg_fast.kernels import disk_cache, jit
+from softreg_fast.kernels.compile import disk_cache, entry_point as jit
 def f(x):
     return x in {"a", "b", "c", "d", "e"}
 print(disk_cache.digest_of_code(f.__code__), disk_cache._SOURCES_DIGEST)
@@ -559,25 +561,27 @@ print(disk_cache.digest_of_code(f.__code__), disk_cache._SOURCES_DIGEST)
     assert len({_run(code, environment={"PYTHONHASHSEED": seed}) for seed in "012"}) == 1
 
 
+@pytest.mark.parametrize("place", ["", "part"])
 @pytest.mark.parametrize("kind", ["zipped", "source-less", "frozen"])
-def test_digest_of_a_package_follows_its_modules(tmp_path, monkeypatch, kind):
+def test_digest_of_a_package_follows_its_modules(tmp_path, monkeypatch, kind, place):
     def digest(text):
         name = f"package_{len(list(tmp_path.iterdir()))}"
         folder = tmp_path / name
-        folder.mkdir()
+        (folder / "part").mkdir(parents=True)
         (folder / "__init__.py").touch()
-        (folder / "inner.py").write_text(text)
+        (folder / "part" / "__init__.py").touch()
+        (folder / place / "inner.py").write_text(text)
         on_path = tmp_path
         if kind == "zipped":
             on_path = tmp_path / f"{name}.zip"
             with zipfile.ZipFile(on_path, "w") as file:
-                for path in folder.iterdir():
+                for path in folder.rglob("*.py"):
                     file.write(path, path.relative_to(tmp_path))
             shutil.rmtree(folder)
         elif kind == "source-less":
             import compileall
 
-            for path in list(folder.iterdir()):
+            for path in list(folder.rglob("*.py")):
                 assert compileall.compile_file(path, quiet=1, legacy=True)
                 path.unlink()
         monkeypatch.syspath_prepend(on_path)
@@ -601,7 +605,7 @@ def test_package_that_tells_nothing_is_not_kept():
      ("many", 8), ("-1", 8), ("²", 8), ("3 ,1", 3), (",", 8)],
 )  # fmt: skip
 def test_omp_num_threads_may_be_a_list_or_nonsense(monkeypatch, text, wanted):
-    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 8)
+    monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert count_threads(None, 16) == wanted
     assert count_threads(5, 16) == 5, "what is asked for comes before"
@@ -610,9 +614,9 @@ def test_omp_num_threads_may_be_a_list_or_nonsense(monkeypatch, text, wanted):
 def test_team_is_no_larger_than_the_cpus(monkeypatch):
     """Threads on one CPU wait for each other at every step."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 1)
+    monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 1)
     assert count_threads(2, 8) == 1
-    monkeypatch.setattr("softreg_fast.threads._usable_cpus", lambda: 3)
+    monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 3)
     assert [count_threads(n, 8) for n in (1, 2, 3, 4, None)] == [1, 2, 3, 3, 3]
 
 
@@ -622,7 +626,7 @@ def test_team_is_no_larger_than_the_affinity_allows():
         "import os\n"
         "os.environ.pop('OMP_NUM_THREADS', None)\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from softreg_fast.threads import count_threads\n"
+        "from softreg_fast.runtime.threads import count_threads\n"
         "assert count_threads(2, 8) == count_threads(None, 8) == 1\n"
     )
     _run(code)
@@ -648,7 +652,7 @@ logging.getLogger().setLevel(logging.DEBUG)
 {DATA}
 import numba
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.kernels import disk_cache
+from softreg_fast.kernels.compile import disk_cache
 disk_cache.cache_folders = disk_cache.writable_folders = tuple
 if sys.argv[1] == "wanted":
     logging.getLogger("numba").setLevel(logging.DEBUG)

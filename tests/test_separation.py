@@ -11,12 +11,13 @@ from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 
-from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, separation
-from softreg_fast.margins import WeighedRows
-from softreg_fast.overlap import proves_overlap
-from softreg_fast.problem import Problem
-from softreg_fast.separating_program import look_for_direction
-from softreg_fast.separation import find_separation
+from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
+from softreg_fast.data.problem import Problem
+from softreg_fast.inference import separation
+from softreg_fast.inference.margins import WeighedRows
+from softreg_fast.inference.overlap import proves_overlap
+from softreg_fast.inference.separating_program import look_for_direction
+from softreg_fast.inference.separation import find_separation
 
 SOLVERS = ["newton", "lbfgs"]
 

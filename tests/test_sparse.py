@@ -10,11 +10,11 @@ from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from softreg_fast import reference
-from softreg_fast.classifier import SoftmaxClassifier
-from softreg_fast.problem import Problem
-from softreg_fast.scaling import choose_sparse_scaling
-from softreg_fast.solvers.descent import ProximalSettings
-from softreg_fast.solvers.sparse import SparseDescent
+from softreg_fast.data.problem import Problem
+from softreg_fast.estimators.classifier import SoftmaxClassifier
+from softreg_fast.solvers.sgd.iteration import ProximalSettings
+from softreg_fast.solvers.sgd.scaling import choose_sparse_scaling
+from softreg_fast.solvers.sgd.sparse import SparseDescent
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 QUICK_TYPES = [
@@ -189,7 +189,7 @@ def test_steps_without_scaling_or_intercept_or_weights(feature_scaling, fit_inte
 def test_any_number_of_threads_gives_the_same_bits(
     monkeypatch, eager_threads, started_threads, method
 ):
-    monkeypatch.setattr("softreg_fast.solvers.sparse._MOST_TILE_ROWS", 8)
+    monkeypatch.setattr("softreg_fast.solvers.sgd.sparse._MOST_TILE_ROWS", 8)
     problem = _problem()
     settings = replace(
         SETTINGS, method=method, schedule="auto", n_epochs=3 if WITHOUT_JIT else 10, shuffle_seed=3
@@ -210,7 +210,7 @@ def test_any_number_of_threads_gives_the_same_bits(
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])
 def test_thread_that_breaks_off_is_not_waited_for(eager_threads, broken_thread, monkeypatch):
-    monkeypatch.setattr("softreg_fast.solvers.sparse._MOST_TILE_ROWS", 8)
+    monkeypatch.setattr("softreg_fast.solvers.sgd.sparse._MOST_TILE_ROWS", 8)
     original = SparseDescent._call
 
     def call(self, compiled, last_epoch, thread, n_threads):

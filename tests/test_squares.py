@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from softreg_fast import reference
-from softreg_fast.feature_sums import sum_features
-from softreg_fast.problem import make_problem
-from softreg_fast.solvers import derivatives
-from softreg_fast.solvers import sample as samples
-from softreg_fast.solvers.coordinates import choose_coordinates
-from softreg_fast.solvers.exact import ExactSettings
-from softreg_fast.solvers.few_unknowns import FewUnknowns
+from softreg_fast.data.problem import make_problem
+from softreg_fast.objective.coordinates import choose_coordinates
+from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.optimality import Tolerance
+from softreg_fast.solvers.base import ExactSettings
+from softreg_fast.solvers.newton import hessian as derivatives
+from softreg_fast.solvers.newton import subsample as samples
+from softreg_fast.solvers.newton.compiled import FewUnknowns
 
 DOUBLE = np.dtype(np.float64)
 
@@ -38,7 +39,7 @@ def test_squares_equal_reference(n_rows, n_unknowns, n_sets):
 
 
 def test_rows_that_are_chosen_stand_for_all(monkeypatch):
-    monkeypatch.setattr("softreg_fast.solvers.derivatives._PRODUCTS_WORTH_CHOOSING", 0)
+    monkeypatch.setattr("softreg_fast.solvers.newton.hessian._PRODUCTS_WORTH_CHOOSING", 0)
     sample = _sample(4_000, 5)
     features = sample.features[:, :5]
     even = np.full((1, 4_000), 0.25)
@@ -110,7 +111,7 @@ def test_compiled_newton_steps_equal_reference(
     weights = np.random.default_rng(0).exponential(size=n_rows)
     weights[::5] = 0.0
     l2_penalties = [10.0, 0.5]
-    settings = ExactSettings(tolerance=1e-9, max_iterations=6)
+    settings = ExactSettings(tolerance=Tolerance(1e-9), max_iterations=6)
     found, coordinates, sample = _follow(
         features, targets, weights, l2_penalties, settings, fit_intercept=fit_intercept
     )
@@ -138,7 +139,7 @@ def test_compiled_newton_steps_equal_reference(
 def test_compiled_newton_steps_that_are_too_long_equal_reference(make_data):
     features, targets = make_data(60, 2, 3)
     start = 8.0 * np.random.default_rng(1).standard_normal((2, 3)), np.zeros(3)
-    settings = ExactSettings(tolerance=1e-9, max_iterations=12)
+    settings = ExactSettings(tolerance=Tolerance(1e-9), max_iterations=12)
     (found,), coordinates, sample = _follow(
         features, targets, np.ones(60), [1e-3], settings, start=start
     )
@@ -158,7 +159,7 @@ def test_compiled_newton_steps_that_are_too_long_equal_reference(make_data):
 
 def test_compiled_newton_steps_end_where_none_leads_lower(make_data):
     features, targets = make_data(40, 2, 3)
-    settings = ExactSettings(tolerance=0.0, max_iterations=50)
+    settings = ExactSettings(tolerance=Tolerance(0.0), max_iterations=50)
     (found,), _, _ = _follow(features, targets, np.ones(40), [1.0], settings)
     assert len(found.objectives) < 50
     assert found.largest_slope < 1e-12
@@ -202,7 +203,7 @@ def test_sums_equal_reference(make_data, order, dtype, is_weighted):
 
 @pytest.mark.usefixtures("eager_threads")
 def test_sums_have_the_same_bits_for_any_number_of_threads(make_data, monkeypatch, started_threads):
-    monkeypatch.setattr("softreg_fast.feature_sums._NUMBERS_PER_BLOCK", 40)
+    monkeypatch.setattr("softreg_fast.objective.moments._NUMBERS_PER_BLOCK", 40)
     problem = make_problem(*make_data(203, 4, 3), "identity", DOUBLE)
     single, several = (sum_features(problem, n) for n in (1, 3))
     np.testing.assert_array_equal(single.about_origin, several.about_origin)

@@ -6,10 +6,10 @@ Coefficients are ``(n_columns, n_unknowns)``, of features centred and scaled, th
 import numpy as np
 from numba import types
 
-from .jit import array_type, entry_point, kernel
-from .lanes import load, multiply_add, splat, store, sum_lanes
-from .link import loss_and_slopes
-from .squares import SquaresSpecialisation, assemble_derivatives
+from .compile.entry_point import array_type, entry_point, kernel
+from .loss import loss_and_slopes
+from .simd.lanes import load, multiply_add, splat, store, sum_lanes
+from .weighted_gram import SquaresSpecialisation, assemble_derivatives
 
 _SUFFICIENT_DECREASE = 1e-4
 # Of the value, what differences may be nothing but rounding of.

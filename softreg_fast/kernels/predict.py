@@ -3,21 +3,19 @@
 import numpy as np
 from numba import types
 
-from .chunk import take_tile
-from .jit import (
+from .compile.entry_point import array_type, entry_point, kernel
+from .loss import exponentials_of_logits, exponentials_of_sigmoids, sigmoid, sum_over_classes
+from .matmul import forward, transpose_weights
+from .shapes import (
     Specialisation,
-    array_type,
     blocks_type,
-    entry_point,
     feature_columns_type,
     feature_tiles_type,
     feature_weights_type,
     features_type,
-    kernel,
 )
-from .lanes import load, multiply_add, splat, store, sum_lanes
-from .link import exponentials_of_logits, exponentials_of_sigmoids, sigmoid, sum_over_classes
-from .products import forward, transpose_weights
+from .simd.lanes import load, multiply_add, splat, store, sum_lanes
+from .tile import take_tile
 
 
 @kernel

@@ -16,8 +16,8 @@ the rows of a block as a power of two, and the rows of a window.
 
 import numpy as np
 
-from .jit import by_presence, kernel
-from .lanes import (
+from .compile.entry_point import by_presence, kernel
+from .simd.lanes import (
     load,
     load_numbered,
     prefetch,

@@ -10,21 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ..definitions import FloatArray
-from ..evaluation import accumulator_of
-from ..feature_sums import sum_features
-from ..monitor import Monitor
-from ..problem import Problem
-from .coordinates import Coordinates, choose_coordinates
-from .exact import (
-    ExactSettings,
-    Minimum,
-    Objective,
-    Place,
-    Progress,
-    check_penalty,
-    check_start,
-)
+from .._typing import FloatArray
+from ..data.problem import Problem
+from ..objective.coordinates import Coordinates, choose_coordinates
+from ..objective.moments import sum_features
+from ..objective.objective import Objective, Place
+from ..objective.passes import accumulator_of
+from .base import ExactSettings, Minimum, Progress, check_penalty, check_start, minimum_of
+from .observer import Monitor
 
 _LINE_SEARCH_STEPS = 50
 _NO_LIMIT = 2**31 - 1
@@ -109,7 +102,9 @@ def minimise(
     sums = sum_features(problem, n_threads)
     coordinates = choose_coordinates(problem, sums, fit_intercept=settings.fit_intercept)
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
-        objective = Objective(problem, accumulator, sums, settings)
+        objective = Objective(
+            problem, accumulator, sums, settings.tolerance, fit_intercept=settings.fit_intercept
+        )
         function = _Function(objective, coordinates, bias)
         with np.errstate(over="ignore", invalid="ignore"):  # looked at below
             function(coordinates.point_of(weights, bias))
@@ -167,4 +162,4 @@ def minimise(
                     "gtol": 0.0,
                 },
             )
-        return objective.minimum_of(best.point, objectives)
+        return minimum_of(objective, best.point, objectives)

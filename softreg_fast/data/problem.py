@@ -1,0 +1,121 @@
+"""What solvers take: checked features, encoded targets, weights and penalties."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import Link
+from .arrays import check_features, check_targets
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learnt.
+
+    Attributes
+    ----------
+    features : ndarray or scipy.sparse.csr_array, of shape (n_samples, n_features)
+        float32 or float64, finite, also in `dtype`; an array of any strides.
+    targets : ndarray of shape (n_samples,), int32
+        From 0 to ``n_classes - 1``.
+    n_classes : int
+        At least 2.
+    link : {"identity", "sigmoid"}
+    dtype : numpy.dtype
+        Of parameters and arithmetic, float32 or float64.
+    sample_weight : ndarray of shape (n_samples,), float64, or None
+        Not negative, finite, and not all zero; None weights every row by 1.
+    l2_penalty, l1_penalty : float
+        The objective is the weighted sum of the losses plus half of the first times the sum of the
+        squared weights, plus the second times the sum of the absolute weights; biases are not
+        penalised.
+    """
+
+    features: Any
+    targets: npt.NDArray[np.int32]
+    n_classes: int
+    link: Link
+    dtype: np.dtype
+    sample_weight: npt.NDArray[np.float64] | None = None
+    l2_penalty: float = 0.0
+    l1_penalty: float = 0.0
+
+    @property
+    def n_samples(self) -> int:
+        """Rows."""
+        return int(self.features.shape[0])
+
+    @property
+    def n_elements(self) -> int:
+        """Numbers that the features are made of."""
+        return int(self.features.nnz if self.is_sparse else self.features.size)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the features are a sparse matrix."""
+        return not isinstance(self.features, np.ndarray)
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the rows' weights."""
+        if self.sample_weight is None:
+            return float(self.n_samples)
+        return float(self.sample_weight.sum())
+
+
+def with_mean_weight_one(problem: Problem) -> Problem:
+    """The problem with weights that no dtype is too narrow for; its penalties don't go along."""
+    weights = problem.sample_weight
+    if weights is None:
+        return problem
+    mean = problem.total_weight / problem.n_samples
+    return replace(problem, sample_weight=weights / mean)
+
+
+def drop_weightless(problem: Problem) -> Problem:
+    """The problem without its rows of weight zero, whatever stands in them.
+
+    The features are copied if there are such rows.
+    """
+    weights = problem.sample_weight
+    if weights is None or weights.all():
+        return problem
+    rows = np.flatnonzero(weights)
+    return replace(
+        problem,
+        features=problem.features[rows],
+        targets=problem.targets[rows],
+        sample_weight=weights[rows],
+    )
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """That of a problem; see `Problem`."""
+
+    l2_penalty: float
+    l1_penalty: float
+
+    def of(self, problem: Problem) -> Problem:
+        """The problem with this penalty."""
+        return replace(problem, l2_penalty=self.l2_penalty, l1_penalty=self.l1_penalty)
+
+
+def make_penalty(C: float, l1_ratio: float) -> Penalty:
+    """The penalty of scikit-learn's parameters."""
+    return Penalty((1.0 - l1_ratio) / C, l1_ratio / C)
+
+
+def make_problem(x: Any, y: Any, link: Link, dtype: np.dtype) -> Problem:
+    """A problem of checked features and targets.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `check_features` and `check_targets`.
+    """
+    features = check_features("x", x, dtype)
+    targets, n_classes = check_targets("y", y, len(features))
+    return Problem(features, targets, n_classes, link, dtype)

@@ -1,0 +1,128 @@
+"""Folds of the rows, as scikit-learn's `cv` gives them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from reprlib import repr as shortened
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import check_cv
+
+from .problem import Problem
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Numbers of the rows to learn from and of those held out."""
+
+    training: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
+
+
+def choose_folds(
+    cv: Any, features: Any, labels: npt.NDArray[Any], metadata: Mapping[str, Any]
+) -> list[Fold]:
+    """Folds of all rows.
+
+    Parameters
+    ----------
+    cv : int, cross-validation generator, iterable or None
+    features : array-like or sparse matrix of shape (n_samples, n_features)
+    labels : ndarray of shape (n_samples,)
+    metadata : mapping
+        What else `cv` is given, such as `groups`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `cv` or `groups` is not allowed; the message names it.
+    """
+    n_samples = len(labels)
+    groups = metadata.get("groups")
+    if groups is not None and np.shape(groups)[:1] != (n_samples,):
+        raise ValueError(
+            f"groups has shape {np.shape(groups)}: it must be ({n_samples},), one for each row"
+        )
+    try:
+        pairs = list(check_cv(cv, labels, classifier=True).split(features, labels, **metadata))
+        if not pairs:
+            raise ValueError("there are no folds")
+        return [
+            Fold(_rows_of(training, n_samples), _rows_of(held_out, n_samples))
+            for training, held_out in pairs
+        ]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"cv={shortened(cv)} is not allowed: {error}") from error
+
+
+def _rows_of(rows: Any, n_samples: int) -> npt.NDArray[np.int64]:
+    """Of rows that are given by their numbers, or by whether they are among them."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool and rows.shape == (n_samples,):
+        rows = np.flatnonzero(rows)
+    if rows.dtype.kind not in "iu" or rows.ndim != 1:
+        raise TypeError(
+            f"rows of a fold have dtype {rows.dtype} and shape {rows.shape}: they must be numbers "
+            f"of rows, or a mask of shape ({n_samples},)"
+        )
+    if len(rows) == 0 or rows.min() < 0 or rows.max() >= n_samples:
+        raise ValueError(
+            f"rows of a fold must be some, and from 0 to {n_samples - 1}: {shortened(rows)}"
+        )
+    numbers: npt.NDArray[np.int64] = rows.astype(np.int64, copy=False)
+    return numbers
+
+
+def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Problem]:
+    """The problem with some rows held out, and that of these.
+
+    Parameters
+    ----------
+    problem : Problem
+    fraction : float
+        Share of the rows of each class that have a weight, but never all of them; of small classes
+        rows in turn.
+    source : numpy.random.RandomState
+
+    Returns
+    -------
+    training : Problem
+        With the same features, without a copy: the held-out rows weigh nothing.
+    held_out : Problem
+
+    Raises
+    ------
+    ValueError
+        No row is held out.
+    """
+    n_samples = problem.n_samples
+    weights = problem.sample_weight
+    if weights is None:
+        weights = np.ones(n_samples)
+    order = source.permutation(n_samples)
+    order = order[weights[order] > 0.0]
+    targets = problem.targets[order]
+    chosen = []
+    n_wanted = 0.0
+    n_chosen = 0
+    for target in range(problem.n_classes):
+        rows = order[targets == target]
+        n_wanted += fraction * len(rows)
+        n_here = min(max(round(n_wanted) - n_chosen, 0), max(len(rows) - 1, 0))
+        chosen.append(rows[:n_here])
+        n_chosen += n_here
+    held_out = np.sort(np.concatenate(chosen))
+    if len(held_out) == 0:
+        raise ValueError(
+            f"validation_fraction={fraction!r} of {n_samples} rows holds out none of any class: "
+            "use a larger one, more rows, or X_val"
+        )
+    remaining = weights.copy()
+    remaining[held_out] = 0.0
+    return replace(problem, sample_weight=remaining), replace(
+        problem,
+        features=problem.features[held_out],
+        targets=problem.targets[held_out],
+        sample_weight=weights[held_out],
+    )

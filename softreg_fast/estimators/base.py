@@ -1,0 +1,274 @@
+"""What estimators with coefficients of a softmax regression have in common."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .._typing import FloatArray, Link, Model
+from ..data.arrays import check_any_features, check_features, is_known, shape_features
+from ..data.labels import encode, weigh_rows
+from ..data.problem import Problem
+from ..inference.prediction import decide, predict, predict_sparse
+from ..runtime.threads import check_n_threads
+from .validation import validate
+
+
+def or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that leaves the object's attributes as they were where it raises."""
+
+    @wraps(method)
+    def restoring(self: Any, *arguments: Any, **named: Any) -> Any:
+        before = vars(self).copy()
+        try:
+            return method(self, *arguments, **named)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return restoring
+
+
+def _is_plain(X: Any) -> bool:
+    """Whether features are an array as kernels take it, about which there is nothing to ask."""
+    return is_known(X) and X.ndim == 2 and X.size > 0
+
+
+def _are_plain(X: Any, y: Any) -> bool:
+    """Whether features and labels are such arrays."""
+    return (
+        _is_plain(X)
+        and type(y) is np.ndarray
+        and y.ndim == 1
+        and y.dtype.kind in "iub"
+        and len(y) == len(X)
+    )
+
+
+def coefficients_of(model: Model, link: Link, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
+    """Coefficients and intercepts of a model, as scikit-learn has them.
+
+    Raises
+    ------
+    ValueError
+        A coefficient overflows `dtype`, that of the features.
+    """
+    weights, bias = model
+    if len(bias) > 1 and link == "identity":
+        bias = bias - bias.mean()
+    with np.errstate(all="ignore"):
+        coef, intercept = np.ascontiguousarray(weights.T, dtype), bias.astype(dtype)
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise ValueError(
+            f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
+        )
+    return coef, intercept
+
+
+def attributes_of(
+    model: Model, link: Link, classes: npt.NDArray[Any], dtype: np.dtype
+) -> dict[str, Any]:
+    """What makes an estimator one that has fitted a model; see `coefficients_of`."""
+    coef, intercept = coefficients_of(model, link, dtype)
+    return {"classes_": classes, "coef_": coef, "intercept_": intercept, "link_": link}
+
+
+class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Predictions of a fitted model, and the model as other packages' objects."""
+
+    link: str
+    class_weight: Any
+    n_threads: int | None
+    n_features_in_: int
+    classes_: Any
+    coef_: FloatArray
+    intercept_: FloatArray
+    link_: str
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _make_problem(self, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, npt.NDArray[Any]]:
+        """A problem without a penalty, and the classes; sets what `validate_data` sets."""
+        if _are_plain(X, y):  # scikit-learn would take longer to find out than a small fit does
+            self.__dict__.pop("feature_names_in_", None)
+            self.n_features_in_ = X.shape[1]
+        else:
+            X, y = validate(self, X, y)
+        features = self._check_features("X", X)
+        classes, targets = encode(y)
+        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
+        link = cast(Link, self.link)
+        return Problem(features, targets, len(classes), link, features.dtype, weights), classes
+
+    def _check_features(self, name: str, X: Any, dtype: np.dtype | None = None) -> Any:
+        """See `check_any_features`; errors name features that have names."""
+        return check_any_features(name, X, dtype, getattr(self, "feature_names_in_", None))
+
+    def _count_columns(self, n_classes: int) -> int:
+        return 1 if n_classes == 2 and self.link == "identity" else n_classes
+
+    def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
+        check_is_fitted(self)
+        check_n_threads("n_threads", self.n_threads)
+        features = X
+        is_known = not hasattr(self, "feature_names_in_") and _is_plain(X)
+        if not is_known or X.shape[1] != self.n_features_in_:
+            features = validate(self, X, reset=False)
+        coef, intercept = self._coefficients()
+        dtype = np.result_type(features, coef)
+        return features, coef.T.astype(dtype), intercept.astype(dtype)
+
+    def _coefficients(self) -> tuple[FloatArray, FloatArray]:
+        """`coef_` and `intercept_`, which users may have set, in dtypes that kernels know.
+
+        They are not known to be finite.
+        """
+        coef, intercept = self.coef_, self.intercept_
+        double = np.dtype(np.float64)
+        if not (is_known(coef) and coef.ndim == 2):
+            coef = shape_features("coef_", coef, double)
+        if not (is_known(intercept) and intercept.ndim == 1):
+            if np.ndim(intercept) != 1:
+                raise ValueError(
+                    f"intercept_ has shape {np.shape(intercept)}: it must be one-dimensional"
+                )
+            intercept = shape_features("intercept_", np.atleast_2d(intercept), double)[0]
+        n_classes = len(self.classes_)
+        is_allowed = len(coef) == n_classes or (len(coef) == 1 and n_classes == 2)
+        if not is_allowed or coef.shape[1] != self.n_features_in_ or len(intercept) != len(coef):
+            raise ValueError(
+                f"coef_ has shape {coef.shape} and intercept_ {intercept.shape}: they must have a "
+                f"row and a number for each of {n_classes} classes, or one for both of two, and "
+                f"coef_ must have {self.n_features_in_} columns"
+            )
+        return coef, intercept
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Values whose softmax are the probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,)
+            For two classes one number, above 0 where the second is the more probable.
+        """
+        features, weights, bias = self._check_input(X)
+        link = cast(Link, self.link_)
+        values, all_finite = decide(features, weights, bias, link, n_threads=self.n_threads)
+        if not all_finite:
+            self._refuse_unbounded(features, values)
+        if values.shape[1] == 1:
+            return values[:, 0]
+        return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
+
+    def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
+        """Raise ValueError for what isn't finite, or a result that is NaN because of overflows."""
+        self._check_features("X", features)
+        for name in ("coef_", "intercept_"):
+            array = np.atleast_2d(getattr(self, name))
+            check_features(name, array, np.dtype(np.float64))
+        self._refuse_overflow(results)
+
+    def _refuse_overflow(self, results: FloatArray) -> None:
+        """Raise ValueError if a result is NaN though its features are finite."""
+        rows = np.isnan(results).any(axis=1)
+        if rows.any():
+            raise ValueError(
+                f"row {rows.argmax()} of X is too large for this model: its linear function "
+                f"overflows {results.dtype.name}"
+            )
+
+    def predict(self, X: Any) -> Any:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        values = self.decision_function(X)
+        return self.classes_[
+            values.argmax(axis=1) if values.ndim == 2 else (values > 0).astype(int)
+        ]
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        features, weights, bias = self._check_input(X)
+        link = cast(Link, self.link_)
+        if issparse(features):
+            probabilities, _, all_finite = predict_sparse(features, weights, bias, link)
+        else:
+            probabilities, _, _, all_finite = predict(
+                features, weights, bias, link, keep_steps=False, n_threads=self.n_threads
+            )
+        if not all_finite:
+            self._refuse_unbounded(features, probabilities)
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """Logarithms of the probabilities, finite where those underflow.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        values = self.decision_function(X)
+        if values.ndim == 1:
+            values = np.stack([np.zeros_like(values), values], axis=1)
+        with np.errstate(invalid="ignore"):
+            logarithms = cast(FloatArray, log_softmax(values, axis=1))
+        self._refuse_overflow(logarithms)
+        return logarithms
+
+    def to_sklearn(self) -> Any:
+        """A fitted `sklearn.linear_model.LogisticRegression` with the same probabilities.
+
+        For tools that know scikit-learn's own estimators, such as converters to ONNX and PMML.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+
+        Raises
+        ------
+        ValueError
+            The model has the sigmoid link.
+        """
+        from .export import to_logistic_regression
+
+        check_is_fitted(self)
+        return to_logistic_regression(self, *self._penalty_of_model())
+
+    def _penalty_of_model(self) -> tuple[float, float]:
+        """`C` and `l1_ratio` of what was fitted."""
+        raise NotImplementedError

@@ -1,0 +1,553 @@
+"""The scikit-learn estimator that chooses the penalty by cross-validation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from .._typing import FloatArray, Link
+from ..data.checks import check_choice, check_flag, check_number
+from ..data.labels import check_weights
+from ..data.problem import Problem, make_penalty
+from ..data.splits import Fold, choose_folds
+from ..inference.scoring import Candidate, HeldOutRows, Scoring, choose_scorer, choose_scoring
+from ..solvers.newton.path import Stop, follow, follow_with_lbfgs
+from .base import SoftmaxModel, attributes_of, coefficients_of, or_as_before
+from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from .classifier import SoftmaxClassifier
+from .fit_monitor import SearchMonitor
+from .parameters import Parameters, check_parameters
+from .warning import warn_caller
+
+_SOLVERS = ("auto", "newton", "lbfgs")
+_WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
+_OF_MODEL = ("classes_", "coef_", "intercept_", "link_", "C_", "l1_ratio_")
+
+
+def _check_values(name: str, value: Any, **bounds: Any) -> FloatArray:
+    """Several numbers, each allowed."""
+    try:
+        values = list(value)
+    except TypeError as error:
+        raise TypeError(f"{name}={value!r} is not allowed: it must be a list of numbers") from error
+    if not values:
+        raise ValueError(f"{name}={value!r} is not allowed: it must hold at least one number")
+    return np.array(
+        [check_number(f"{name}[{place}]", each, **bounds) for place, each in enumerate(values)]
+    )
+
+
+def _check_strengths(Cs: Any) -> FloatArray:
+    if isinstance(Cs, int | np.integer) and not isinstance(Cs, bool):
+        if Cs < 1:
+            raise ValueError(f"Cs={Cs!r} is not allowed: it must be at least 1, or a list")
+        return np.logspace(_STRONGEST, _WEAKEST, int(Cs))
+    return _check_values("Cs", Cs, above=0.0, allow_infinity=True)
+
+
+def _check_folds(folds: Sequence[Fold], training_weight: Any, scoring_weight: Any) -> None:
+    """Raise ValueError if there is nothing to learn from, or nothing to score."""
+    for number, fold in enumerate(folds):
+        if training_weight is not None and not training_weight[fold.training].any():
+            raise ValueError(
+                f"the rows of fold {number} of cv weigh nothing: sample_weight, times "
+                "class_weight, must be above 0 for some of them"
+            )
+    for number, fold in enumerate(folds):
+        if scoring_weight is not None and not np.any(np.asarray(scoring_weight)[fold.held_out]):
+            raise ValueError(
+                f"the rows that cv holds out weigh nothing in fold {number}: sample_weight must be "
+                "above 0 for some of them"
+            )
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """What is found for each fold, `l1_ratio` and `C`."""
+
+    scores: FloatArray
+    n_iterations: npt.NDArray[np.int32]
+    converged: npt.NDArray[np.bool_]
+    coefs: FloatArray
+    intercepts: FloatArray
+
+    def of(self, number: int) -> "_Grid":
+        """A view of what belongs to an `l1_ratio`."""
+        return _Grid(*(array[:, number] for array in vars(self).values()))
+
+
+class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
+    """Softmax (multinomial logistic) regression whose penalty is chosen by cross-validation.
+
+    The interface of `sklearn.linear_model.LogisticRegressionCV`, with its attributes in the shapes
+    of ``use_legacy_attributes=False``. All fits for one `l1_ratio` help each other: each begins
+    where the path of its fold leads, and they share what is known of the objective's curvature.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (n_cs,), default=10
+        Values of `C` to try, above 0; a number stands for as many from 1e-4 to 1e4, equally far
+        apart in logarithms. See `SoftmaxClassifier` for the objective.
+    l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
+        Values of `l1_ratio` to try, from 0 to 1.
+    link : {"identity", "sigmoid"}, default="identity"
+    fit_intercept : bool, default=True
+    cv : int, cross-validation generator or iterable, default=None
+        As scikit-learn knows it; None is five stratified folds.
+    scoring : str or callable, default="neg_log_loss"
+        As scikit-learn knows it; None is accuracy. The default is that of `LogisticRegressionCV`
+        from scikit-learn 1.11 on. Scorers whose metric has a parameter `labels` are given all
+        classes: a fold's rows may lack some.
+    solver : {"auto", "newton", "lbfgs"}, default="auto"
+        See `SoftmaxClassifier`; "auto" is one of the others. "lbfgs" doesn't allow an `l1_ratio`
+        above 0.
+    tol : float, default=1e-4
+    gap_tol : float, default=None
+        See `SoftmaxClassifier`.
+    max_iter : int, default=None
+        Of each fit; None is 1,000.
+    class_weight : dict or "balanced", default=None
+        "balanced" goes by all rows.
+    refit : bool, default=True
+        Whether the model with the best mean score over the folds is fitted to all rows. Otherwise
+        coefficients, and `C_` and `l1_ratio_`, are the means of the folds' best.
+    n_threads : int, default=None
+        See `SoftmaxClassifier`.
+    verbose : int, default=0
+        Whether to print a line for each fit.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features)
+    intercept_ : ndarray of shape (n_classes,) or (1,)
+    C_, l1_ratio_ : float
+        The best.
+    Cs_ : ndarray of shape (n_cs,)
+    l1_ratios_ : ndarray of shape (n_l1_ratios,)
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
+        Of the rows held out. A warning says so if some are not finite; those that are NaN count as
+        the lowest.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_classes or 1, n_coefficients)
+        The folds' coefficients; the intercept is the last, if there is one.
+    n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
+        Iterations; 1 also where the path led to an optimum.
+    converged_ : bool
+        Whether all fits have reached `tol` or `gap_tol`.
+    gap_ : float
+        Of the last fit, see `SoftmaxClassifier`; NaN if ``refit=False``.
+    link_ : str
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If the features had names.
+
+    Notes
+    -----
+    Callbacks are told of each fit, and those that propagate of the refit's iterations. A wish to
+    stop ends the refit alone: the search needs all its scores.
+
+    With scikit-learn's metadata routing, `groups` and the like go to `cv`, and `sample_weight` to
+    the scorer, if these request them. Without it, the scorer is given `sample_weight` if there is
+    one, and `cv` is given `groups`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softreg_fast import SoftmaxClassifierCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SoftmaxClassifierCV(Cs=20).fit(X, y)
+    >>> model.scores_.shape
+    (5, 1, 20)
+    """
+
+    C_: float
+    l1_ratio_: float
+    Cs_: FloatArray
+    l1_ratios_: FloatArray
+    scores_: FloatArray
+    coefs_paths_: FloatArray
+    n_iter_: npt.NDArray[np.int32]
+    converged_: bool
+    gap_: float
+
+    # Passed on to `cv` and to the scorer, whose requests count.
+    __metadata_request__fit = {"groups": UNUSED}  # noqa: RUF012
+    __metadata_request__score = {"sample_weight": UNUSED}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        Cs: Any = 10,
+        l1_ratios: Any = (0.0,),
+        link: str = "identity",
+        fit_intercept: bool = True,
+        cv: Any = None,
+        scoring: Any = "neg_log_loss",
+        solver: str = "auto",
+        tol: float = 1e-4,
+        gap_tol: float | None = None,
+        max_iter: int | None = None,
+        class_weight: Any = None,
+        refit: bool = True,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.link = link
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.gap_tol = gap_tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.refit = refit
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    @or_as_before
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, **params: Any
+    ) -> "SoftmaxClassifierCV":
+        """Choose the penalty, and fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Not copied, but for the rows held out of one fold at a time, in blocks as a rule.
+        y : array-like of shape (n_samples,)
+            Labels of at least two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative, also in scores; 1 for None.
+        groups : array-like of shape (n_samples,), default=None
+            Given to `cv`, for folds by group.
+        **params : dict
+            Other metadata for `cv` and the scorer; only with scikit-learn's metadata routing.
+
+        Returns
+        -------
+        SoftmaxClassifierCV
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not allowed; the object is as before.
+        """
+        _raise_for_params(params, self, "fit")
+        Cs, l1_ratios, parameters = self._check()
+        problem, classes = self._make_problem(X, y, sample_weight)
+        labels = classes[problem.targets]
+        if sample_weight is not None:
+            sample_weight = check_weights("sample_weight", sample_weight, problem.n_samples)
+        metadata = _given(sample_weight=sample_weight, groups=groups, **params)
+        for_folds, for_scores = self._route(metadata)
+        folds = choose_folds(self.cv, X, labels, for_folds)
+        scoring = choose_scoring(
+            self.scoring,
+            classes,
+            cast(Link, self.link),
+            lambda candidate: self._estimator_of(candidate, problem, classes),
+        )
+        _check_folds(folds, problem.sample_weight, for_scores.get("sample_weight"))
+        held_out = [
+            HeldOutRows(problem.features, labels, problem.targets, for_scores, fold.held_out)
+            for fold in folds
+        ]
+        n_fits = len(folds) * len(l1_ratios) * len(np.unique(Cs))
+        tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
+        monitor = SearchMonitor(self.verbose, tasks, n_fits)
+        grid = self._search(
+            problem,
+            [fold.training for fold in folds],
+            Cs,
+            l1_ratios,
+            parameters,
+            monitor,
+            lambda candidate: self._attributes_of(candidate, problem, classes),
+        )
+        self._score(grid, Cs, l1_ratios, held_out, scoring)
+        paths = np.concatenate([grid.coefs, grid.intercepts[..., None]], axis=-1)
+        self.__dict__.update(
+            Cs_=Cs,
+            l1_ratios_=l1_ratios,
+            scores_=grid.scores,
+            n_iter_=grid.n_iterations,
+            coefs_paths_=paths if parameters.fit_intercept else grid.coefs,
+            converged_=bool(grid.converged.all()),
+        )
+        self._warn(grid)
+        if self.refit:
+            self._refit(grid, problem, labels, sample_weight, tasks)
+        else:
+            self._average(grid, problem, classes)
+        tasks.end({name: getattr(self, name) for name in _OF_MODEL})
+        return self
+
+    def _route(self, metadata: dict[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What `cv` and the scorer are given of what was given to `fit`."""
+        if _routing_enabled():
+            routed = process_routing(self, "fit", **metadata)
+            return routed.splitter.split, routed.scorer.score
+        for_folds = _given(groups=metadata.get("groups"))
+        return for_folds, _given(sample_weight=metadata.get("sample_weight"))
+
+    def get_metadata_routing(self) -> Any:
+        """Where scikit-learn's metadata goes.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        to_scorer = MethodMapping().add(caller="fit", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(
+                scorer=choose_scorer(self.scoring),
+                method_mapping=to_scorer.add(caller="score", callee="score"),
+            )
+        )
+
+    def _check(self) -> tuple[FloatArray, FloatArray, Parameters]:
+        """`Cs`, `l1_ratios`, and parameters of a single fit with the largest of these."""
+        Cs = _check_strengths(self.Cs)
+        l1_ratios = _check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
+        check_choice("solver", self.solver, _SOLVERS)
+        check_flag("refit", self.refit)
+        single = self._single(float(Cs.max()), float(l1_ratios.max()))
+        return Cs, l1_ratios, check_parameters(vars(single))
+
+    def _single(self, C: float, l1_ratio: float) -> SoftmaxClassifier:
+        """The estimator for one penalty."""
+        return SoftmaxClassifier(
+            C=C,
+            l1_ratio=l1_ratio,
+            link=self.link,
+            solver=self.solver,
+            fit_intercept=self.fit_intercept,
+            tol=self.tol,
+            gap_tol=self.gap_tol,
+            max_iter=self.max_iter,
+            class_weight=self.class_weight,
+            n_threads=self.n_threads,
+            verbose=self.verbose,
+        )
+
+    def _estimator_of(
+        self, candidate: Candidate, problem: Problem, classes: npt.NDArray[Any]
+    ) -> Any:
+        """What scorers are given."""
+        estimator = self._single(candidate.C, candidate.l1_ratio)
+        link = cast(Link, self.link)
+        attributes = attributes_of(candidate.model, link, classes, problem.dtype)
+        estimator.__dict__.update(attributes, n_features_in_=self.n_features_in_)
+        return estimator
+
+    def _attributes_of(
+        self, candidate: Candidate, problem: Problem, classes: npt.NDArray[Any]
+    ) -> dict[str, Any]:
+        """What callbacks see."""
+        link = cast(Link, self.link)
+        attributes = attributes_of(candidate.model, link, classes, problem.dtype)
+        return {**attributes, "C_": candidate.C, "l1_ratio_": candidate.l1_ratio}
+
+    def _search(
+        self,
+        problem: Problem,
+        training: Sequence[npt.NDArray[np.int64]],
+        Cs: FloatArray,
+        l1_ratios: FloatArray,
+        parameters: Parameters,
+        monitor: SearchMonitor,
+        attributes_of_candidate: Callable[[Candidate], dict[str, Any]],
+    ) -> _Grid:
+        """Fit all."""
+        n_features = problem.features.shape[1]
+        n_columns = self._count_columns(problem.n_classes)
+        solver = parameters.choose_exact_solver(problem.n_elements, n_features, n_columns)
+        if solver == "lbfgs" and parameters.l1_ratio > 0.0:
+            raise ValueError(
+                f"l1_ratios={self.l1_ratios!r} is not allowed with {n_features} features and "
+                f"{n_columns} columns of coefficients, for which the solver is 'lbfgs': it must "
+                "hold 0 alone"
+            )
+        shape = len(training), len(l1_ratios), len(Cs)
+        grid = _Grid(
+            np.empty(shape),
+            np.zeros(shape, np.int32),
+            np.zeros(shape, bool),
+            np.empty((*shape, n_columns, n_features), problem.dtype),
+            np.empty((*shape, n_columns), problem.dtype),
+        )
+        distinct, numbers = np.unique(Cs, return_inverse=True)
+        monitor.begin_fit()
+        for place, l1_ratio in enumerate(l1_ratios.tolist()):
+            of_ratio = grid.of(place)
+
+            def keep(
+                fold: int,
+                number: int,
+                stop: Stop,
+                grid_out: _Grid = of_ratio,
+                l1_ratio: float = l1_ratio,
+            ) -> None:
+                where = fold, numbers == number
+                model = stop.weights, stop.bias
+                coef, intercept = coefficients_of(model, problem.link, problem.dtype)
+                grid_out.coefs[where], grid_out.intercepts[where] = coef, intercept
+                grid_out.n_iterations[where] = max(1, stop.n_iterations)
+                grid_out.converged[where] = stop.converged
+                candidate = Candidate(float(distinct[number]), l1_ratio, model)
+                monitor.end_fit(
+                    candidate.C,
+                    l1_ratio,
+                    fold,
+                    stop.n_iterations,
+                    lambda: attributes_of_candidate(candidate),
+                )
+
+            penalties = [make_penalty(C, l1_ratio) for C in distinct.tolist()]
+            minimise = follow if solver == "newton" else follow_with_lbfgs
+            minimise(
+                replace(problem, dtype=np.dtype(np.float64)),
+                training,
+                penalties,
+                parameters.exact_settings(solver),
+                n_columns,
+                self.n_threads,
+                keep,
+            )
+        return grid
+
+    def _score(
+        self,
+        grid: _Grid,
+        Cs: FloatArray,
+        l1_ratios: FloatArray,
+        held_out: Sequence[HeldOutRows],
+        scoring: Scoring,
+    ) -> None:
+        """Fill in the scores of all models."""
+        shape = grid.scores.shape[1:]
+        for fold, rows in enumerate(held_out):
+            candidates = [
+                Candidate(
+                    float(Cs[where[1]]),
+                    float(l1_ratios[where[0]]),
+                    (np.ascontiguousarray(grid.coefs[fold][where].T), grid.intercepts[fold][where]),
+                )
+                for where in np.ndindex(shape)
+            ]
+            grid.scores[fold] = scoring(rows, candidates).reshape(shape)
+
+    def _warn(self, grid: _Grid) -> None:
+        n_failed = int((~grid.converged).sum())
+        if n_failed:
+            tolerance = "tol" if self.gap_tol is None else "gap_tol"
+            warn_caller(
+                f"SoftmaxClassifierCV: {n_failed} of {grid.converged.size} fits have not "
+                f"converged; increase max_iter or {tolerance}",
+                ConvergenceWarning,
+            )
+        are_wrong = ~np.isfinite(grid.scores)
+        if are_wrong.any():
+            fold, ratio, place = np.argwhere(are_wrong)[0]
+            warn_caller(
+                f"SoftmaxClassifierCV: {are_wrong.sum()} of {are_wrong.size} scores by "
+                f"scoring={self.scoring!r} are non-finite; the first is "
+                f"{grid.scores[fold, ratio, place]}, of fold {fold} with "
+                f"C={self.Cs_[place]:g} and l1_ratio={self.l1_ratios_[ratio]:g}; NaN counts as "
+                "the lowest score",
+                UserWarning,
+            )
+
+    def _refit(
+        self,
+        grid: _Grid,
+        problem: Problem,
+        labels: npt.NDArray[Any],
+        sample_weight: Any,
+        tasks: FitTasks,
+    ) -> None:
+        """Fit all rows with the penalty that is the best on average."""
+        means = np.nan_to_num(grid.scores.mean(axis=0), nan=-np.inf)
+        # Of equals the first by C.
+        place, ratio = np.unravel_index(means.T.argmax(), means.T.shape)
+        C, l1_ratio = float(self.Cs_[place]), float(self.l1_ratios_[ratio])
+        start = {}
+        if l1_ratio == 0.0:  # what is averaged has no exact zeros
+            start["coef_init"] = grid.coefs[:, ratio, place].mean(axis=0)
+            if self.fit_intercept:
+                start["intercept_init"] = grid.intercepts[:, ratio, place].mean(axis=0)
+        self.C_, self.l1_ratio_ = C, l1_ratio
+        single = self._single(C, l1_ratio)
+
+        def attributes() -> dict[str, Any]:
+            return {name: getattr(self, name) for name in _OF_MODEL}
+
+        with tasks.delegate("refit", single, attributes):
+            single.fit(problem.features, labels, sample_weight, **start)
+            for name in ("classes_", "coef_", "intercept_", "link_", "gap_"):
+                setattr(self, name, getattr(single, name))
+        self.converged_ = self.converged_ and single.converged_
+
+    def _average(self, grid: _Grid, problem: Problem, classes: npt.NDArray[Any]) -> None:
+        """The means of what is the best for each fold."""
+        n_folds = len(grid.scores)
+        scores = np.nan_to_num(grid.scores, nan=-np.inf).transpose(0, 2, 1)
+        best = scores.reshape(n_folds, -1).argmax(axis=1)
+        places, ratios = np.unravel_index(best, scores.shape[1:])
+        where = np.arange(n_folds), ratios, places
+        self.C_ = float(self.Cs_[places].mean())
+        self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
+        weights, bias = grid.coefs[where].mean(axis=0).T, grid.intercepts[where].mean(axis=0)
+        link = cast(Link, self.link)
+        self.__dict__.update(attributes_of((weights, bias), link, classes, problem.dtype))
+        self.gap_ = float("nan")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+        """The score of predictions, by `scoring`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+        **params : dict
+            Other metadata for the scorer; only with scikit-learn's metadata routing.
+
+        Returns
+        -------
+        float
+        """
+        _raise_for_params(params, self, "score")
+        metadata = _given(sample_weight=sample_weight, **params)
+        if _routing_enabled():
+            metadata = process_routing(self, "score", **metadata).scorer.score
+        check_is_fitted(self)
+        return float(choose_scorer(self.scoring, self.classes_)(self, X, y, **metadata))
+
+    def _penalty_of_model(self) -> tuple[float, float]:
+        return self.C_, self.l1_ratio_

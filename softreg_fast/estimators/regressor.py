@@ -1,0 +1,278 @@
+"""The notebook's estimator on compiled kernels."""
+
+import numbers
+from typing import Any, cast
+
+import numpy as np
+
+from .._typing import FloatArray, Gradient
+from ..data.arrays import check_dtype, check_features, shape_features
+from ..data.checks import check_choice, check_flag, check_integer, check_number, check_random_state
+from ..data.problem import make_problem
+from ..inference.prediction import predict
+from ..runtime.threads import check_n_threads
+from ..solvers.notebook_sgd import DescentSettings, GradientDescent
+from .epoch_log import EpochLog
+
+_GRADIENTS = ("notebook", "exact")
+_DEFAULTS = {
+    "gradient": "notebook",
+    "random_state": None,
+    "verbose": True,
+    "dtype": None,
+    "n_threads": None,
+}
+
+
+def _random_source(random_state: Any) -> Any:
+    """What numbers are drawn from: NumPy's global generator for None."""
+    if random_state is None:
+        return np.random
+    if isinstance(random_state, numbers.Integral):
+        return np.random.RandomState(int(random_state))
+    return random_state
+
+
+class SoftmaxRegressor:
+    """Softmax over sigmoids, trained by mini-batch gradient descent on the cross-entropy.
+
+    With ``z = x @ coeffs + biases`` and ``s = sigmoid(z)``, the probabilities are ``softmax(s)``.
+    Since ``s`` lies between 0 and 1, no loss can fall below ``log(1 + (n_classes - 1) / e)``.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, above 0. The attribute is named `learning_rate`.
+    gradient : {"notebook", "exact"}, default="notebook"
+        "exact" is the derivative of the loss. "notebook" multiplies by ``p[j]`` where the
+        derivative has ``p[target]``; it gives the numbers of the notebook.
+    random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
+        Where the start is drawn from: coefficients, then biases, uniform in [0, 1). None is
+        NumPy's global generator, which `numpy.random.seed` seeds.
+    verbose : bool, default=True
+        Whether `fit` prints a line for each epoch.
+    dtype : {"float64", "float32"} or numpy.dtype, default=None
+        Of parameters and arithmetic; None is float64.
+    n_threads : int, default=None
+        How many threads share large batches and predictions, never more than the CPUs that the
+        process may use. None is the number of these, or fewer if the environment variable
+        `OMP_NUM_THREADS` says so. The result has the same bits for any number.
+
+    Attributes
+    ----------
+    learning_rate : float
+    n_classes, n_features : int
+        After `fit`.
+    coeffs : ndarray of shape (n_features, n_classes)
+        After `fit`.
+    biases : ndarray of shape (n_classes,)
+        After `fit`.
+    losses_ : ndarray of shape (n_epochs,)
+        Mean cross-entropy of each epoch's batches in nats, each taken before its step.
+    accuracies_ : ndarray of shape (n_epochs,)
+        Share of the rows classified correctly after each epoch. Where saturated sigmoids make
+        probabilities equal but for the last bit, the class predicted depends on the rounding of
+        the exponential function, and rows may be counted otherwise than with NumPy's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not allowed; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from softreg_fast import SoftmaxRegressor
+    >>> x = np.array([[0.0], [0.1], [0.9], [1.0]])
+    >>> y = np.array([0, 0, 1, 1])
+    >>> model = SoftmaxRegressor(2.0, random_state=0, verbose=False).fit(x, y, 500, 4)
+    >>> model.predict(x).argmax(axis=1)
+    array([0, 0, 1, 1])
+    """
+
+    n_classes: int
+    n_features: int
+    coeffs: FloatArray
+    biases: FloatArray
+    losses_: FloatArray
+    accuracies_: FloatArray
+
+    def __init__(
+        self,
+        lr: float,
+        *,
+        gradient: str = "notebook",
+        random_state: Any = None,
+        verbose: bool = True,
+        dtype: Any = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self.learning_rate = lr
+        self.gradient = gradient
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+        self.n_threads = n_threads
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        """Raise TypeError or ValueError for a parameter of the constructor that is not allowed."""
+        check_number("lr", self.learning_rate, above=0.0)
+        check_choice("gradient", self.gradient, _GRADIENTS)
+        check_random_state("random_state", self.random_state, allow_generator=True)
+        check_flag("verbose", self.verbose)
+        dtype = check_dtype("dtype", self.dtype)
+        with np.errstate(all="ignore"):
+            rounded = dtype.type(self.learning_rate)
+        if not 0 < rounded < np.inf:
+            raise ValueError(
+                f"lr={self.learning_rate!r} is not allowed with dtype={dtype.name!r}: it becomes "
+                f"{rounded}; it must be at most {np.finfo(dtype).max:.3g} and at least "
+                f"{np.finfo(dtype).smallest_subnormal:.3g}"
+            )
+        check_n_threads("n_threads", self.n_threads)
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in _DEFAULTS.items()
+            if getattr(self, name) is not default and getattr(self, name) != default
+        ]
+        return f"{type(self).__name__}({', '.join([repr(self.learning_rate), *changed])})"
+
+    def fit(
+        self, x: Any, y: Any, epochs: int, batch_size: int, early_stopping: int = 0
+    ) -> "SoftmaxRegressor":
+        """Train from a new random start.
+
+        Batches are taken in the order of the rows; what remains after the last whole batch is
+        left out. For each epoch, a line with its loss and accuracy is printed if `verbose`, as soon
+        as the next epoch has passed over the rows.
+
+        An interrupt (Ctrl-C) keeps the parameters and the curves of the last finished epoch and
+        is passed on; before the end of the first epoch it leaves the model as it was.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, n_features)
+            Finite real numbers. float32 and float64 arrays are not copied, in C or Fortran
+            order, strided, read-only or memory-mapped; others are, once.
+        y : array-like of shape (n_samples,)
+            Integer labels from 0. The number of classes is the largest label plus one.
+        epochs : int
+            At least 1.
+        batch_size : int
+            From 1 to n_samples.
+        early_stopping : int, default=0
+            Stop when the lowest loss is more than so many epochs back. Zero or less: never.
+
+        Returns
+        -------
+        SoftmaxRegressor
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not allowed; the model is as before and nothing has been printed.
+        FloatingPointError
+            The loss or a parameter became infinite or NaN. The parameters after the last finished
+            epoch are kept; the start, if there is none.
+        """
+        self._check_parameters()
+        settings = DescentSettings(
+            learning_rate=float(self.learning_rate),
+            batch_size=check_integer("batch_size", batch_size, minimum=1),
+            n_epochs=check_integer("epochs", epochs, minimum=1),
+            patience=check_integer("early_stopping", early_stopping),
+            gradient=cast(Gradient, self.gradient),
+        )
+        problem = make_problem(x, y, "sigmoid", check_dtype("dtype", self.dtype))
+        n_samples, n_features = problem.features.shape
+        if settings.batch_size > n_samples:
+            raise ValueError(
+                f"batch_size={batch_size!r} is not allowed: x has {n_samples} rows, so there "
+                f"would be no batch to train on; it must be an integer from 1 to {n_samples}"
+            )
+        source = _random_source(self.random_state)
+        coeffs = source.uniform(0, 1, (n_features, problem.n_classes))
+        biases = source.uniform(0, 1, problem.n_classes)
+        descent = GradientDescent(problem, settings, coeffs, biases, self.n_threads)
+        log = EpochLog(verbose=self.verbose)
+        try:
+            descent.run(log)
+        finally:
+            if descent.n_finished_epochs or descent.has_diverged:
+                coeffs, biases = descent.solution
+                # At once, so that another interrupt finds the model before or after it.
+                vars(self).update(
+                    n_classes=problem.n_classes,
+                    n_features=n_features,
+                    coeffs=coeffs,
+                    biases=biases,
+                    losses_=log.losses,
+                    accuracies_=log.accuracies,
+                )
+        return self
+
+    def _coefficients(self, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
+        """`coeffs` and `biases`, which users may have set, in a dtype; not known to be finite."""
+        coeffs, biases = self.coeffs, self.biases
+        if type(biases) is not np.ndarray or biases.dtype.kind != "f":
+            biases = shape_features("biases", np.atleast_2d(biases), dtype)[0]
+        coeffs = shape_features("coeffs", coeffs, dtype)
+        if coeffs.shape[1] < 2 or biases.shape != (coeffs.shape[1],):
+            raise ValueError(
+                f"coeffs has shape {coeffs.shape} and biases {np.shape(self.biases)}: they must be "
+                "(n_features, n_classes) and (n_classes,), with at least 2 classes"
+            )
+        with np.errstate(over="ignore"):  # what becomes infinite is found later
+            return coeffs.astype(dtype, copy=False), biases.astype(dtype, copy=False)
+
+    def predict(
+        self, x: Any, steps: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray, FloatArray]:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, n_features)
+            Finite real numbers; copied as little as in `fit`.
+        steps : bool, default=False
+            Whether to return the steps of the calculation too.
+
+        Returns
+        -------
+        preds : ndarray of shape (n_samples, n_classes)
+            Probabilities. With `steps`, a tuple ``(preds, logits, coeff_out)``, all of this shape:
+            `coeff_out` is ``x @ coeffs + biases``, and `logits`, as the notebook calls them, are
+            its sigmoids.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`. It is a ValueError and an AttributeError.
+        TypeError, ValueError
+            An argument is not allowed.
+        """
+        if not hasattr(self, "coeffs"):
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError(f"{self!r} is not fitted: call fit before predict")
+        keep_steps = check_flag("steps", steps)
+        dtype = check_dtype("dtype", self.dtype)
+        features = shape_features("x", x, dtype)
+        coeffs, biases = self._coefficients(dtype)
+        if features.shape[1] != len(coeffs):
+            raise ValueError(
+                f"x has {features.shape[1]} columns: the model was fitted with {len(coeffs)}"
+            )
+        n_threads = check_n_threads("n_threads", self.n_threads)
+        preds, logits, coeff_out, all_finite = predict(
+            features, coeffs, biases, "sigmoid", keep_steps=keep_steps, n_threads=n_threads
+        )
+        if not all_finite:  # because of these, or because products overflow
+            check_features("x", x, dtype)
+            check_features("coeffs", self.coeffs, dtype)
+            check_features("biases", np.atleast_2d(self.biases), dtype)
+        return (preds, logits, coeff_out) if keep_steps else preds

@@ -1,0 +1,101 @@
+"""Features and labels of users as scikit-learn's checks and the kernels know them.
+
+Kernels know native float32 and float64 numbers, and compressed sparse rows with 32 or 64-bit
+indices, each array of them contiguous. What is of another dtype or byte order is converted, what
+stands for no real numbers is refused.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import validate_data
+
+# Kernels look for numbers that aren't finite.
+CHECKS: dict[str, Any] = {
+    "accept_sparse": "csr",
+    "dtype": (np.float64, np.float32),
+    "ensure_all_finite": False,
+}
+_COMPLEX = "Complex data not supported"
+
+
+def _is_complex(value: Any) -> bool:
+    try:
+        return np.asarray(value).dtype.kind == "c"
+    except (TypeError, ValueError):
+        return False
+
+
+def _with_known_indices(name: str, X: Any) -> Any:
+    """Of the same numbers, with contiguous indices of 32 or 64 bits."""
+    changed = {}
+    for part in ("indices", "indptr"):
+        array = getattr(X, part)
+        if array.dtype.kind not in "iu":
+            raise ValueError(f"{name}.{part} has dtype {array.dtype}: it must hold integers")
+        is_plain = array.dtype.char in "iql" and array.dtype.isnative
+        if not (is_plain and array.dtype.itemsize >= 4 and array.flags.c_contiguous):
+            changed[part] = np.ascontiguousarray(array, np.int64)
+    if not X.data.flags.c_contiguous:
+        changed["data"] = np.ascontiguousarray(X.data)
+    if changed:
+        X = copy.copy(X)  # of the other arrays the same memory
+        for part, array in changed.items():
+            setattr(X, part, array)
+    return X
+
+
+def to_known(name: str, X: Any) -> Any:
+    """Features in the machine's byte order, their indices of known dtypes.
+
+    Raises
+    ------
+    ValueError
+        Complex numbers, or indices that are no integers.
+    """
+    dtype = getattr(X, "dtype", None)
+    if not isinstance(dtype, np.dtype):
+        return X
+    if dtype.kind == "c":
+        raise ValueError(f"{name} has dtype {dtype}: {_COMPLEX}; it must hold real numbers")
+    if issparse(X) and X.format in ("csr", "csc", "bsr"):
+        X = _with_known_indices(name, X)
+    if not dtype.isnative:
+        X = X.astype(dtype.newbyteorder("="))
+    return X
+
+
+def validate(estimator: Any, X: Any, *y: Any, reset: bool = True) -> Any:
+    """scikit-learn's `validate_data`, of features and labels of any numeric dtype.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like or sparse matrix
+    *y : array-like
+        Labels, if there are some.
+    reset : bool, default=True
+        Whether numbers and names of features are those to know from now on.
+
+    Returns
+    -------
+    features, or a tuple of features and labels
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are not allowed; complex numbers are refused by name.
+    """
+    X = to_known("X", X)
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is found later
+            return validate_data(estimator, X, *y, reset=reset, **CHECKS)
+    except (TypeError, ValueError) as error:
+        for name, value in zip(("X", "y"), (X, *y), strict=False):
+            if _is_complex(value):
+                raise ValueError(
+                    f"{name} is not allowed: {_COMPLEX}; it must hold real numbers"
+                ) from error
+        raise

@@ -1,0 +1,195 @@
+"""Scores of many models on the same held-out rows."""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, log_softmax
+from sklearn.metrics import get_scorer
+from sklearn.utils.validation import _check_method_params
+
+from .._typing import FloatArray, Link, Model
+
+_NUMBERS_PER_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class HeldOutRows:
+    """Rows that no model has seen.
+
+    Attributes
+    ----------
+    features : ndarray or scipy.sparse.csr_array, of shape (n_samples, n_features)
+        Those of all rows.
+    labels : ndarray of shape (n_samples,)
+    targets : ndarray of shape (n_samples,), int32
+        Indices of the labels' classes.
+    metadata : mapping
+        What the scorer is given beside the rows, of all rows; `sample_weight` is without the
+        weights of classes.
+    rows : ndarray of int
+        Which of them.
+    """
+
+    features: Any
+    labels: npt.NDArray[Any]
+    targets: npt.NDArray[np.int32]
+    metadata: Mapping[str, Any]
+    rows: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to score.
+
+    Attributes
+    ----------
+    C, l1_ratio : float
+        What it was fitted with.
+    model : Model
+        Weights, of shape (n_features, n_columns), and bias.
+    """
+
+    C: float
+    l1_ratio: float
+    model: Model
+
+
+Scoring = Callable[[HeldOutRows, Sequence[Candidate]], FloatArray]
+"""Gives the scores of models."""
+
+
+def choose_scorer(scoring: Any, classes: npt.NDArray[Any] | None = None) -> Any:
+    """scikit-learn's scorer; that of accuracy for None.
+
+    If classes are given, it is told of all of them: rows to score may lack some.
+    """
+    scorer = get_scorer("accuracy" if scoring is None else scoring)
+    return scorer if classes is None else _with_labels(scorer, classes)
+
+
+def _accuracies(values: FloatArray, targets: npt.NDArray[np.int32]) -> FloatArray:
+    found = values[:, 0] > 0.0 if values.shape[1] == 1 else values.argmax(axis=1)
+    accuracies: FloatArray = (found == targets).astype(np.float64)
+    return accuracies
+
+
+def _log_likelihoods(values: FloatArray, targets: npt.NDArray[np.int32]) -> FloatArray:
+    """Those of scikit-learn's log loss, which takes no probability for less than epsilon."""
+    if values.shape[1] == 1:
+        values = np.hstack([np.zeros_like(values), values])
+    logarithms = log_softmax(values, axis=1)[np.arange(len(targets)), targets]
+    least = np.log(np.finfo(values.dtype).eps)
+    likelihoods: FloatArray = np.maximum(logarithms, least).astype(np.float64)
+    return likelihoods
+
+
+_OF_ROWS = {"accuracy": _accuracies, "neg_log_loss": _log_likelihoods}
+
+
+def choose_scoring(
+    scoring: Any,
+    classes: npt.NDArray[Any],
+    link: Link,
+    make_estimator: Callable[[Candidate], Any],
+) -> Scoring:
+    """The function that scores models.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+        As scikit-learn knows it; None is accuracy.
+    classes : ndarray of shape (n_classes,)
+        All there are: rows held out may lack some of them.
+    link : {"identity", "sigmoid"}
+    make_estimator : callable
+        Gives a fitted estimator that has a model, for scorers that are not known here.
+    """
+    name = "accuracy" if scoring is None else scoring
+    of_rows = _OF_ROWS.get(name) if isinstance(name, str) else None
+    if of_rows is None:
+        return _of_scorer(choose_scorer(scoring, classes), scoring, make_estimator)
+
+    def score(held_out: HeldOutRows, candidates: Sequence[Candidate]) -> FloatArray:
+        # Rows are read once for all models.
+        all_weights = np.hstack([candidate.model[0] for candidate in candidates])
+        all_bias = np.hstack([candidate.model[1] for candidate in candidates])
+        sums, total = np.zeros(len(candidates)), 0.0
+        sample_weight = held_out.metadata.get("sample_weight")
+        step = max(1, _NUMBERS_PER_BLOCK // max(all_weights.shape))
+        for start in range(0, len(held_out.rows), step):
+            rows = held_out.rows[start : start + step]
+            values = _decide(held_out.features[rows], all_weights, all_bias, link)
+            weights = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
+            total += weights.sum()
+            for place, of_model in enumerate(np.split(values, len(candidates), axis=1)):
+                sums[place] += weights @ of_rows(of_model, held_out.targets[rows])
+        return sums / total
+
+    return score
+
+
+def _decide(features: Any, weights: FloatArray, bias: FloatArray, link: Link) -> FloatArray:
+    """What the softmax is taken of, of dense or sparse rows.
+
+    By BLAS: for as many columns as all models have, kernels would be compiled anew.
+    """
+    with np.errstate(all="ignore"):  # looked at
+        values: FloatArray = np.asarray(features @ weights + bias)
+    if np.isnan(values).any():
+        raise ValueError(
+            "a row of X is too large for the models that were found: their linear functions "
+            "overflow; scale the features"
+        )
+    return expit(values) if link == "sigmoid" else values
+
+
+def _with_labels(scorer: Any, classes: npt.NDArray[Any]) -> Any:
+    """The scorer, told of all classes if its function of the labels can be.
+
+    What it was made with counts for more.
+    """
+    function = getattr(scorer, "_score_func", None)
+    if function is None:
+        return scorer
+    known = inspect.signature(function).parameters
+    if "labels" not in known:
+        return scorer
+    given: Mapping[str, Any] = getattr(scorer, "_kwargs", None) or {}
+    told: dict[str, Any] = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in known:
+        # Averages over classes have no positive one, and metrics warn if they are told of one.
+        is_of_one_class = given.get("average", "binary") == "binary"
+        told["pos_label"] = classes[-1] if is_of_one_class else None
+    scorer = copy.copy(scorer)
+    scorer._kwargs = {**told, **given}
+    return scorer
+
+
+def _of_scorer(scorer: Any, scoring: Any, make_estimator: Callable[[Candidate], Any]) -> Scoring:
+    def score(held_out: HeldOutRows, candidates: Sequence[Candidate]) -> FloatArray:
+        rows = held_out.rows
+        features, labels = held_out.features[rows], held_out.labels[rows]
+        metadata = _check_method_params(held_out.features, held_out.metadata, indices=rows)
+        scores = [
+            scorer(make_estimator(candidate), features, labels, **metadata)
+            for candidate in candidates
+        ]
+        return np.array([_check_score(scoring, each) for each in scores])
+
+    return score
+
+
+def _check_score(scoring: Any, score: Any) -> float:
+    """Raise TypeError if a scorer gives no number."""
+    number = score.item() if isinstance(score, np.ndarray) and score.size == 1 else score
+    if isinstance(number, Real):
+        return float(number)
+    raise TypeError(
+        f"scoring={scoring!r} is not allowed: it must give a number, and gave {score!r}"
+    )

@@ -1,0 +1,148 @@
+"""Whether an optimum exists without a penalty.
+
+Where a linear function tells the classes apart without an error, the loss falls as long as the
+coefficients grow: there is none (complete separation; quasi-complete, where it tells some rows
+apart and others not at all: Albert and Anderson, On the existence of maximum likelihood estimates
+in logistic regression models, 1984). Rows without a weight don't count.
+
+What is tried, until one decides:
+
+1. A model that is right of every row proves complete separation.
+2. `overlap.proves_overlap` proves that there is an optimum.
+3. `separating_program.look_for_direction` finds which it is, where the product of features and
+   classes is at most a few hundred.
+4. Otherwise a further step of Newton's method, within each class, may raise a suspicion.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from .._typing import FloatArray
+from ..data.problem import Problem
+from ..objective.coordinates import choose_coordinates
+from ..objective.dense import Totals
+from ..objective.moments import sum_features
+from ..objective.passes import accumulator_of
+from ..solvers.newton.hessian import derive_blocks, factor_blocks
+from ..solvers.newton.solver import has_room
+from ..solvers.newton.subsample import take_sample
+from .margins import WeighedRows, rounding_of
+from .overlap import probabilities_of_others, proves_overlap
+from .separating_program import is_small_enough, look_for_direction
+
+Separation = Literal["complete", "quasi-complete", "suspected"]
+
+# Of the rows' weights, which a model that may be right of all has right, but for rounding.
+_NEARLY_ALL = 1.0 - 1e-6
+# Of a step at the end, in logits: it is about 1 where coefficients grow without bound, however
+# large they are, and next to nothing at an optimum.
+_GROWTH = 0.5
+# Of a step that separates: what a margin may fall, as a share of the largest growth.
+_FALL = 0.1
+# Of another class than the target, what is as good as none.
+_DOUBT = 1e-2
+
+
+def find_separation(
+    problem: Problem,
+    weights: FloatArray,
+    bias: FloatArray,
+    *,
+    fit_intercept: bool,
+    n_threads: int | None,
+) -> Separation | None:
+    """Whether rows can be separated, by the model that a solver has ended at.
+
+    Where it can be proven, the model doesn't matter; one near the optimum saves time.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the identity link and without a penalty.
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    fit_intercept : bool
+    n_threads : int or None
+
+    Returns
+    -------
+    {"complete", "quasi-complete", "suspected"} or None
+        The first two are proven, to the accuracy that `look_for_direction` names. Of as many
+        features and classes as that doesn't take, None may mean that nothing is known.
+    """
+    rows = WeighedRows(problem, fit_intercept=fit_intercept)
+    if not rows.n_unknowns:
+        return None
+    model = rows.direction_of(weights, bias)
+    with accumulator_of(problem, len(bias), n_threads) as accumulator:
+        totals = accumulator.evaluate(weights, bias)
+    may_be_right = totals.n_correct > _NEARLY_ALL * problem.total_weight
+    if may_be_right and _is_right(rows, model):
+        return "complete"
+    with np.errstate(all="ignore"):
+        gradient = rows.gradient_of(totals.weights_gradient, totals.bias_gradient)
+    if np.isfinite(gradient).all() and proves_overlap(rows, model, gradient):
+        return None
+    if is_small_enough(rows):
+        finding = look_for_direction(rows, model)
+        if finding != "unknown":
+            return None if finding == "none" else finding
+    return _suspect(problem, rows, weights, bias, totals, n_threads)
+
+
+def describe(separation: Separation) -> str:
+    """What a warning or an error says of it."""
+    return {
+        "complete": "the features separate the classes completely",
+        "quasi-complete": "the features separate some rows from other classes (quasi-complete "
+        "separation)",
+        "suspected": "the features seem to separate some rows from other classes (quasi-complete "
+        "separation), which can't be proven for so many coefficients",
+    }[separation]
+
+
+def _is_right(rows: WeighedRows, model: FloatArray) -> bool:
+    """Whether a model is right of every row, beyond rounding."""
+    rounding = rounding_of(model)
+    return all(bool((block.margins(model) > rounding).all()) for block in rows.blocks())
+
+
+def _suspect(
+    problem: Problem,
+    rows: WeighedRows,
+    weights: FloatArray,
+    bias: FloatArray,
+    totals: Totals,
+    n_threads: int | None,
+) -> Separation | None:
+    """Whether a step of Newton's method goes on where it shouldn't.
+
+    In a direction that separates, it moves logits by about 1 however far the model has come, and
+    lowers no margin. A step towards an optimum near by is short, and one towards an optimum far
+    away lowers some.
+    """
+    if not has_room(*weights.shape):
+        return None
+    sums = sum_features(problem, n_threads)
+    coordinates = choose_coordinates(problem, sums, fit_intercept=rows.fit_intercept)
+    sample = take_sample(problem, coordinates)
+    total = problem.total_weight
+    gradient = coordinates.gradient_of(
+        totals.weights_gradient / total, totals.bias_gradient / total
+    )
+    without_penalty = np.zeros(sample.n_unknowns)
+    point = coordinates.point_of(weights, bias)
+    blocks = derive_blocks(sample, point, without_penalty, n_threads)
+    divide = factor_blocks(blocks, without_penalty, len(bias))
+    step = -divide(gradient.T.ravel()).reshape(len(bias), -1).T
+    model = rows.direction_of(weights, bias)
+    direction = rows.direction_of(*coordinates.model_of(step, np.zeros(len(bias))))
+    growth = fall = 0.0
+    for block in rows.blocks():
+        margins = block.margins(direction)
+        others = probabilities_of_others(block, model)
+        grows = margins[(others < _DOUBT) & np.isfinite(margins)]
+        growth = max(growth, float(grows.max(initial=0.0)))
+        fall = max(fall, -float(margins.min()))
+    return "suspected" if growth > _GROWTH and fall < _FALL * growth else None

@@ -1,0 +1,364 @@
+"""Whole epochs of mini-batch gradient descent in one compiled call, on any number of threads.
+
+As many chunks of a batch as there are gradients make a *round*; threads share its chunks, wait for
+each other, and share the summing.
+
+A run can be left after any round and taken up again by the next call: everything that it needs to
+go on is in `RUN_STATE` and the arrays beside it. Where it was left changes no bit of the result.
+
+The accuracy after an epoch is counted while the next epoch trains on the same tiles: with a full
+batch from the very same logits, else by a second forward pass over features that are in the cache
+already. Only the last epoch is scored by a pass of its own.
+"""
+
+import math
+
+import numpy as np
+from numba import types
+
+from .compile.entry_point import array_type, entry_point, kernel
+from .matmul import transpose_weights
+from .rows import order_of_epoch
+from .shapes import (
+    Specialisation,
+    blocks_type,
+    feature_columns_type,
+    feature_tiles_type,
+    feature_weights_type,
+    features_type,
+)
+from .threads.barrier import begin_with_team, wait_for_team
+from .tile import (
+    SCORED,
+    TRAINED,
+    WORKING,
+    add_compensated,
+    are_finite,
+    copy_parameters,
+    fold_chunks,
+    work_on_round,
+)
+
+TRAINING, SCORING_REST, SCORING_ALL = 0, 1, 2
+RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = 0, 1, 2, 3
+
+RUN_SETTINGS = np.dtype(
+    [
+        ("seed", np.uint64),  # of the shuffled order
+        ("batch_size", np.int64),
+        ("n_epochs", np.int64),
+        ("patience", np.int64),  # epochs without a lower loss before the stop; 0: no stop
+        ("n_classes", np.int64),  # columns of the model
+        ("block_bits", np.int64),  # of the shuffled order; see `rows`
+        ("window_rows", np.int64),
+        ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
+        ("learning_rate", np.float64),
+        ("use_sigmoid", np.bool_),
+        ("notebook_gradient", np.bool_),
+        ("score", np.bool_),  # whether to count correctly classified rows
+        ("shuffle", np.bool_),
+    ],
+    align=True,
+)
+
+RUN_STATE = np.dtype(
+    [
+        ("n_trained", np.int64),  # epochs
+        ("n_scored", np.int64),  # epochs
+        ("phase", np.int64),  # TRAINING, SCORING_REST or SCORING_ALL
+        ("row", np.int64),  # rows done in this phase
+        ("n_correct", np.int64),  # of the rows scored
+        ("best_epoch", np.int64),  # the first with the lowest loss
+        ("ending", np.int64),  # how the training ended; FINISHED or the like, RUNNING before
+        ("outcome", np.int64),  # the same once everything is scored
+        ("best_loss", np.float64),
+        ("epoch_loss", np.float64),  # sum of the mean losses of the batches
+        ("batch_loss", np.float64),  # sum over the rows of the batch
+        ("epoch_loss_remainder", np.float64),  # what rounding has cut off from the sums
+        ("batch_loss_remainder", np.float64),
+    ],
+    align=True,
+)
+
+
+@kernel
+def _finish_batch(n_samples_in_batch, state):
+    state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
+        state["epoch_loss"],
+        state["epoch_loss_remainder"],
+        state["batch_loss"] / n_samples_in_batch,
+    )
+    state["batch_loss"] = 0.0
+    state["batch_loss_remainder"] = 0.0
+
+
+@kernel
+def _record_score(n_samples, width, models, state, accuracies_out):
+    accuracies_out[state["n_scored"] % len(accuracies_out)] = state["n_correct"] / n_samples
+    state["n_scored"] += 1
+    state["n_correct"] = 0
+    copy_parameters(width, models[TRAINED], models[SCORED])
+
+
+@kernel
+def _finish_training(n_batches, settings, width, models, state, losses_out):
+    """End an epoch whose last batch is done and whose predecessor is scored."""
+    epoch = state["n_trained"]
+    loss = state["epoch_loss"] / n_batches
+    state["epoch_loss"] = 0.0
+    state["epoch_loss_remainder"] = 0.0
+    state["row"] = 0
+    copy_parameters(width, models[WORKING], models[TRAINED])
+    losses_out[epoch % len(losses_out)] = loss
+    if epoch == 0 or loss < state["best_loss"]:
+        state["best_loss"] = loss
+        state["best_epoch"] = epoch
+    state["n_trained"] = epoch + 1
+    if epoch + 1 == settings["n_epochs"]:
+        state["ending"] = FINISHED
+    if 0 < settings["patience"] < epoch + 1 - state["best_epoch"]:
+        state["ending"] = STOPPED_EARLY
+    if settings["score"]:
+        state["phase"] = TRAINING if state["ending"] == RUNNING else SCORING_ALL
+    else:
+        state["n_scored"] = epoch + 1
+        state["phase"] = TRAINING
+        state["outcome"] = state["ending"]
+        copy_parameters(width, models[TRAINED], models[SCORED])
+
+
+@kernel
+def _advance(n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out):
+    """What follows when all rows of a phase are done."""
+    is_behind = state["n_scored"] < state["n_trained"]
+    if state["phase"] == TRAINING:
+        if not (math.isfinite(state["epoch_loss"]) and are_finite(width, models[WORKING])):
+            state["ending"] = DIVERGED
+            state["n_correct"] = 0
+            state["row"] = 0
+            state["phase"] = SCORING_ALL
+            if not is_behind:
+                state["outcome"] = DIVERGED
+            return
+        if is_behind and state["row"] < n_samples:
+            state["phase"] = SCORING_REST
+            return
+        if is_behind:
+            _record_score(n_samples, width, models, state, accuracies_out)
+        _finish_training(n_batches, settings, width, models, state, losses_out)
+    elif state["phase"] == SCORING_REST:
+        _record_score(n_samples, width, models, state, accuracies_out)
+        _finish_training(n_batches, settings, width, models, state, losses_out)
+    else:
+        _record_score(n_samples, width, models, state, accuracies_out)
+        state["outcome"] = state["ending"]
+
+
+def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
+    model = array_type(specialisation.dtype, 3)
+    curve = array_type(np.dtype(np.float64), 1)
+    count = np.dtype(np.int64)
+    return (
+        features_type(specialisation),
+        feature_columns_type(specialisation),
+        array_type(np.dtype(np.int32), 1, readonly=True),
+        array_type(RUN_SETTINGS, 1, readonly=True),
+        blocks_type(specialisation),
+        types.int64,
+        types.int64,
+        types.int64,
+        model,
+        model,
+        array_type(np.dtype(np.float64), 2),
+        array_type(specialisation.dtype, 3),
+        feature_tiles_type(specialisation),
+        feature_weights_type(specialisation),
+        array_type(count, 3),
+        array_type(np.dtype(np.float64), 2),
+        array_type(RUN_STATE, 1),
+        curve,
+        curve,
+        array_type(count, 1),
+    )
+
+
+@entry_point(_run_epochs_types)
+def run_epochs(
+    features,
+    feature_columns,
+    targets,
+    all_settings,
+    blocks,
+    row_budget,
+    thread,
+    n_threads,
+    models,
+    gradients,
+    totals,
+    tiles,
+    feature_tiles,
+    feature_weights,
+    numbers,
+    chunk_results,
+    states,
+    losses_out,
+    accuracies_out,
+    team,
+):
+    """Train until the last epoch, an early stop, a divergence, or the budget is spent.
+
+    Called at once by all threads of a team, each with its number.
+
+    Parameters
+    ----------
+    features : (n_samples, n_features)
+        Of any strides; rows of neighbouring numbers where there are neither `feature_columns` nor
+        `feature_tiles`.
+    feature_columns : (n_features, n_samples) or None
+        The features transposed, if their columns are read in place.
+    targets : (n_samples,) int32
+        From 0 to ``n_classes - 1``.
+    all_settings : (1,) RUN_SETTINGS
+        Batches are taken in the order of the rows, or in a new shuffled order in each epoch; what
+        remains after the last whole batch is scored but not trained on.
+    blocks : tuple of tuples
+        See `products`.
+    row_budget : int
+        Return after about so many rows.
+    thread, n_threads : int
+        The number of this thread, from 0.
+    models : (3, padded_classes, padded_features + lanes)
+        The parameters that are worked on, those after the last epoch trained, and those after the
+        last epoch scored. Changed in place.
+    gradients : (n_chunks, padded_classes, padded_features + lanes)
+        Zero at first; the chunks' gradients.
+    totals : (padded_classes, padded_features + lanes) float64
+        The gradient of the rounds of a batch so far.
+    tiles : (n_threads, 2 * tile_classes + 2, tile_rows)
+        Zero at first.
+    feature_tiles : (n_threads, n_features, tile_rows) or None
+        None reads features where they lie.
+    feature_weights : (n_threads, 2, n_features + 1, class_lanes) or None
+        Zero at first.
+    numbers : (n_threads, 4, >= 2 * tile_rows) int64
+        The second row of each is 0, 1, 2 ...; the others are zero at first.
+    chunk_results : (n_chunks, 2) float64
+        Loss and number of correctly classified rows of each chunk.
+    states : (1,) RUN_STATE
+        Zero at first; changed in place.
+    losses_out, accuracies_out : (n,) float64
+        Those of epoch ``e`` are at ``e % n``; the call ends before it would overwrite its own.
+    team : (TEAM_SIZE,) int64
+        Zero before each call; see `team.py`.
+
+    Returns
+    -------
+    int
+        What is left of the budget; below zero if the last round went beyond it.
+    """
+    n_samples = features.shape[0]
+    settings = all_settings[0]
+    state = states[0]
+    width = blocks[0]
+    batch_size = settings["batch_size"]
+    chunk_rows = settings["chunk_rows"]
+    score = settings["score"]
+    n_batches = n_samples // batch_size
+    n_batch_rows = n_batches * batch_size
+    n_chunks = gradients.shape[0]
+    scale = -settings["learning_rate"] / batch_size
+    last_trained = state["n_trained"] + len(losses_out) - 1
+    begin_with_team(team)
+    is_together = True
+    transposed_epoch = -1  # the model TRAINED that this thread has transposed
+    while (
+        is_together
+        and row_budget > 0
+        and state["outcome"] == RUNNING
+        and state["n_trained"] < last_trained
+    ):
+        phase = state["phase"]
+        start = state["row"]
+        order = order_of_epoch(
+            settings["shuffle"],
+            settings["seed"],
+            state["n_trained"],
+            n_samples,
+            settings["block_bits"],
+            settings["window_rows"],
+        )
+        is_training = phase == TRAINING
+        phase_stop = n_samples
+        is_behind = score and state["n_scored"] < state["n_trained"]
+        batch = start // batch_size
+        if is_training:
+            phase_stop = (batch + 1) * batch_size
+        stop = min(start + n_chunks * chunk_rows, phase_stop)
+        # In an epoch's first batch the two models are still the same.
+        counts_now = is_training and is_behind and batch == 0
+        first_model = TRAINED if not is_training or (is_behind and batch > 0) else WORKING
+        last_model = WORKING if is_training else TRAINED
+        for model in range(first_model, last_model - 1, -1):
+            if model == WORKING or transposed_epoch != state["n_trained"]:
+                transpose_weights(models[model], width, feature_weights, thread, model)
+            if model == TRAINED:
+                transposed_epoch = state["n_trained"]
+        n_filled = work_on_round(
+            features,
+            feature_columns,
+            targets,
+            targets[:0],
+            start,
+            stop,
+            stop if stop < n_batch_rows else 0,
+            order,
+            first_model,
+            last_model,
+            counts_now,
+            settings,
+            blocks,
+            models,
+            tiles,
+            feature_tiles,
+            feature_weights,
+            thread,
+            n_threads,
+            numbers,
+            gradients,
+            chunk_results,
+        )
+        is_together = wait_for_team(team, n_threads)
+        if is_training and is_together:
+            fold_chunks(
+                gradients,
+                n_filled,
+                start == batch * batch_size,
+                stop == phase_stop,
+                scale,
+                thread,
+                n_threads,
+                blocks,
+                models,
+                totals,
+            )
+        if thread == 0 and is_together:
+            for chunk in range(n_filled):
+                state["n_correct"] += np.int64(chunk_results[chunk, 1])
+                if is_training:
+                    state["batch_loss"], state["batch_loss_remainder"] = add_compensated(
+                        state["batch_loss"],
+                        state["batch_loss_remainder"],
+                        chunk_results[chunk, 0],
+                    )
+            state["row"] = stop
+            if is_training and stop == phase_stop:
+                _finish_batch(batch_size, state)
+        is_together = is_together and wait_for_team(team, n_threads)
+        if stop == (n_batch_rows if is_training else n_samples):
+            if thread == 0 and is_together:
+                _advance(
+                    n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out
+                )
+            is_together = is_together and wait_for_team(team, n_threads)
+        row_budget -= stop - start
+    return row_budget

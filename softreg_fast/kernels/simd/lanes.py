@@ -1,0 +1,98 @@
+"""SIMD vectors for kernels: the names that kernels import.
+
+With the JIT these are LLVM instructions (`lanes_llvm.py`); without it, the
+same operations on NumPy arrays (`lanes_numpy.py`).
+
+A *vector* is one SIMD register; a *block* is rows and columns of vectors. `width` is a tuple whose
+length is the number of lanes; `rows` and `columns` are tuples whose lengths are the numbers of
+vectors in a block. `array` is two-dimensional.
+
+===========================================  =====================================================
+``load(array, row, column, width)``          vector of the elements from ``[row, column]`` rightward
+``load_as(array, row, column, like)``        the same, in the type of the vector `like`
+``store(array, row, column, vector)``        the reverse, in the type of the array
+``splat(scalar, vector)``                    the scalar in every lane, in the vector's type
+``+ - * /``                                  lane by lane; also between two blocks
+``multiply_add(a, b, c)``                    ``a * b + c``, fused where the CPU can
+``minimum(a, b)``, ``maximum(a, b)``         lane by lane; NaN in `a` stays, NaN in `b` does not
+``select_less(a, b, if_less, otherwise)``    lane by lane; `otherwise` where either is NaN
+``select_equal(a, b, if_equal, otherwise)``  the same for equality
+``shift_to_exponent(vector)``                2 to the integer in the lowest bits of each lane
+``mantissa_part(vector)``                    of positive normal numbers, from sqrt(1/2) to sqrt(2)
+``exponent_part(vector)``                    the power of 2 that goes with it
+``sum_lanes(vector)``                        one scalar
+``prefetch(array, row, column)``             a hint; never a fault, even outside of the array
+``prefetch_element(array, index)``           the same for a one-dimensional array
+``prefetch_along(array, row, column, width,  the same for as many vectors as `vectors` is long
+vectors)``
+``prefetch_closest_along(...)``              the same, into the first-level cache: AMD's cores drop
+                                             most hints for the second level that memory must answer
+``prefetch_numbered(array, numbers, first,   the same in the rows ``numbers[first + i]``
+column, rows)``
+``block_of(vector, rows, columns)``          block of equal vectors
+``repeat_down(vectors, rows)``               block of equal rows, each the vectors of a block
+``repeat_along(vectors, columns)``           block of equal columns, each the vectors of a block
+``load_block(array, row, column, width,      block of the elements from ``[row, column]`` down and
+rows, columns)``                             rightward
+``store_block(array, row, column, block)``   the reverse
+``load_numbered(array, numbers, first,       block of one column: vectors from `column` in the rows
+column, count, like, rows)``                 ``numbers[first + i]``; only the first `count` elements
+                                             are read, zeros follow (None: all are read, which is
+                                             faster); in the type of `like`
+``load_along(array, row, column, count,      block of one row: `columns` adjacent vectors, of which
+like, columns)``                             only the first `count` elements are read
+``splat_down(array, row, column, like,       block of one column: splats of
+rows)``                                      ``array[row + i, column]``, in the type of `like`
+``splat_numbered(array, numbers, first,      block of one column: splats of
+column, like, rows)``                        ``array[numbers[first + i], column]``, in the type of
+                                             `like`
+``add_outer(block, down, along)``            block plus the products of every vector of the block
+                                             `down` with every one of `along`
+``sum_each(block)``                          the sum over the lanes of each vector of a block: a
+                                             column of vectors, one for each column of the block,
+                                             with a lane for each of its rows
+``transpose(block)``                         rows and lanes exchanged, of a block of one column
+                                             with as many rows as lanes, or a multiple of them
+===========================================  =====================================================
+"""
+
+from types import ModuleType
+
+from ..compile.mode import WITHOUT_JIT
+
+_implementation: ModuleType
+if WITHOUT_JIT:
+    from . import lanes_numpy as _implementation
+else:
+    from . import lanes_llvm as _implementation
+
+add_outer = _implementation.add_outer
+block_of = _implementation.block_of
+exponent_part = _implementation.exponent_part
+load = _implementation.load
+load_along = _implementation.load_along
+load_as = _implementation.load_as
+load_block = _implementation.load_block
+load_numbered = _implementation.load_numbered
+mantissa_part = _implementation.mantissa_part
+maximum = _implementation.maximum
+minimum = _implementation.minimum
+multiply_add = _implementation.multiply_add
+prefetch = _implementation.prefetch
+prefetch_element = _implementation.prefetch_element
+prefetch_along = _implementation.prefetch_along
+prefetch_closest_along = _implementation.prefetch_closest_along
+prefetch_numbered = _implementation.prefetch_numbered
+repeat_along = _implementation.repeat_along
+repeat_down = _implementation.repeat_down
+select_equal = _implementation.select_equal
+select_less = _implementation.select_less
+shift_to_exponent = _implementation.shift_to_exponent
+splat = _implementation.splat
+splat_down = _implementation.splat_down
+splat_numbered = _implementation.splat_numbered
+store = _implementation.store
+store_block = _implementation.store_block
+sum_each = _implementation.sum_each
+sum_lanes = _implementation.sum_lanes
+transpose = _implementation.transpose

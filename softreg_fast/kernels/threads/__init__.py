@@ -1,0 +1,1 @@
+"""How the threads of a kernel wait for each other."""

@@ -1,0 +1,1 @@
+"""The objective: loss and penalty, their derivatives, and bounds of the optimum."""

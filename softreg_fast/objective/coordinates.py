@@ -1,0 +1,95 @@
+"""Coordinates in which all features are curved alike, though nothing is copied for them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._typing import FloatArray
+from ..data.problem import Problem
+from .moments import FeatureSums
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Features as solvers see them, centred and scaled; nothing is copied for it.
+
+    A *point* is an array of shape (n_features + 1, n_columns): the weights times the features'
+    scales, and below them the bias plus what the means bring; without an intercept it has no last
+    row.
+
+    Attributes
+    ----------
+    means, scales : ndarrays of shape (n_features,), float64
+    mean_squares : ndarray of shape (n_features,), float64
+        Of the features, centred and scaled.
+    fit_intercept : bool
+    """
+
+    means: FloatArray
+    scales: FloatArray
+    mean_squares: FloatArray
+    fit_intercept: bool
+
+    def point_of(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """Where a model is."""
+        scaled = weights * self.scales[:, None]
+        if not self.fit_intercept:
+            return scaled
+        return np.vstack([scaled, bias + self.means @ weights])
+
+    def model_of(self, point: FloatArray, fixed_bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The model at a point: weights and bias."""
+        weights = point[: len(self.scales)] / self.scales[:, None]
+        if not self.fit_intercept:
+            return weights, fixed_bias
+        return weights, point[-1] - self.means @ weights
+
+    def gradient_of(self, weights_gradient: FloatArray, bias_gradient: FloatArray) -> FloatArray:
+        """The derivatives by a point, from those by a model."""
+        if not self.fit_intercept:
+            return weights_gradient / self.scales[:, None]
+        scaled = weights_gradient - np.outer(self.means, bias_gradient)
+        scaled /= self.scales[:, None]
+        return np.vstack([scaled, bias_gradient])
+
+    def model_gradient_of(
+        self, gradient: FloatArray, fixed_bias: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The derivatives by weights and bias, from those by a point.
+
+        Without an intercept those by the bias aren't known, and zero.
+        """
+        scaled = gradient[: len(self.scales)] * self.scales[:, None]
+        if not self.fit_intercept:
+            return scaled, np.zeros(fixed_bias.shape)
+        return scaled + np.outer(self.means, gradient[-1]), gradient[-1]
+
+    def penalties_of(self, l2_penalty: float) -> FloatArray:
+        """Second derivatives of a penalty by each unknown of a class: none by the intercept."""
+        penalties = l2_penalty / self.scales / self.scales  # whose square may underflow
+        return np.append(penalties, 0.0) if self.fit_intercept else penalties
+
+
+def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bool) -> Coordinates:
+    """Coordinates in which loss and penalty together are curved alike along all features.
+
+    Raises
+    ------
+    ValueError
+        A feature's square overflows.
+    """
+    means = sums.means if fit_intercept else np.zeros(len(sums.origin))
+    with np.errstate(all="ignore"):
+        spreads = np.hypot(sums.deviations, sums.means - means)
+        squares_are_finite = np.isfinite(spreads**2).all()
+    if not (np.isfinite(means).all() and squares_are_finite):
+        raise ValueError("the square of a feature overflows float64: scale the features")
+    penalty = problem.l2_penalty / sums.total_weight / curvature_at_zero(problem.n_classes)
+    scales = np.hypot(spreads, np.sqrt(penalty))
+    scales[scales == 0.0] = 1.0
+    return Coordinates(means, scales, (spreads / scales) ** 2, fit_intercept)
+
+
+def curvature_at_zero(n_classes: int) -> float:
+    """Second derivative of the loss by a logit, where all classes are equally probable."""
+    return (1 - 1 / n_classes) / n_classes

@@ -1,0 +1,159 @@
+"""Loss and gradient over all rows of a problem, for one set of parameters after another."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import FloatArray
+from ..data.problem import Problem
+from ..kernels import gradient as kernels
+from ..kernels.threads.barrier import TEAM_SIZE
+from ..runtime.threads import Team, count_threads_for_pass, team_of
+from ..runtime.workspace import (
+    aligned_zeros,
+    choose_cuts,
+    columns_in_place,
+    estimate_work,
+    fill_parameters,
+    make_workspace,
+    pack_parameters,
+    specialise,
+    unpack_parameters,
+)
+
+# Between two calls an interrupt is answered.
+_PRODUCTS_PER_CALL = 200_000_000
+_NO_WEIGHTS = np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over all rows, weighted.
+
+    Attributes
+    ----------
+    loss : float
+        In nats.
+    n_correct : float
+        Rows whose target is the first of the most probable classes.
+    weights_gradient : ndarray of shape (n_features, n_columns), float64
+    bias_gradient : ndarray of shape (n_columns,), float64
+    """
+
+    loss: float
+    n_correct: float
+    weights_gradient: FloatArray
+    bias_gradient: FloatArray
+
+
+class Accumulator:
+    """Passes over all rows of a problem; a context, which keeps its threads.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_columns : int
+        Of the model: one for each class; or one for two classes with the identity link, whose logit
+        is that of the second class, the first having the logit zero.
+    n_threads : int or None, default=None
+        See `threads.count_threads`. The sums have the same bits for any number.
+    """
+
+    def __init__(self, problem: Problem, n_columns: int, n_threads: int | None = None) -> None:
+        self._problem = problem
+        n_samples, n_features = problem.features.shape
+        self._specialisation = specialise(problem.features, problem.dtype, n_columns)
+        parameters = pack_parameters(
+            np.zeros((n_features, n_columns)), np.zeros(n_columns), self._specialisation
+        )
+        cuts = choose_cuts(n_samples, n_features, parameters, self._specialisation)
+        self._models = aligned_zeros((1, *parameters.shape), problem.dtype)
+        self._gradients = aligned_zeros((cuts.n_chunks, *parameters.shape), problem.dtype)
+        self._totals = aligned_zeros(parameters.shape, np.float64)
+        self._chunk_results = np.zeros((cuts.n_chunks, 2))
+        self._results = np.zeros(kernels.N_RESULTS)
+        self._team_array = np.zeros(TEAM_SIZE, np.int64)
+        self._n_threads = min(
+            count_threads_for_pass(n_threads, estimate_work(n_samples, parameters)), cuts.n_chunks
+        )
+        self._workspace = make_workspace(
+            self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
+        )
+        self._settings = np.zeros(1, kernels.PASS_SETTINGS)
+        self._settings["n_classes"] = n_columns
+        self._settings["chunk_rows"] = cuts.chunk_rows
+        self._settings["use_sigmoid"] = problem.link == "sigmoid"
+        round_rows = cuts.n_chunks * cuts.chunk_rows
+        n_rounds = max(1, _PRODUCTS_PER_CALL // (round_rows * parameters.size))
+        self._rows_per_call = n_rounds * round_rows
+        self._context = ExitStack()
+        self._team: Team
+
+    def __enter__(self) -> Self:
+        self._team = self._context.enter_context(team_of(self._n_threads, self._team_array))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._context.__exit__(kind, exception, traceback)
+
+    def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
+        """Give the rows other weights."""
+        self._problem = replace(self._problem, sample_weight=sample_weight)
+        self._workspace.numbers[:, 3, 0] = 0  # what is in the tiles are other weights
+
+    def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
+        """Sums for a model.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_features, n_columns)
+        bias : ndarray of shape (n_columns,)
+        """
+        n_samples, n_features = self._problem.features.shape
+        fill_parameters(weights, bias, self._specialisation, self._models[0])
+        self._totals[:] = 0.0
+        self._results[:] = 0.0
+        compiled = kernels.accumulate.specialise(self._specialisation)
+        for start in range(0, n_samples, self._rows_per_call):
+            stop = min(start + self._rows_per_call, n_samples)
+            self._team.call(partial(self._call, compiled, start, stop))
+        weights_gradient, bias_gradient = unpack_parameters(
+            self._totals, n_features, len(bias), self._specialisation
+        )
+        loss, _, n_correct = self._results
+        return Totals(float(loss), float(n_correct), weights_gradient, bias_gradient)
+
+    def _call(self, compiled: Any, start: int, stop: int, thread: int, n_threads: int) -> None:
+        sample_weight = self._problem.sample_weight
+        compiled(
+            self._problem.features,
+            columns_in_place(self._problem.features, self._specialisation),
+            self._problem.targets,
+            _NO_WEIGHTS if sample_weight is None else sample_weight,
+            self._settings,
+            self._specialisation.blocks,
+            start,
+            stop,
+            thread,
+            n_threads,
+            self._models,
+            self._gradients,
+            self._workspace.tiles,
+            self._workspace.feature_tiles,
+            self._workspace.feature_weights,
+            self._workspace.numbers,
+            self._chunk_results,
+            self._totals,
+            self._results,
+            self._team_array,
+        )

@@ -1,0 +1,229 @@
+"""What of the features is needed beside passes over them: weighted sums, in one go."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from .._typing import FloatArray
+from ..data.problem import Problem
+from ..kernels.moments import SumsSpecialisation, sum_rows
+from ..runtime.threads import count_threads_for_pass, row_workers
+
+# Rows that are summed by one thread: so many numbers, and no more blocks than that.
+_NUMBERS_PER_BLOCK = 1 << 18
+_MOST_BLOCKS = 64
+_NO_WEIGHTS = np.zeros(0)
+_EPSILON = float(np.finfo(np.float64).eps)
+# Of a mean square, what the mean's square may have: four digits are lost then.
+_LARGEST_SHARE = 1.0 - 1e-4
+# Mean squares below this have lost digits to underflow.
+_SMALLEST_SQUARE = 1e-280
+
+
+@dataclass(frozen=True)
+class FeatureSums:
+    """Weighted sums over all rows; rows of weight zero have no part in them.
+
+    Attributes
+    ----------
+    about_origin : ndarray of shape (n_classes, n_features), float64
+        Of the differences of the features to `origin`, for each class of the targets.
+    squares : ndarray of shape (n_features,), float64
+        Of the squares of these differences.
+    origin : ndarray of shape (n_features,), float64
+        Near enough to the means that squares don't drown what differs.
+    class_weights : ndarray of shape (n_classes,), float64
+        The rows' weights.
+    n_samples : int
+    small_deviations : ndarray of shape (n_features,), float64
+        Standard deviations of features whose squares are too small for float64, zeros for others.
+    """
+
+    about_origin: FloatArray
+    squares: FloatArray
+    origin: FloatArray
+    class_weights: FloatArray
+    n_samples: int
+    small_deviations: FloatArray
+
+    @cached_property
+    def total_weight(self) -> float:
+        """Of all rows."""
+        return float(self.class_weights.sum())
+
+    @cached_property
+    def shifts(self) -> FloatArray:
+        """The means less the origin."""
+        with np.errstate(all="ignore"):
+            shifts: FloatArray = self.about_origin.sum(axis=0) / self.total_weight
+        return shifts
+
+    @cached_property
+    def means(self) -> FloatArray:
+        """Of the features."""
+        with np.errstate(all="ignore"):
+            means: FloatArray = self.origin + self.shifts
+        return means
+
+    @cached_property
+    def variances(self) -> FloatArray:
+        """Of the features; zero where they differ by nothing but rounding."""
+        with np.errstate(all="ignore"):
+            distances = self.shifts**2
+            variances: FloatArray = self.squares / self.total_weight - distances
+            least = np.maximum(self._rounding, self.n_samples * _EPSILON * distances)
+            variances[(variances <= least) & np.isfinite(variances)] = 0.0
+        return variances
+
+    @cached_property
+    def deviations(self) -> FloatArray:
+        """Standard deviations of the features, also where their squares underflow."""
+        with np.errstate(all="ignore"):
+            roots = np.sqrt(self.variances)
+        return np.where(self.small_deviations > 0.0, self.small_deviations, roots)
+
+    @property
+    def _rounding(self) -> FloatArray:
+        """What may be left of the variance of a feature that is constant."""
+        return (self.n_samples * _EPSILON * self.means) ** 2
+
+    @property
+    def are_far_off(self) -> bool:
+        """Whether the origin is so far from the means that variances have lost many digits."""
+        with np.errstate(all="ignore"):
+            distances = self.shifts**2
+            share = _LARGEST_SHARE * self.squares / self.total_weight
+            return bool(((distances > share) & (distances > self._rounding)).any())
+
+
+def sum_features(problem: Problem, n_threads: int | None = None) -> FeatureSums:
+    """Sums of a problem's features.
+
+    Parameters
+    ----------
+    problem : Problem
+    n_threads : int or None, default=None
+        See `threads.count_threads`. The sums have the same bits for any number.
+    """
+    class_weights = np.bincount(
+        problem.targets, problem.sample_weight, minlength=problem.n_classes
+    ).astype(np.float64)
+    if problem.is_sparse:
+        return _sum_sparse(problem, class_weights)
+    first = 0 if problem.sample_weight is None else int((problem.sample_weight > 0.0).argmax())
+    origin = problem.features[first].astype(np.float64)
+    sums = _sum_dense(problem, class_weights, origin, n_threads)
+    if sums.are_far_off:
+        sums = _sum_dense(problem, class_weights, sums.means, n_threads)
+    (small,) = np.nonzero(sums.squares < _SMALLEST_SQUARE * sums.total_weight)
+    if len(small):
+        deviations = np.zeros(len(origin))
+        for feature in small:
+            column = problem.features[:, feature].astype(np.float64)
+            deviations[feature] = _deviation(column, problem.sample_weight)
+        sums = replace(sums, small_deviations=deviations)
+    return sums
+
+
+def _deviation(column: FloatArray, weights: FloatArray | None) -> float:
+    """The standard deviation of a feature whose squares may underflow."""
+    if weights is not None:
+        column, weights = column[weights > 0.0], weights[weights > 0.0]
+    column = column - column[0]
+    largest = float(np.abs(column).max())
+    if largest == 0.0:
+        return 0.0
+    column /= largest
+    mean = np.average(column, weights=weights)
+    return largest * float(np.sqrt(np.average((column - mean) ** 2, weights=weights)))
+
+
+def _sum_dense(
+    problem: Problem, class_weights: FloatArray, origin: FloatArray, n_threads: int | None
+) -> FeatureSums:
+    n_samples, n_features = problem.features.shape
+    weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
+    add = sum_rows.specialise(SumsSpecialisation(problem.features.dtype))
+
+    def sum_block(start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+        by_class = np.zeros((problem.n_classes, n_features))
+        squares = np.zeros(n_features)
+        add(problem.features, problem.targets, weights, origin, start, stop, by_class, squares)
+        return by_class, squares
+
+    block_rows = max(_NUMBERS_PER_BLOCK // n_features, -(-n_samples // _MOST_BLOCKS), 1)
+    n_blocks = -(-n_samples // block_rows)
+    if n_blocks == 1:
+        by_class, squares = sum_block(0, n_samples)
+    else:
+        n_useful = count_threads_for_pass(n_threads, problem.n_elements)
+        with row_workers(min(n_useful, n_blocks)) as workers:
+            sums = workers.run(sum_block, n_samples, block_rows)
+        by_class = np.sum([by_class for by_class, _ in sums], axis=0)
+        squares = np.sum([squares for _, squares in sums], axis=0)
+    none_small = np.zeros(n_features)
+    return FeatureSums(by_class, squares, origin, class_weights, n_samples, none_small)
+
+
+def _without_weightless(features: csr_array, row_weights: FloatArray) -> csr_array:
+    """The features, with zeros in place of the elements of rows that weigh nothing."""
+    if row_weights.all():
+        return features
+    counts = np.repeat(row_weights > 0.0, np.diff(features.indptr))
+    values = np.where(counts, features.data, features.dtype.type(0))
+    return csr_array((values, features.indices, features.indptr), shape=features.shape)
+
+
+def sum_sparse_squares(
+    features: csr_array, row_weights: FloatArray, origin: FloatArray | None = None
+) -> FloatArray:
+    """Weighted sums of the squares of sparse features, shape (n_features,), float64.
+
+    Parameters
+    ----------
+    features : csr_array of shape (n_samples, n_features)
+    row_weights : ndarray of shape (n_samples,)
+    origin : ndarray of shape (n_features,), default=None
+        What the features are taken less, where they have no element too.
+    """
+    features = _without_weightless(features, row_weights)
+
+    def of_elements(values: FloatArray) -> FloatArray:
+        elements = csr_array((values, features.indices, features.indptr), shape=features.shape)
+        sums: FloatArray = elements.T @ row_weights
+        return sums
+
+    if origin is None:
+        return of_elements(np.square(features.data, dtype=np.float64))
+    squares = of_elements(np.square(features.data - origin[features.indices], dtype=np.float64))
+    without = row_weights.sum() - of_elements(np.ones(features.nnz))
+    total: FloatArray = squares + np.maximum(without, 0.0) * origin**2
+    return total
+
+
+def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
+    n_samples, n_features = problem.features.shape
+    weights = problem.sample_weight
+    row_weights = np.ones(n_samples) if weights is None else weights
+    membership = np.zeros((n_samples, problem.n_classes))
+    membership[np.arange(n_samples), problem.targets] = row_weights
+    with np.errstate(all="ignore"):
+        by_class = np.ascontiguousarray((problem.features.T @ membership).T)
+        squares = sum_sparse_squares(problem.features, row_weights)
+    none = np.zeros(n_features)
+    sums = FeatureSums(by_class, squares, none, class_weights, n_samples, none)
+    if sums.are_far_off:
+        about_means = by_class - class_weights[:, None] * sums.means
+        squares = sum_sparse_squares(problem.features, row_weights, sums.means)
+        sums = replace(sums, about_origin=about_means, squares=squares, origin=sums.means)
+    is_small = (squares < _SMALLEST_SQUARE * sums.total_weight) & by_class.any(axis=0)
+    if is_small.any():
+        deviations = np.zeros(n_features)
+        columns = problem.features[:, is_small].astype(np.float64).tocsc()
+        for place, feature in enumerate(np.flatnonzero(is_small)):
+            column = columns[:, [place]].toarray()[:, 0]
+            deviations[feature] = _deviation(column, weights)
+        sums = replace(sums, small_deviations=deviations)
+    return sums

@@ -1,0 +1,199 @@
+"""A model's loss and gradient over all rows, and how far rounding may have them off.
+
+Sums over rows are of features less an origin: of features as they are, or about their means, which
+loses fewer digits where means are large beside deviations. With an intercept both are the same
+problem: the origin only moves the bias.
+
+The errors are what rounding brings as a rule (Higham, Accuracy and stability of numerical
+algorithms, 2002, chapter 3): products are wrong by a unit in the last place of their parts, which
+are as large as the root mean squares of features and coefficients, and the errors of rows don't
+conspire.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import FloatArray
+from ..data.problem import Problem
+from .dense import Totals
+from .moments import FeatureSums
+
+_EPSILON = float(np.finfo(np.float64).eps)
+# Of sums over rows: units in the last place that are lost.
+_LOST_IN_SUMS = 4.0
+_NUMBERS_PER_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model, its loss and the gradient, per unit of weight.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+        Of features less the origin.
+    origin : ndarray of shape (n_features,)
+    loss : float
+    weights_gradient : ndarray of shape (n_features, n_columns)
+        Of the loss, by coefficients of features less the origin.
+    bias_gradient : ndarray of shape (n_columns,)
+    sizes : ndarray of shape (n_features,)
+        Root mean squares of the features less the origin.
+    loss_error, bias_error : float
+        By how much the loss and a component of the bias' gradient may be wrong; one of the
+        weights' gradient by `bias_error` times the feature's size.
+    logit_size : float
+        About how large the parts of logits are.
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    origin: FloatArray
+    loss: float
+    weights_gradient: FloatArray
+    bias_gradient: FloatArray
+    sizes: FloatArray
+    loss_error: float
+    bias_error: float
+    logit_size: float
+
+    @property
+    def gradient_of_features(self) -> FloatArray:
+        """The weights' gradient, of features as they are."""
+        return self.weights_gradient + np.outer(self.origin, self.bias_gradient)
+
+    @property
+    def errors_of_features(self) -> FloatArray:
+        """How much its components may be wrong, shape (n_features,)."""
+        return (self.sizes + np.abs(self.origin)) * self.bias_error
+
+    def without_bias(self) -> "Evaluation":
+        """The same, if the bias is none of the unknowns."""
+        return replace(self, bias_gradient=np.zeros(self.bias.shape))
+
+
+def _evaluation(
+    sums: FeatureSums,
+    totals: Totals,
+    weights: FloatArray,
+    bias: FloatArray,
+    origin: FloatArray,
+    *,
+    keeps_small_residuals: bool,
+) -> Evaluation:
+    total = sums.total_weight
+    with np.errstate(all="ignore"):  # what overflows makes the result no number
+        loss = totals.loss / total
+        sizes = np.hypot(sums.deviations, sums.means - origin)
+        parts = sizes * np.abs(weights).max(axis=1)
+        logit_size = 2.0 * float(np.linalg.norm(parts)) + float(np.abs(bias).max())
+        # Residuals are at most 1, and at most the loss.
+        residual = min(1.0, loss)
+        logit_error = _EPSILON * logit_size
+        root = float(np.sqrt(residual))
+        # A probability near 1, less 1, is wrong by a unit in the last place of 1.
+        of_residual = root if keeps_small_residuals else 1.0
+        row_error = _EPSILON * of_residual + logit_error * min(0.5, root)
+        return Evaluation(
+            weights,
+            bias,
+            origin,
+            loss,
+            totals.weights_gradient / total,
+            totals.bias_gradient / total,
+            sizes,
+            _EPSILON * (of_residual + _LOST_IN_SUMS * loss) + 2.0 * logit_error * residual,
+            row_error + _LOST_IN_SUMS * _EPSILON * root,
+            logit_size,
+        )
+
+
+def evaluation_of(
+    sums: FeatureSums, totals: Totals, weights: FloatArray, bias: FloatArray
+) -> Evaluation:
+    """What a pass over the rows has given for a model.
+
+    Parameters
+    ----------
+    sums : FeatureSums
+    totals : Totals
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    """
+    origin = np.zeros(len(weights))
+    return _evaluation(sums, totals, weights, bias, origin, keeps_small_residuals=False)
+
+
+def evaluate_carefully(
+    problem: Problem,
+    sums: FeatureSums,
+    weights: FloatArray,
+    bias: FloatArray,
+    *,
+    fit_intercept: bool,
+) -> Evaluation:
+    """The same with fewer digits lost, which takes longer than a pass of the kernels.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the identity link.
+    sums : FeatureSums
+        Of its features.
+    weights : ndarray of shape (n_features, n_columns), float64
+    bias : ndarray of shape (n_columns,), float64
+    fit_intercept : bool
+        Whether features may be taken less their means.
+    """
+    origin = sums.means if fit_intercept else np.zeros(len(weights))
+    # The bias about the means is a small difference of large products.
+    exact = bias.astype(np.longdouble) + origin.astype(np.longdouble) @ weights
+    moved = exact.astype(np.float64)
+    loss = 0.0
+    weights_gradient, bias_gradient = np.zeros(weights.shape), np.zeros(bias.shape)
+    n_features, n_columns = weights.shape
+    step = max(1, _NUMBERS_PER_BLOCK // (n_features + 2 * n_columns))
+    with np.errstate(all="ignore"):
+        for start in range(0, problem.n_samples, step):
+            rows = slice(start, min(start + step, problem.n_samples))
+            sample_weight = None
+            if problem.sample_weight is not None:
+                sample_weight = problem.sample_weight[rows]
+            features = problem.features[rows].astype(np.float64)
+            features = (features.toarray() if problem.is_sparse else features) - origin
+            losses, slopes = _losses_and_slopes(features @ weights + moved, problem.targets[rows])
+            if sample_weight is not None:
+                counts = sample_weight > 0.0
+                features[~counts] = 0.0
+                losses = np.where(counts, losses * sample_weight, 0.0)
+                slopes = np.where(counts[:, None], slopes * sample_weight[:, None], 0.0)
+            loss += float(losses.sum())
+            weights_gradient += features.T @ slopes
+            bias_gradient += slopes.sum(axis=0)
+    totals = Totals(loss, np.nan, weights_gradient, bias_gradient)
+    return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)
+
+
+def _losses_and_slopes(
+    logits: FloatArray, targets: npt.NDArray[np.int32]
+) -> tuple[FloatArray, FloatArray]:
+    """Losses of rows and their derivatives by the logits, without loss of digits."""
+    rows = np.arange(len(targets))
+    if logits.shape[1] == 1:
+        logits = np.hstack([np.zeros_like(logits), logits])
+        losses, slopes = _losses_and_slopes(logits, targets)
+        return losses, slopes[:, 1:]
+    differences = logits - logits[rows, targets][:, None]
+    differences[rows, targets] = -np.inf
+    largest = np.maximum(differences.max(axis=1), 0.0)[:, None]
+    above = np.exp(differences - largest)
+    others = above.sum(axis=1)
+    own = np.exp(-largest[:, 0])
+    slopes = above / (others + own)[:, None]
+    slopes[rows, targets] = -others / (others + own)
+    # log(1 + x) of what the others have beside the target.
+    losses = np.where(largest[:, 0] > 0.0, largest[:, 0] + np.log(others + own), np.log1p(others))
+    return losses, slopes

@@ -1,0 +1,87 @@
+"""Compiling ahead of the first use."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from ..data.arrays import check_dtype
+from ..kernels.compile.entry_point import EntryPoint
+from ..kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
+from ..kernels.gradient import accumulate
+from ..kernels.moments import SumsSpecialisation, sum_rows
+from ..kernels.newton import follow_by_newton
+from ..kernels.predict import predict
+from ..kernels.sgd_dense import descend
+from ..kernels.sgd_notebook import run_epochs
+from ..kernels.shapes import Specialisation, all_specialisations
+from ..kernels.weighted_gram import (
+    choose_squares_specialisation,
+    complete_derivatives,
+    weigh_squares,
+)
+
+_ENTRY_POINTS: tuple[EntryPoint[Specialisation], ...] = (run_epochs, predict, accumulate, descend)
+
+
+def _describe(specialisation: Specialisation) -> str:
+    rows = "narrow rows" if specialisation.transposes else "wide rows"
+    if specialisation.in_place:
+        rows = "columns"
+    columns = "class" if specialisation.classes == 1 else "classes"
+    return f"{specialisation.dtype.name}, {rows}, {specialisation.classes} {columns} at a time"
+
+
+def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> float:
+    """Compile everything for dense features, or load it, so that no later call has to.
+
+    What is compiled is kept on disk; a later process loads it in a fraction of a second.
+
+    Parameters
+    ----------
+    dtypes : iterable of {"float64", "float32"} or numpy.dtype, default=("float64",)
+        For features and models of these dtypes. Features of one dtype with a model of the other
+        are compiled at their first use, and so is all that sparse features need.
+    verbose : bool, default=False
+        Whether to show progress on standard error.
+
+    Returns
+    -------
+    float
+        Seconds that it took.
+
+    Raises
+    ------
+    ValueError
+        A dtype is not allowed.
+    """
+    wanted = [check_dtype("dtypes", dtype) for dtype in dtypes]
+    jobs: list[tuple[str, Callable[[], Any]]] = [
+        (
+            "coordinate descent",
+            partial(descend_coordinates.specialise, CoordinatesSpecialisation()),
+        ),
+        *(
+            ("squares of features", partial(each.specialise, choose_squares_specialisation()))
+            for each in (weigh_squares, complete_derivatives, follow_by_newton)
+        ),
+    ]
+    for dtype in dict.fromkeys(wanted):
+        jobs.append(
+            (f"{dtype.name}, sums", partial(sum_rows.specialise, SumsSpecialisation(dtype)))
+        )
+        jobs += [
+            (_describe(specialisation), partial(entry_point.specialise, specialisation))
+            for specialisation in all_specialisations(dtype)
+            for entry_point in _ENTRY_POINTS
+        ]
+    started = time.perf_counter()
+    for done, (description, compile_it) in enumerate(jobs, start=1):
+        if verbose:
+            sys.stderr.write(f"\r{done}/{len(jobs)}  {description:<55}")
+            sys.stderr.flush()
+        compile_it()
+    if verbose:
+        sys.stderr.write("\n")
+    return time.perf_counter() - started

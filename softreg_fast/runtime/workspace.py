@@ -1,0 +1,257 @@
+"""The arrays that kernels work on, made from and turned back into what users see."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import FloatArray
+from ..kernels.shapes import Order, Specialisation, choose_specialisation
+
+_CACHE_LINE = 64
+
+# A tile of rows is read twice, forward and backward: it is to stay in the first-level cache, and so
+# are its logits. Very long rows are taken by sixteen all the same.
+_TILE_BYTES = 1 << 15
+_LOGITS_BYTES = 1 << 15
+_FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
+# Features that lie column by column are read in pieces of some cache lines at least, and the tile
+# and the next one stay in the second-level cache.
+_COLUMN_ROWS = 128
+_COLUMNS_BYTES = 1 << 19
+
+# Of a block and of a window of a shuffled order. At least 256 blocks make up a window.
+_BLOCK_BYTES, _MOST_BLOCK_BITS = 1 << 11, 5
+_WINDOW_BYTES, _FEWEST_WINDOW_BITS, _MOST_WINDOW_BITS = 1 << 19, 8, 13
+
+# Fewer products than this in a batch are no work for two threads: it isn't cut.
+_PRODUCTS_WORTH_CUTTING = 150_000
+_PRODUCTS_PER_CLASS = 100
+# Summing the chunks' gradients costs about as much as a row of each.
+_CHUNK_ROWS = 128
+_MOST_CHUNKS = 64
+_GRADIENTS_BYTES = 1 << 21
+# Of as many tiles a gradient may be summed in float32.
+_MOST_TILES_IN_A_CHUNK = 64
+
+
+def round_up(number: int, multiple: int) -> int:
+    """The number, or the next multiple above it."""
+    return -(-number // multiple) * multiple
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """An array of zeros that begins at a cache line, so that no vector lies across two."""
+    dtype = np.dtype(dtype)
+    n_bytes = int(np.prod(shape)) * dtype.itemsize
+    memory = np.zeros(n_bytes + _CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % _CACHE_LINE
+    array: npt.NDArray[Any] = memory[first : first + n_bytes].view(dtype).reshape(shape)
+    return array
+
+
+def are_rows_contiguous(features: FloatArray) -> bool:
+    """Whether the numbers of a row are neighbours in memory."""
+    return features.strides[1] == features.itemsize or features.shape[1] == 1
+
+
+def order_of(features: FloatArray) -> Order:
+    """How features lie in memory."""
+    if are_rows_contiguous(features):
+        return "rows"
+    return "columns" if features.strides[0] == features.itemsize else "scattered"
+
+
+def columns_in_place(features: FloatArray, specialisation: Specialisation) -> FloatArray | None:
+    """The features transposed as kernels take them, None if they don't."""
+    return features.T if specialisation.in_place else None
+
+
+def specialise(features: FloatArray, dtype: np.dtype, n_columns: int) -> Specialisation:
+    """What kernels are compiled for, given features and the columns of a model."""
+    return choose_specialisation(
+        features.dtype,
+        dtype,
+        features.shape[1],
+        n_columns,
+        order_of(features),
+    )
+
+
+def pack_parameters(
+    weights: FloatArray, bias: FloatArray, specialisation: Specialisation
+) -> FloatArray:
+    """Weights and bias in one array, padded with zeros to whole vectors.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    specialisation : Specialisation
+
+    Returns
+    -------
+    ndarray of shape (padded_classes, padded_features + lanes)
+        A row for each column of the model; its bias is the first number of the last vector.
+    """
+    n_features, n_columns = weights.shape
+    lanes = specialisation.lanes
+    shape = round_up(n_columns, specialisation.classes), round_up(n_features, lanes) + lanes
+    parameters = aligned_zeros(shape, specialisation.dtype)
+    fill_parameters(weights, bias, specialisation, parameters)
+    return parameters
+
+
+def fill_parameters(
+    weights: FloatArray,
+    bias: FloatArray,
+    specialisation: Specialisation,
+    parameters_out: FloatArray,
+) -> None:
+    """Write weights and bias to what `pack_parameters` has given for a model of their shape."""
+    n_features, n_columns = weights.shape
+    parameters_out[:n_columns, :n_features] = weights.T
+    parameters_out[:n_columns, -specialisation.lanes] = bias
+
+
+def unpack_parameters(
+    parameters: FloatArray, n_features: int, n_columns: int, specialisation: Specialisation
+) -> tuple[FloatArray, FloatArray]:
+    """The reverse of `pack_parameters`: copies of weights and bias."""
+    weights = np.array(parameters[:n_columns, :n_features].T, order="C")
+    return weights, parameters[:n_columns, -specialisation.lanes].copy()
+
+
+def estimate_work(n_rows: int, parameters: FloatArray) -> int:
+    """About how many multiplications rows cost, exponentials and the like converted; measured."""
+    return n_rows * (parameters.size + _PRODUCTS_PER_CLASS * (len(parameters) + 1))
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where rows are cut, which decides in which order sums are taken.
+
+    Attributes
+    ----------
+    tile_rows : int
+        Rows that are worked on at a time.
+    chunk_rows : int
+        Rows whose gradient is summed by one thread, a multiple of `tile_rows`.
+    n_chunks : int
+        Chunks that may be worked on at once.
+    """
+
+    tile_rows: int
+    chunk_rows: int
+    n_chunks: int
+
+
+def choose_cuts(
+    batch_size: int, n_features: int, parameters: FloatArray, specialisation: Specialisation
+) -> Cuts:
+    """Cuts for batches of some rows.
+
+    They depend on the shapes and dtypes alone: not on the number of threads.
+    """
+    lanes = specialisation.lanes
+    itemsize = parameters.itemsize
+    numbers_per_row = 2 * len(parameters) + 2
+    if specialisation.transposes:
+        numbers_per_row += round_up(n_features, lanes)
+    features_bytes = itemsize * n_features
+    most_rows = min(_LOGITS_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes)
+    if specialisation.transposes or specialisation.in_place:
+        most_rows = max(most_rows, min(_COLUMN_ROWS, _COLUMNS_BYTES // features_bytes))
+    if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
+        tile_rows = _share(batch_size, most_rows, lanes)
+        return Cuts(tile_rows, round_up(batch_size, tile_rows), 1)
+    most_chunks = min(_MOST_CHUNKS, max(_GRADIENTS_BYTES // parameters.nbytes, 4))
+    rows = max(min(_CHUNK_ROWS, -(-batch_size // 2)), -(-batch_size // most_chunks))
+    tile_rows = _share(rows, most_rows, lanes)
+    chunk_rows = min(round_up(rows, tile_rows), _MOST_TILES_IN_A_CHUNK * tile_rows)
+    return Cuts(tile_rows, chunk_rows, min(most_chunks, -(-batch_size // chunk_rows)))
+
+
+def _share(n_rows: int, most_rows: int, lanes: int) -> int:
+    """Rows of equal tiles that are multiples of the lanes."""
+    most_rows = max(min(most_rows, _MOST_TILE_ROWS), _FEWEST_TILE_ROWS)
+    return round_up(-(-n_rows // -(-n_rows // most_rows)), lanes)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a shuffled order is made up; see `reference.shuffled_rows`.
+
+    Attributes
+    ----------
+    block_bits : int
+        The rows of a block are two to this power.
+    window_rows : int
+        A power of two.
+    """
+
+    block_bits: int
+    window_rows: int
+
+
+def choose_windows(row_bytes: int) -> Windows:
+    """Windows for rows of features of some bytes: long blocks, and two windows in the cache."""
+
+    def bits(n_bytes: int) -> int:
+        return max(n_bytes // row_bytes, 1).bit_length() - 1
+
+    block_bits = min(bits(_BLOCK_BYTES), _MOST_BLOCK_BITS)
+    window_bits = min(max(bits(_WINDOW_BYTES), _FEWEST_WINDOW_BITS), _MOST_WINDOW_BITS)
+    return Windows(block_bits, 1 << window_bits)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What threads work in beside the parameters.
+
+    Attributes
+    ----------
+    tiles : ndarray of shape (n_threads, 2 * tile_classes + 2, tile_rows)
+        Logits and values, targets and weights.
+    feature_tiles : ndarray of shape (n_threads, n_features, tile_rows) or None
+        Transposed rows.
+    feature_weights : ndarray of shape (n_threads, 2, n_features + 1, class_lanes) or None
+        Transposed parameters.
+    numbers : ndarray of shape (n_threads, 4, >= 2 * tile_rows), int64
+        Row numbers; 0, 1, 2 ..., of columns in place up to the last; the blocks of two windows.
+    """
+
+    tiles: FloatArray
+    feature_tiles: FloatArray | None
+    feature_weights: FloatArray | None
+    numbers: npt.NDArray[np.int64]
+
+
+def make_workspace(
+    n_threads: int,
+    tile_rows: int,
+    n_features: int,
+    parameters: FloatArray,
+    specialisation: Specialisation,
+) -> Workspace:
+    """A workspace for some threads."""
+    row_bytes = n_features * specialisation.features_dtype.itemsize
+    n_values = 2 * max(len(parameters), specialisation.class_lanes) + 2
+    feature_tiles = feature_weights = None
+    windows = choose_windows(row_bytes)
+    n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
+    padded = round_up(n_features, specialisation.lanes)
+    if specialisation.transposes or specialisation.in_place:
+        n_numbers = max(n_numbers, padded)
+    if specialisation.transposes:
+        feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
+    if specialisation.class_lanes:
+        shape = n_threads, 2, n_features + 1, specialisation.class_lanes
+        feature_weights = aligned_zeros(shape, parameters.dtype)
+    numbers = np.zeros((n_threads, 4, n_numbers), np.int64)
+    numbers[:, 1] = np.arange(n_numbers)
+    if specialisation.in_place:
+        np.minimum(numbers[:, 1], n_features - 1, out=numbers[:, 1])
+    tiles = aligned_zeros((n_threads, n_values, tile_rows), parameters.dtype)
+    return Workspace(tiles, feature_tiles, feature_weights, numbers)

@@ -1,0 +1,137 @@
+"""What Newton's method has in common, with and without an L1 penalty: a course of steps."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ..._typing import FloatArray, Model
+from ...objective.coordinates import Coordinates
+from ...objective.objective import Objective, Place
+from ..base import check_start
+from .subsample import Sample
+
+# Steps until second derivatives are taken anew, at first.
+_FIRST_STEPS_BETWEEN = 6
+_GROWTH_OF_STEPS_BETWEEN = 2.0
+
+
+class Steps(ABC):
+    """Steps from one place to the next, each lower.
+
+    Parameters
+    ----------
+    objective : Objective
+    coordinates : Coordinates
+    sample : Sample
+        The rows whose second derivatives are taken.
+    bias : ndarray of shape (n_columns,)
+        Kept, if there is no intercept.
+    n_threads : int or None
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        coordinates: Coordinates,
+        sample: Sample,
+        bias: FloatArray,
+        n_threads: int | None,
+    ) -> None:
+        self._objective = objective
+        self._coordinates = coordinates
+        self._sample = sample
+        self._fixed_bias = bias
+        self._n_threads = n_threads
+        self._n_columns = len(bias)
+        self._penalties = coordinates.penalties_of(objective.penalty)
+        self._steps_between = float(_FIRST_STEPS_BETWEEN)
+        self._n_steps_since = 0
+        self._is_derived_here = False
+        self.place: Place
+
+    @property
+    def model(self) -> Model:
+        """Weights and bias where it is."""
+        return self.place.point.weights, self.place.point.bias
+
+    @property
+    @abstractmethod
+    def is_exact(self) -> bool:
+        """Whether all second derivatives of all rows are taken, for each step."""
+
+    @property
+    @abstractmethod
+    def is_prepared(self) -> bool:
+        """Whether there are second derivatives, of here or near by."""
+
+    def begin(self, weights: FloatArray, bias: FloatArray) -> None:
+        """Begin at a model."""
+        with np.errstate(all="ignore"):  # looked at
+            self.place = self._evaluate(self._coordinates.point_of(weights, bias))
+        check_start(self.place.point)
+
+    def begin_at(self, place: Place) -> None:
+        """Begin at a place that is known."""
+        self.place = place
+
+    def try_lower(self, variables: FloatArray) -> None:
+        """Go to a point, if it is lower."""
+        with np.errstate(all="ignore"):
+            there = self._evaluate(variables)
+        if there.point.objective < self.place.point.objective:
+            self.place = there
+            self._is_derived_here = False
+
+    def prepare(self) -> None:
+        """Take the second derivatives where it is."""
+        with np.errstate(all="ignore"):
+            self._derive()
+        self._n_steps_since = 0
+        self._is_derived_here = True
+
+    def advance(self) -> bool:
+        """Take a step; False if none leads lower."""
+        steps_between = 1 if self.is_exact else self._steps_between
+        if not self.is_prepared:
+            self.prepare()
+        elif self._n_steps_since >= steps_between or self._is_spent:
+            self._steps_between *= _GROWTH_OF_STEPS_BETWEEN
+            self.prepare()
+        while True:
+            reached = self._step()
+            if reached is not None:
+                break
+            if self._is_derived_here:
+                return False
+            self.prepare()
+        if not self.is_exact:
+            self._learn(reached)
+        self._n_steps_since += 1
+        self._is_derived_here = False
+        self.place = reached
+        return True
+
+    def _evaluate(self, variables: FloatArray) -> Place:
+        return self._objective.evaluate_at(self._coordinates, variables, self._fixed_bias)
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether second derivatives can't be corrected any more."""
+        return False
+
+    @abstractmethod
+    def _derive(self) -> None:
+        """Take the second derivatives, and forget what steps have shown of them."""
+
+    @abstractmethod
+    def _step(self) -> Place | None:
+        """A lower place, if there is one."""
+
+    @abstractmethod
+    def _learn(self, reached: Place) -> None:
+        """Correct the second derivatives by what a step shows of them."""
+
+    @property
+    @abstractmethod
+    def decrease_expected(self) -> float:
+        """How much the next step would lower the objective by the second derivatives."""

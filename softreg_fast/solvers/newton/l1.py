@@ -1,0 +1,276 @@
+"""Steps of Newton's method with an L1 penalty, to exact zeros.
+
+Each minimises a quadratic model of the loss plus the penalty by coordinate descent, and searches on
+the line to there (Yuan, Ho and Lin, An improved GLMNET for L1-regularized logistic regression,
+2012). In between the places where second derivatives are taken, they are corrected as in the BFGS
+method, by outer squares of vectors (Lee, Sun and Saunders, Proximal Newton-type methods for
+minimizing composite functions, 2014).
+"""
+
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from ..._typing import FloatArray
+from ...kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
+from ...objective.objective import Place
+from .hessian import derive_all, derive_blocks
+from .iteration import Steps
+
+# For which derivatives between classes are taken.
+_MOST_UNKNOWNS = 800
+_MOST_CORRECTIONS = 32
+_SUFFICIENT_DECREASE = 1e-4
+_ROUNDING = 1e-13
+# Of the gradient, where the objective can't fall any more.
+_PROGRESS = 0.7
+_MOST_TRIALS = 30
+_SHRINKING = 0.5
+# Of the coordinate descent.
+_TOLERANCE = 1e-3
+_MOST_SWEEPS = 200
+# Where all second derivatives are there, so many sweeps and a step of Newton's method by turns.
+_SWEEPS_OF_A_ROUND = 10
+_MOST_ROUNDS = 40
+_NEGLIGIBLE = 1e-9
+_RIDGE = 1e-10
+
+
+def best_shifts(weights: FloatArray, l1_penalty: float, l2_penalty: float) -> FloatArray:
+    """What to take from all classes' weights of each feature, to lower the penalty the most.
+
+    It is the median of the weights and of where the penalty's derivative is zero between them. No
+    probability changes, and coordinate descent hardly gets along that way, one class at a time.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_features, n_classes)
+    l1_penalty, l2_penalty : float
+        The first is above zero.
+
+    Returns
+    -------
+    ndarray of shape (n_features, 1)
+        Elements of `weights` as a rule, so that differences to them are exact zeros.
+    """
+    n_classes = weights.shape[1]
+    if l2_penalty == 0.0:
+        ordered = np.sort(weights, axis=1)
+        lower, upper = ordered[:, (n_classes - 1) // 2], ordered[:, n_classes // 2]
+        shifts: FloatArray = np.clip(0.0, lower, upper)[:, None]
+        return shifts
+    balance: FloatArray = n_classes - 2.0 * np.arange(n_classes + 1)
+    sums = weights.sum(axis=1, keepdims=True)
+    between = (sums + l1_penalty / l2_penalty * balance) / n_classes
+    shifts = np.median(np.hstack([weights, between]), axis=1)[:, None]
+    return shifts.astype(np.float64, copy=False)
+
+
+class ProximalSteps(Steps):
+    """See `Steps`. Arrays of coordinates are flat here, one class after the other."""
+
+    _matrices: FloatArray = np.zeros((0, 1, 1))  # none yet
+    _corrections: FloatArray
+    _signs: FloatArray
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether second derivatives between classes are taken."""
+        return 1 < self._n_columns <= _MOST_UNKNOWNS // self._sample.n_unknowns
+
+    @property
+    def is_exact(self) -> bool:
+        """See `Steps`."""
+        return self._sample.is_whole and (self._is_complete or self._n_columns == 1)
+
+    @property
+    def is_prepared(self) -> bool:
+        """See `Steps`."""
+        return len(self._matrices) > 0
+
+    def _derive(self) -> None:
+        arguments = self._sample, self.place.variables, self._penalties
+        if self._is_complete:
+            matrix = derive_all(*arguments, makes_regular=False)
+            if self._coordinates.fit_intercept:
+                # What adds the same to all intercepts changes nothing: no step has it.
+                last = slice(self._sample.n_unknowns - 1, None, self._sample.n_unknowns)
+                matrix[last, last] += matrix.diagonal().max() / self._n_columns
+            self._matrices = matrix[None]
+        else:
+            blocks = derive_blocks(*arguments, self._n_threads)
+            is_lower = np.tri(blocks.shape[1], k=-1, dtype=bool)
+            blocks = np.where(is_lower, blocks.transpose(0, 2, 1), blocks)
+            self._matrices = np.repeat(blocks, self._n_columns // len(blocks), axis=0)
+        diagonals = np.einsum("kff->kf", self._matrices)
+        diagonals += _RIDGE * diagonals.max()
+        self._corrections = np.zeros((0, self._matrices.shape[1] * len(self._matrices)))
+        self._signs = np.zeros(0)
+
+    @cached_property
+    def _l1_penalties(self) -> FloatArray:
+        """Of the coordinates: that of an intercept is zero."""
+        n_features = len(self._coordinates.scales)
+        penalties = np.zeros(self._sample.n_unknowns)
+        penalties[:n_features] = self._objective.l1_penalty / self._coordinates.scales
+        return np.tile(penalties, self._n_columns)
+
+    @property
+    def _is_spent(self) -> bool:
+        return len(self._signs) >= _MOST_CORRECTIONS
+
+    def _learn(self, reached: Place) -> None:
+        """Correct by the BFGS formula."""
+        step = (reached.variables - self.place.variables).T.ravel()
+        change = (reached.gradient - self.place.gradient).T.ravel()
+        product = float(step @ change)
+        if product <= 1e-12 * np.linalg.norm(step) * np.linalg.norm(change):
+            return
+        expected = self._multiply(step)
+        curvature = float(step @ expected)
+        if curvature <= 0.0:
+            return
+        change /= np.sqrt(product)
+        expected /= np.sqrt(curvature)
+        if len(self._matrices) == 1:
+            self._matrices[0] += np.outer(change, change) - np.outer(expected, expected)
+            return
+        self._corrections = np.vstack([self._corrections, change, expected])
+        self._signs = np.append(self._signs, [1.0, -1.0])
+
+    def _multiply(self, step: FloatArray) -> FloatArray:
+        """The second derivatives times a step."""
+        blocks = step.reshape(len(self._matrices), -1)
+        product: FloatArray = np.einsum("kfg,kg->kf", self._matrices, blocks).ravel()
+        if len(self._signs):
+            product += (self._signs * (self._corrections @ step)) @ self._corrections
+        return product
+
+    def _propose(self) -> FloatArray:
+        """The step to the minimum of the model."""
+        current = self.place.variables.T.ravel()
+        gradient = self.place.gradient.T.ravel()
+        penalties = self._l1_penalties
+        step = np.zeros(current.size)
+        if len(self._matrices) > 1:
+            self._descend(current, penalties, gradient.copy(), step, _MOST_SWEEPS)
+        else:
+            for _ in range(_MOST_ROUNDS):
+                slopes = gradient + self._multiply(step)
+                n_sweeps = self._descend(current, penalties, slopes, step, _SWEEPS_OF_A_ROUND)
+                if self._n_columns > 1 and self._objective.penalty == 0.0:
+                    self._shift_step(current, step)
+                if n_sweeps < _SWEEPS_OF_A_ROUND or not self._go_on(
+                    current, penalties, slopes, step
+                ):
+                    break
+        return np.ascontiguousarray(step.reshape(self._n_columns, -1).T)
+
+    def _shift_step(self, current: FloatArray, step: FloatArray) -> None:
+        """Have the step lead to the lowest penalty of what the model doesn't tell apart."""
+        shape = self._n_columns, self._sample.n_unknowns
+        n_features = len(self._coordinates.scales)
+        reached = (current + step).reshape(shape)[:, :n_features]
+        shifts = best_shifts(reached.T, 1.0, 0.0).T
+        is_zero = reached == shifts
+        steps = step.reshape(shape)[:, :n_features]
+        steps -= shifts
+        steps[is_zero] = -current.reshape(shape)[:, :n_features][is_zero]
+
+    def _descend(
+        self,
+        current: FloatArray,
+        penalties: FloatArray,
+        slopes: FloatArray,
+        step: FloatArray,
+        n_sweeps: int,
+    ) -> int:
+        """Coordinate descent; `slopes` and `step` go along."""
+        diagonal = np.einsum("kff->kf", self._matrices).ravel()
+        if len(self._signs):
+            diagonal = diagonal + self._signs @ self._corrections**2
+        n_done: int = descend_coordinates.specialise(CoordinatesSpecialisation())(
+            self._matrices,
+            self._corrections,
+            self._signs,
+            diagonal,
+            current,
+            penalties,
+            _TOLERANCE,
+            n_sweeps,
+            slopes,
+            np.zeros(len(self._signs)),
+            step,
+        )
+        return n_done
+
+    def _go_on(
+        self, current: FloatArray, penalties: FloatArray, slopes: FloatArray, step: FloatArray
+    ) -> bool:
+        """To the minimum over what isn't zero, or to where the first of it becomes zero.
+
+        False if it isn't needed.
+        """
+        reached = current + step
+        (free,) = np.nonzero((reached != 0.0) | (penalties == 0.0))
+        right = slopes[free] + penalties[free] * np.sign(reached[free])
+        try:
+            factor = cho_factor(self._matrices[0][np.ix_(free, free)], check_finite=False)
+        except np.linalg.LinAlgError:
+            return False
+        change = -cho_solve(factor, right, check_finite=False)
+        crosses = (penalties[free] > 0.0) & ((reached[free] + change) * reached[free] <= 0.0)
+        if not crosses.any():
+            step[free] += change
+            return bool(np.abs(change).max() > _NEGLIGIBLE * np.abs(step).max())
+        lengths = np.where(crosses, -reached[free] / np.where(crosses, change, 1.0), np.inf)
+        first = int(lengths.argmin())
+        step[free] += lengths[first] * change
+        step[free[first]] = -current[free[first]]
+        return True
+
+    def _slope(self, step: FloatArray) -> float:
+        """How much the step lowers the objective, if its smooth part were linear."""
+        current = self.place.variables
+        penalties = self._l1_penalties.reshape(self._n_columns, -1).T
+        change = float(np.sum(penalties * (np.abs(current + step) - np.abs(current))))
+        return float(np.vdot(self.place.gradient, step)) + change
+
+    @property
+    def decrease_expected(self) -> float:
+        """See `Steps`."""
+        return -0.5 * self._slope(self._propose())
+
+    def _step(self) -> Place | None:
+        here = self.place
+        step = self._propose()
+        slope = self._slope(step)
+        rounding = _ROUNDING * abs(here.point.objective)
+        if not slope < 0.0:
+            return None
+        length = 1.0
+        for _ in range(_MOST_TRIALS):
+            with np.errstate(all="ignore"):
+                there = self._evaluate(here.variables + length * step)
+            if slope > -rounding:  # differences of values are nothing but rounding
+                norms = there.point.gradient_norm, here.point.gradient_norm
+                return self._shift(there) if norms[0] < _PROGRESS * norms[1] else None
+            rise = there.point.objective - here.point.objective
+            if rise <= _SUFFICIENT_DECREASE * length * slope + rounding:
+                return self._shift(there)
+            length *= _SHRINKING
+        return None
+
+    def _shift(self, place: Place) -> Place:
+        """The same probabilities with the lowest penalty."""
+        if self._n_columns == 1:
+            return place
+        point = place.point
+        l1_penalty, l2_penalty = self._objective.l1_penalty, self._objective.penalty
+        shifts = best_shifts(point.weights, l1_penalty, l2_penalty)
+        if not shifts.any():
+            return place
+        return self._objective.place_of(
+            self._coordinates, point.weights - shifts, point.bias, point.totals
+        )

@@ -1,0 +1,324 @@
+"""Paths of penalties over folds of the rows: many fits that help each other.
+
+From strong to weak penalties, folds by turns. A fit begins where the path of its fold leads,
+extrapolated, and corrected by how far the first fold's extrapolation was off. Second derivatives,
+and what steps have shown of them, are shared by all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._typing import FloatArray, Model
+from ...data.problem import Penalty, Problem
+from ...objective.coordinates import choose_coordinates
+from ...objective.dense import Totals
+from ...objective.moments import FeatureSums, sum_features
+from ...objective.objective import Objective, Place
+from ...objective.passes import accumulator_of
+from .. import lbfgs
+from ..base import ExactSettings, check_penalty
+from .compiled import Descent, FewUnknowns, are_few
+from .iteration import Steps
+from .l1 import ProximalSteps
+from .quasi_newton import Curvature
+from .smooth import SmoothSteps
+from .solver import descend
+from .subsample import take_sample
+
+# Of a path, the last places that its extrapolation goes through.
+_PLACES_OF_FIRST, _PLACES_OF_OTHERS = 3, 2
+# Whose rows' weights are kept at once.
+_MOST_FOLDS_TOGETHER = 8
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A model on a path.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_features, n_columns)
+    bias : ndarray of shape (n_columns,)
+    n_iterations : int
+    converged : bool
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+    n_iterations: int
+    converged: bool
+
+
+Report = Callable[[int, int, Stop], None]
+"""Told of the number of a fold, that of a penalty, and the model."""
+
+
+def follow(
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    settings: ExactSettings,
+    n_columns: int,
+    n_threads: int | None,
+    report: Report,
+) -> None:
+    """Minimise the objective for every fold and penalty, by Newton's method.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of dtype float64, with the identity link; its penalties don't count.
+    folds : sequence of ndarrays of int
+        The rows of each; a row that is there twice counts twice.
+    penalties : sequence of Penalty
+        From strong to weak, no two alike.
+    settings : ExactSettings
+    n_columns : int
+        Of the models.
+    n_threads : int or None
+    report : callable
+        Told of each model.
+
+    Raises
+    ------
+    ValueError
+        The objective or its gradient overflows at the start.
+    """
+    with _Newton(problem, penalties, settings, n_columns, n_threads) as newton:
+        for first in range(0, len(folds), _MOST_FOLDS_TOGETHER):
+            paths = [
+                _Path(first + place, of_fold(problem, rows), n_threads)
+                for place, rows in enumerate(folds[first : first + _MOST_FOLDS_TOGETHER])
+            ]
+            newton.follow(paths, report)
+
+
+def follow_with_lbfgs(
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    settings: ExactSettings,
+    n_columns: int,
+    n_threads: int | None,
+    report: Report,
+) -> None:
+    """The same by SciPy's L-BFGS, each fit from the one before; see `follow`."""
+    for fold, rows in enumerate(folds):
+        of_rows = of_fold(problem, rows)
+        model = _nothing(problem, n_columns)
+        for place, penalty in enumerate(penalties):
+            found = lbfgs.minimise(penalty.of(of_rows), settings, *model, n_threads)
+            model = found.weights, found.bias
+            report(fold, place, Stop(*model, found.n_iterations, found.converged))
+
+
+def of_fold(problem: Problem, rows: npt.NDArray[np.int64]) -> Problem:
+    """The problem of some of its rows, the others weighing nothing."""
+    weights = np.bincount(rows, minlength=problem.n_samples).astype(np.float64)
+    if problem.sample_weight is not None:
+        weights *= problem.sample_weight
+    return replace(problem, sample_weight=weights)
+
+
+def _nothing(problem: Problem, n_columns: int) -> Model:
+    return np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
+
+
+class _Path:
+    """Of a fold: where it has been, at which logarithms of the penalty.
+
+    Parameters
+    ----------
+    number : int
+        Of the fold.
+    problem : Problem
+        Of its rows.
+    n_threads : int or None
+    """
+
+    def __init__(self, number: int, problem: Problem, n_threads: int | None) -> None:
+        self.number = number
+        self.problem = problem
+        self._n_threads = n_threads
+        self._known: list[tuple[float, FloatArray]] = []
+        self.model: Model
+        self.totals: Totals
+
+    @cached_property
+    def sums(self) -> FeatureSums:
+        """Of the features."""
+        return sum_features(self.problem, self._n_threads)
+
+    @property
+    def n_known(self) -> int:
+        """The last places that are remembered."""
+        return len(self._known)
+
+    def add(self, logarithm: float, place: Place) -> None:
+        """Go on to a place."""
+        self._known = [*self._known[1 - _PLACES_OF_FIRST :], (logarithm, place.variables)]
+        self.model = place.point.weights, place.point.bias
+        self.totals = place.point.totals
+
+    def extrapolate(self, logarithm: float, n_places: int) -> FloatArray | None:
+        """Where the polynomial through the last places leads; None if nobody knows."""
+        known = self._known[-n_places:]
+        if not known or not np.isfinite(logarithm):
+            return None
+        guess = np.zeros(known[0][1].shape)
+        for place, (own, variables) in enumerate(known):
+            others = [other for at, (other, _) in enumerate(known) if at != place]
+            share = np.prod([(logarithm - other) / (own - other) for other in others])
+            guess += float(share) * variables
+        return guess
+
+
+class _Newton:
+    """Newton's method along some paths; a context, which keeps its threads.
+
+    Parameters
+    ----------
+    problem, penalties, settings, n_columns, n_threads
+        See `follow`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        penalties: Sequence[Penalty],
+        settings: ExactSettings,
+        n_columns: int,
+        n_threads: int | None,
+    ) -> None:
+        self._penalties = penalties
+        self._settings = settings
+        self._n_threads = n_threads
+        weakest = penalties[-1].of(problem)
+        self._sums = sum_features(weakest, n_threads)
+        self._coordinates = choose_coordinates(
+            weakest, self._sums, fit_intercept=settings.fit_intercept
+        )
+        self._sample = take_sample(weakest, self._coordinates)
+        self._nothing = _nothing(problem, n_columns)
+        self._accumulator = accumulator_of(problem, n_columns, n_threads)
+        self._few: FewUnknowns | None = None
+        if are_few(weakest, self._sample, settings, self._nothing[1]):
+            self._few = FewUnknowns(problem, self._sums, self._coordinates, self._sample, n_columns)
+        self._shared: Curvature
+
+    def __enter__(self) -> Self:
+        self._accumulator.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._accumulator.__exit__(*exception)
+
+    def follow(self, paths: Sequence[_Path], report: Report) -> None:
+        """See the function."""
+        for path in paths:
+            for penalty in self._penalties:
+                check_penalty(penalty.of(path.problem))
+        without_penalty = np.zeros(self._sample.n_unknowns)
+        n_columns = len(self._nothing[1])
+        self._shared = Curvature(self._sample, n_columns, without_penalty, self._n_threads)
+        if self._few is not None:
+            self._follow_few(self._few, paths, report)
+            return
+        first = paths[0]
+        for number, penalty in enumerate(self._penalties):
+            logarithm = _logarithm(penalty)
+            per_unit = penalty.l2_penalty / first.problem.total_weight
+            self._shared.change_penalties(self._coordinates.penalties_of(per_unit))
+            error: FloatArray | None = None
+            for path in paths:
+                guess = path.extrapolate(logarithm, _PLACES_OF_OTHERS)
+                if path is first:
+                    expected = guess
+                    guess = path.extrapolate(logarithm, _PLACES_OF_FIRST)
+                    guess = guess if path.n_known > 1 else None
+                elif guess is not None and error is not None:
+                    guess += error
+                place, stop = self._fit(path, first, penalty, guess)
+                if path is first and expected is not None:
+                    error = place.variables - expected
+                path.add(logarithm, place)
+                report(path.number, number, stop)
+
+    def _fit(
+        self, path: _Path, first: _Path, penalty: Penalty, guess: FloatArray | None
+    ) -> tuple[Place, Stop]:
+        problem = penalty.of(path.problem)
+        objective = self._objective(path, problem)
+        steps = self._steps(problem, objective)
+        self._accumulator.weigh(problem.sample_weight)
+        if not path.n_known:
+            steps.begin(*(first.model if first.n_known else self._nothing))
+        else:
+            steps.begin_at(objective.place_of(self._coordinates, *path.model, path.totals))
+            is_smooth = penalty.l1_penalty == 0.0  # extrapolated zeros are none
+            if is_smooth and guess is not None and not objective.is_optimal(steps.place.point):
+                steps.try_lower(guess)
+        stop = self._end(steps, objective, [])
+        return steps.place, stop
+
+    def _follow_few(self, few: FewUnknowns, paths: Sequence[_Path], report: Report) -> None:
+        """The same for few unknowns, for which steps cost less than going far with paths."""
+        l2_penalties = [penalty.l2_penalty for penalty in self._penalties]
+        for path in paths:
+            descents = few.follow(path.problem, l2_penalties, self._nothing, self._settings)
+            for number, found in enumerate(descents):
+                stop = self._finish(path, self._penalties[number], found)
+                report(path.number, number, stop)
+
+    def _finish(self, path: _Path, penalty: Penalty, found: Descent) -> Stop:
+        """Go on, where compiled steps have not led to the optimum."""
+        tolerance = self._settings.tolerance
+        if tolerance.gap is None and found.largest_slope <= tolerance.gradient:
+            return Stop(*found.model, len(found.objectives), True)
+        problem = penalty.of(path.problem)
+        objective = self._objective(path, problem)
+        totals = found.totals(problem.total_weight)
+        steps = self._steps(problem, objective)
+        self._accumulator.weigh(problem.sample_weight)
+        steps.begin_at(objective.place_of(self._coordinates, *found.model, totals))
+        return self._end(steps, objective, found.objectives)
+
+    def _end(self, steps: Steps, objective: Objective, objectives: list[float]) -> Stop:
+        descend(steps, objective, self._settings, objectives)
+        is_optimal = objective.is_optimal(steps.place.point)
+        return Stop(*steps.model, len(objectives), is_optimal)
+
+    def _objective(self, path: _Path, problem: Problem) -> Objective:
+        # Only the gap needs those of the fold, which take a pass over the rows.
+        sums = self._sums if self._settings.tolerance.gap is None else path.sums
+        settings = self._settings
+        return Objective(
+            problem,
+            self._accumulator,
+            sums,
+            settings.tolerance,
+            fit_intercept=settings.fit_intercept,
+        )
+
+    def _steps(self, problem: Problem, objective: Objective) -> Steps:
+        bias = self._nothing[1]
+        sample, curvature = self._sample, self._shared
+        if problem.sample_weight is not None:
+            # The rows held out, about which the model is the least certain, must not count.
+            sample = sample.weigh(problem.sample_weight)
+        curvature.sample = sample
+        arguments = objective, self._coordinates, sample, bias, self._n_threads
+        if problem.l1_penalty > 0.0:
+            return ProximalSteps(*arguments)
+        return SmoothSteps(*arguments, None if curvature.is_exact else curvature)
+
+
+def _logarithm(penalty: Penalty) -> float:
+    """Minus infinity for none."""
+    strength = penalty.l2_penalty + penalty.l1_penalty
+    return float(np.log(strength)) if strength > 0.0 else -np.inf

@@ -1,0 +1,105 @@
+"""Steps of Newton's method without an L1 penalty."""
+
+import numpy as np
+
+from ..._typing import FloatArray
+from ...objective.coordinates import Coordinates
+from ...objective.objective import Objective, Place
+from .iteration import Steps
+from .quasi_newton import Curvature
+from .subsample import Sample
+
+# Of the line search: Armijo's condition; and of Hager and Zhang, A new conjugate gradient method
+# with guaranteed descent and an efficient line search, 2005, what to do where differences of values
+# are nothing but rounding.
+_SUFFICIENT_DECREASE = 1e-4
+_ROUNDING = 1e-11
+_MOST_TRIALS = 40
+_LEAST_SHRINKING, _MOST_SHRINKING = 0.5, 0.1
+
+
+class SmoothSteps(Steps):
+    """See `Steps`.
+
+    Parameters
+    ----------
+    objective, coordinates, sample, bias, n_threads
+        See `Steps`.
+    curvature : Curvature, default=None
+        Of this objective or one much like it, to go on with. By default there is none yet.
+    """
+
+    _was_too_long = False
+
+    def __init__(
+        self,
+        objective: Objective,
+        coordinates: Coordinates,
+        sample: Sample,
+        bias: FloatArray,
+        n_threads: int | None,
+        curvature: Curvature | None = None,
+    ) -> None:
+        super().__init__(objective, coordinates, sample, bias, n_threads)
+        if curvature is None:
+            curvature = Curvature(sample, len(bias), self._penalties, n_threads)
+        self._curvature = curvature
+
+    @property
+    def is_exact(self) -> bool:
+        """See `Steps`."""
+        return self._curvature.is_exact
+
+    @property
+    def is_prepared(self) -> bool:
+        """See `Steps`."""
+        return self._curvature.is_taken
+
+    def _derive(self) -> None:
+        self._curvature.take(self.place.variables)
+
+    def _learn(self, reached: Place) -> None:
+        step = reached.variables - self.place.variables
+        change = reached.gradient - self.place.gradient
+        self._curvature.learn(step.T.ravel(), change.T.ravel(), was_too_long=self._was_too_long)
+
+    def _direction(self) -> FloatArray:
+        quotient = self._curvature.divide(self.place.gradient.T.ravel())
+        direction: FloatArray = -quotient.reshape(self._n_columns, -1).T
+        if self._n_columns > 1 and not self._curvature.is_complete:  # which are centred as they are
+            direction -= direction.mean(axis=1, keepdims=True)
+        return direction
+
+    @property
+    def decrease_expected(self) -> float:
+        """See `Steps`."""
+        return -0.5 * float(np.vdot(self.place.gradient, self._direction()))
+
+    def _step(self) -> Place | None:
+        here = self.place
+        direction = self._direction()
+        slope = float(np.vdot(here.gradient, direction))
+        if not slope < 0.0:
+            return None
+        length = 1.0
+        value = here.point.objective
+        rounding = _ROUNDING * abs(value)
+        self._was_too_long = False
+        for _ in range(_MOST_TRIALS):
+            with np.errstate(all="ignore"):
+                there = self._evaluate(here.variables + length * direction)
+                slope_there = float(np.vdot(there.gradient, direction))
+            rise = there.point.objective - value
+            if rise <= _SUFFICIENT_DECREASE * length * slope:
+                return there
+            is_near = (2.0 * _SUFFICIENT_DECREASE - 1.0) * slope >= slope_there
+            if rise <= rounding and is_near:
+                return there
+            factor = _MOST_SHRINKING
+            if slope_there > slope:  # where the slope is zero, if it changes evenly
+                factor = slope / (slope - slope_there)
+            elif np.isfinite(rise):
+                factor = _LEAST_SHRINKING
+            self._was_too_long = True
+            length *= min(max(factor, _MOST_SHRINKING), _LEAST_SHRINKING)
+        return None

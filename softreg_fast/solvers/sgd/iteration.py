@@ -1,0 +1,387 @@
+"""What descents over dense and over sparse rows have in common: settings, and the course."""
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._typing import FloatArray, Model
+from ...data.problem import Problem, with_mean_weight_one
+from ...kernels import sgd_dense as kernels
+from ...kernels.threads.barrier import TEAM_SIZE
+from ...objective.passes import accumulator_of
+from ...runtime.threads import Team, team_of
+from ...runtime.workspace import choose_windows
+from ..observer import Monitor
+from .scaling import Scaling, bound_curvature
+
+FeatureScaling = Literal["none", "standard", "whiten", "adapt"]
+Schedule = Literal["auto", "constant", "invscaling"]
+Method = Literal["plain", "averaged", "accelerated"]
+
+_METHODS = {
+    "plain": kernels.PLAIN,
+    "averaged": kernels.AVERAGED,
+    "accelerated": kernels.ACCELERATED,
+}
+# See `solvers.sgd`.
+_SECONDS_PER_CALL = 0.1
+_LARGEST_GROWTH = 8.0
+FIRST_CALL_PRODUCTS = 20_000_000
+_EPOCHS_KEPT = 1 << 14
+# A model that is worse than this is of no use.
+_MOST_RISE_IN_ALL = 10.0
+# How often the bound of the curvature is doubled.
+_MOST_CAUTION = 2.0**60
+
+
+@dataclass(frozen=True)
+class ProximalSettings:
+    """How to descend.
+
+    Attributes
+    ----------
+    schedule : {"auto", "constant", "invscaling"}
+        How the rate changes: "auto" follows a bound of the curvature down as the loss falls, and
+        goes back where the objective rises; "invscaling" divides by the square root of the epoch.
+    learning_rate : float or None
+        For features scaled as `feature_scaling` says. None takes the inverse of the bound.
+    batch_size : int
+        At most the number of rows. The last batch of an epoch may be smaller.
+    n_epochs : int
+    patience : int
+        Stop after as many epochs in which the objective has not fallen by `tolerance` relative to
+        what it was before them; never if zero.
+    tolerance : float
+    method : {"plain", "averaged", "accelerated"}
+        See `kernels.proximal`; the last goes with a full batch.
+    momentum : float
+        From 0 to below 1; not used if accelerated.
+    feature_scaling : {"none", "standard", "whiten", "adapt"}
+        Centred (if there is an intercept) and scaled, implicitly; or rotated to their principal
+        axes first, which makes a copy of them and goes with no L1 penalty; "adapt" does the latter
+        where they have much in common.
+    fit_intercept : bool
+        The bias stays as it is at the start otherwise.
+    shuffle_seed : int or None
+        See `solvers.sgd.DescentSettings`.
+    """
+
+    schedule: Schedule
+    learning_rate: float | None
+    batch_size: int
+    n_epochs: int
+    patience: int
+    tolerance: float
+    method: Method
+    momentum: float
+    feature_scaling: FeatureScaling
+    fit_intercept: bool = True
+    shuffle_seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Population:
+    """What the rows are taken from.
+
+    Attributes
+    ----------
+    total_weight : float
+        Of all rows there are: the penalty is a share of that size for each unit of weight.
+    mean_weight : float
+        Of a row: such a row moves the parameters by the rate.
+    """
+
+    total_weight: float
+    mean_weight: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a descent is, so that another one can go on from there.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (3, n_features, n_columns)
+        Of the working set, the fast one and the average.
+    biases : ndarray of shape (3, n_columns)
+    n_steps : int
+    share_total, caution : float
+        See `kernels.proximal.PROXIMAL_STATE`.
+    feature_steps : ndarray of shape (n_features,) or None
+        Of sparse features, how many steps each has been in.
+    """
+
+    weights: FloatArray
+    biases: FloatArray
+    n_steps: int
+    share_total: float
+    caution: float
+    feature_steps: npt.NDArray[np.int32] | None = None
+
+    @property
+    def model(self) -> Model:
+        """The average, with the zeros that an L1 penalty gives the last step."""
+        return np.where(self.weights[1] == 0.0, 0.0, self.weights[2]), self.biases[2]
+
+
+def population_of(problem: Problem) -> Population:
+    """The problem's own rows."""
+    return Population(problem.total_weight, problem.total_weight / problem.n_samples)
+
+
+class Descent(ABC):
+    """A descent that can be left and looked at after any epoch.
+
+    Parameters
+    ----------
+    problem : Problem
+    settings : ProximalSettings
+    n_columns : int
+        Of the model.
+    """
+
+    _n_threads: int
+    _row_budget: int
+    _begins_at_zero: bool
+    _row_weights: npt.NDArray[np.float64]
+
+    def __init__(self, problem: Problem, settings: ProximalSettings, n_columns: int) -> None:
+        self._problem = problem
+        self._settings = settings
+        self._n_columns = n_columns
+        self._states = np.zeros(1, kernels.PROXIMAL_STATE)
+        self._states["caution"] = 1.0
+        self._states["reference_objective"] = np.inf
+        self._states["epoch_objective"] = np.inf
+        self._objectives = np.full(min(settings.n_epochs, _EPOCHS_KEPT), np.nan)
+        self._recorded: list[FloatArray] = []
+        self._n_recorded = 0
+        self._team_array = np.zeros(TEAM_SIZE, np.int64)
+        self._kernel_settings: Any
+
+    @property
+    @abstractmethod
+    def solution(self) -> Model:
+        """Weights and bias after the last epoch, with an L1 penalty's zeros of the last step."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """Where the descent is."""
+
+    @abstractmethod
+    def _known_models(self) -> list[Model]:
+        """Those that may be gone back to."""
+
+    @abstractmethod
+    def _begin_at(self, weights: FloatArray, bias: FloatArray) -> None:
+        """Begin the method at a model."""
+
+    @abstractmethod
+    def _compile(self) -> Any:
+        """The kernel."""
+
+    @abstractmethod
+    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
+        """Have one thread run the kernel; what is left of the budget."""
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs done."""
+        return int(self._states[0]["n_epochs"])
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the objective has fallen too little for some epochs."""
+        return bool(self._states[0]["outcome"] == kernels.STOPPED)
+
+    def go_on(self) -> None:
+        """Have the descent go on after a stop."""
+        state = self._states[0]
+        state["outcome"] = kernels.RUNNING
+        state["n_without_progress"] = 0
+
+    @property
+    def objectives(self) -> FloatArray:
+        """Objective of each epoch done, divided by the sum of the rows' weights."""
+        self._record()
+        return np.concatenate([np.empty(0), *self._recorded])
+
+    def _record(self) -> None:
+        """Take the objectives of epochs that are done from where the kernel has left them."""
+        places = np.arange(self._n_recorded, self.n_epochs) % len(self._objectives)
+        self._recorded.append(self._objectives[places])
+        self._n_recorded = self.n_epochs
+
+    def _make_kernel_settings(
+        self, population: Population, scaling: Scaling, chunk_rows: int, row_bytes: int
+    ) -> Any:
+        settings, problem = self._settings, self._problem
+        record = np.zeros(1, kernels.PROXIMAL_SETTINGS)
+        record["seed"] = settings.shuffle_seed or 0
+        record["shuffle"] = settings.shuffle_seed is not None
+        windows = choose_windows(row_bytes)
+        record["block_bits"] = windows.block_bits
+        record["window_rows"] = windows.window_rows
+        record["batch_size"] = settings.batch_size
+        record["patience"] = settings.patience
+        record["tolerance"] = settings.tolerance
+        record["rounding"] = np.finfo(problem.dtype).eps
+        record["n_classes"] = self._n_columns
+        record["chunk_rows"] = chunk_rows
+        record["method"] = _METHODS[settings.method]
+        record["momentum"] = settings.momentum
+        # Kernels are given weights of mean 1, which no dtype is too narrow for.
+        record["total_weight"] = problem.total_weight / population.mean_weight
+        record["l1_penalty"] = problem.l1_penalty / population.total_weight
+        record["l2_penalty"] = problem.l2_penalty / population.total_weight
+        record["use_sigmoid"] = problem.link == "sigmoid"
+        record["fit_intercept"] = settings.fit_intercept
+        record["is_automatic"] = settings.schedule == "auto"
+        record["decays"] = settings.schedule == "invscaling"
+        rate = settings.learning_rate
+        if rate is None:
+            rate = 1.0 / bound_curvature(
+                problem,
+                scaling,
+                n_columns=self._n_columns,
+                batch_size=settings.batch_size,
+                fit_intercept=settings.fit_intercept,
+            )
+        record["learning_rate"] = rate
+        return record
+
+    def _weigh_rows(self, population: Population) -> None:
+        weights = self._problem.sample_weight
+        self._row_weights = np.zeros(0) if weights is None else weights / population.mean_weight
+
+    def _begin_state(self, weights: FloatArray, bias: FloatArray) -> None:
+        """The state at the beginning, where nothing is known but a model."""
+        state = self._states[0]
+        state["n_steps"] = 0
+        state["share_total"] = 0.0
+        state["penalty"] = self._penalty(weights)
+        state["best_objective"] = np.inf
+        self._begins_at_zero = not (weights.any() or bias.any())
+        if self._settings.schedule != "auto":
+            return
+        loss = float(np.log(self._problem.n_classes))
+        if not self._begins_at_zero:
+            loss = self._loss(weights, bias)
+        state["loss"] = loss
+        state["best_objective"] = loss + state["penalty"]
+
+    def _snapshot_of(
+        self,
+        weights: FloatArray,
+        biases: FloatArray,
+        feature_steps: npt.NDArray[np.int32] | None = None,
+    ) -> Snapshot:
+        """Sets of parameters with what the state says of them."""
+        state = self._states[0]
+        return Snapshot(
+            weights,
+            biases,
+            int(state["n_steps"]),
+            float(state["share_total"]),
+            float(state["caution"]),
+            feature_steps,
+        )
+
+    def _resume_state(self, snapshot: Snapshot) -> None:
+        state = self._states[0]
+        self._begins_at_zero = snapshot.n_steps == 0 and not snapshot.weights.any()
+        state["n_steps"] = snapshot.n_steps
+        state["share_total"] = snapshot.share_total
+        state["caution"] = snapshot.caution
+        # Of other rows: what they had tells nothing of how fast these may be gone over.
+        state["loss"] = np.inf
+        state["penalty"] = self._penalty(snapshot.weights[0])
+        # Other rows may have any loss.
+        state["best_objective"] = np.inf
+
+    def _penalty(self, weights: FloatArray) -> float:
+        """Of a model, per unit of weight."""
+        settings = self._kernel_settings[0]
+        penalty = 0.5 * settings["l2_penalty"] * np.vdot(weights, weights)
+        return float(penalty + settings["l1_penalty"] * np.abs(weights).sum())
+
+    def _loss(self, weights: FloatArray, bias: FloatArray) -> float:
+        """Of a model over all rows, per unit of weight."""
+        problem = with_mean_weight_one(self._problem)
+        with accumulator_of(problem, len(bias), self._n_threads) as accumulator:
+            return accumulator.evaluate(weights, bias).loss / problem.total_weight
+
+    def _go_back(self) -> None:
+        """Begin again where the objective is lowest of all known models, with smaller steps."""
+        state = self._states[0]
+        state["n_epochs"] -= 1  # it doesn't count
+        state["caution"] *= 2.0
+        if state["caution"] > _MOST_CAUTION:
+            state["outcome"] = kernels.DIVERGED
+            return
+        models = self._known_models()
+        with np.errstate(all="ignore"):
+            objectives = [
+                self._loss(weights, bias) + self._penalty(weights) for weights, bias in models
+            ]
+        self._begin_at(*models[int(np.nanargmin([*objectives, np.inf])) % 2])
+        state["outcome"] = kernels.RUNNING
+
+    def run(self, monitor: Monitor | None = None) -> None:
+        """Descend to the last epoch or to a stop.
+
+        Parameters
+        ----------
+        monitor : Monitor or None, default=None
+            Told of each epoch.
+
+        Raises
+        ------
+        FloatingPointError
+            The objective or a parameter became infinite or NaN, or the objective ended many times
+            above that of a model of zeros.
+        """
+        compiled = self._compile()
+        state = self._states[0]
+        with team_of(self._n_threads, self._team_array) as team:
+            while state["outcome"] == kernels.RUNNING and self.n_epochs < self._settings.n_epochs:
+                if monitor is None:
+                    self._run_to(team, compiled, self._settings.n_epochs)
+                    continue
+                monitor.begin_iteration()
+                self._run_to(team, compiled, self.n_epochs + 1)
+                if state["outcome"] != kernels.DIVERGED and monitor.end_iteration(
+                    float(self._recorded[-1][-1]), lambda: self.solution
+                ):
+                    break
+        if state["outcome"] == kernels.DIVERGED:
+            raise FloatingPointError(
+                f"the objective or a parameter became infinite or NaN in epoch {self.n_epochs}"
+            )
+        objectives = self.objectives
+        if len(objectives) == 0:
+            return
+        start = float(np.log(self._problem.n_classes))
+        if not self._begins_at_zero:
+            start = max(start, float(objectives[0]))
+        if objectives[-1] > _MOST_RISE_IN_ALL * start:
+            raise FloatingPointError(f"the objective rose from {start:.3g} to {objectives[-1]:.3g}")
+
+    def _run_to(self, team: Team, compiled: Any, last_epoch: int) -> None:
+        """Descend to an epoch or to a stop."""
+        state = self._states[0]
+        while state["outcome"] == kernels.RUNNING and self.n_epochs < last_epoch:
+            started = time.perf_counter()
+            stop = min(last_epoch, self._n_recorded + len(self._objectives))
+            unspent = team.call(partial(self._call, compiled, stop))
+            elapsed = time.perf_counter() - started
+            growth = _SECONDS_PER_CALL * (self._row_budget - unspent) / (elapsed * self._row_budget)
+            self._row_budget = max(1, int(self._row_budget * min(growth, _LARGEST_GROWTH)))
+            if state["outcome"] == kernels.ROSE:
+                self._go_back()
+            self._record()
