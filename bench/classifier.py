@@ -1,7 +1,7 @@
 """`SoftmaxClassifier` against scikit-learn, and against its own kernels.
 
 ``python bench/classifier.py`` prints five tables: what checks cost on iris; epochs of gradient
-descent against the bare kernels of `SoftmaxRegressor` (identity link, the same batches, no
+descent against the bare kernels of `SoftmaxRegressor` (identity activation, the same batches, no
 accuracy; the same parameters are asserted); an epoch and the way to a test loss on two classes and
 on sparse rows against `SGDClassifier`; and fits against `LogisticRegression`, with how far each
 side's objective is above the lowest known one. All sides take turns in one process; times are

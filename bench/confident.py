@@ -19,13 +19,13 @@ N_SAMPLES, N_CLASSES, N_EPOCHS = 20_000, 5, 3
 DISTANCES = (1, 30, 60, 90, 110, 300, 700, 1000)
 
 
-def nanoseconds_per_row(dtype, link, gradient, distance):
+def nanoseconds_per_row(dtype, activation, gradient, distance):
     """Median time of a row where the logits of a row's classes are as far apart as said."""
     random = np.random.default_rng(0)
     features = np.eye(N_CLASSES, dtype=dtype)[random.integers(0, N_CLASSES, N_SAMPLES)]
     features += random.normal(0, 0.02, features.shape).astype(dtype)
     labels = random.integers(0, N_CLASSES, N_SAMPLES)
-    problem = make_problem(features, labels, link, np.dtype(dtype))
+    problem = make_problem(features, labels, activation, np.dtype(dtype))
     settings = DescentSettings(1e-6, 1000, N_EPOCHS, 0, gradient)
     weights = distance * (np.eye(N_CLASSES) - 0.5)
     seconds = []
@@ -44,12 +44,14 @@ def main():
     print(f"\n| ns per row, logits apart by | {' | '.join(map(str, DISTANCES))} |")
     print("|---" * (len(DISTANCES) + 1) + "|")
     for dtype in ("float64", "float32"):
-        for link, gradient in (
+        for activation, gradient in (
             ("identity", "exact"), ("sigmoid", "exact"), ("sigmoid", "notebook")
         ):  # fmt: skip
-            times = [nanoseconds_per_row(dtype, link, gradient, each) for each in DISTANCES]
+            times = [nanoseconds_per_row(dtype, activation, gradient, each) for each in DISTANCES]
             cells = " | ".join(f"{each:.0f}" for each in times)
-            print(f"| {dtype}, {link} link, {gradient} gradient | {cells} |", flush=True)
+            print(
+                f"| {dtype}, {activation} activation, {gradient} gradient | {cells} |", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The same mini-batch descent in other libraries: ``python bench/peers.py``.
 
-Plain descent on the cross-entropy with the identity link, from the same start, with the same rows
+Plain descent on the cross-entropy with the identity activation, from the same start, with the same
+rows
 in the same order, without an accuracy pass. The sides take turns in one process. All must reach the
 same parameters; only scikit-learn's `MLPClassifier`, which draws its own start, is asked for as
 many epochs and about the same loss. Peers need the extra "bench"; those that aren't installed are

@@ -1,7 +1,7 @@
 """Fractions of the machine's ceilings: ``python bench/roofline.py``.
 
-Plain mini-batch descent with the identity link, without an accuracy pass. A fraction is the time
-that the binding ceiling allows over the time taken. Features are larger than most last-level
+Plain mini-batch descent with the identity activation, without an accuracy pass. A fraction is the
+time that the binding ceiling allows over the time taken. Features are larger than most last-level
 caches; ``--small`` is for a quick look.
 """
 

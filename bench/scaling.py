@@ -1,7 +1,7 @@
 """Time per row and peak memory against size: ``python bench/scaling.py [--quick]``.
 
 Rows, features, classes, batch size and threads vary one at a time; features are float32. Time is of
-an epoch of plain descent with the identity link; memory is what a fresh process needs at most
+an epoch of plain descent with the identity activation; memory is what a fresh process needs at most
 beside the features. Prints tables, and draws pictures if matplotlib is installed.
 """
 

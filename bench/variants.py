@@ -1,8 +1,8 @@
 """What threads gain, and what other orders of the rows cost: ``python bench/variants.py``.
 
-Plain descent with the identity link, without an accuracy pass. The variants of a case take turns in
-one process and are compared with the first. Any number of threads must reach the same bits, and
-Fortran order the same parameters; shuffled epochs train on as many rows.
+Plain descent with the identity activation, without an accuracy pass. The variants of a case take
+turns in one process and are compared with the first. Any number of threads must reach the same
+bits, and Fortran order the same parameters; shuffled epochs train on as many rows.
 """
 
 import argparse

@@ -5,11 +5,12 @@ weights `(n_features, n_classes)`, bias `(n_classes,)`; everything per row and c
 `(n_samples, n_classes)`. ::
 
     logits        = features @ weights + bias
-    values        = sigmoid(logits) with the sigmoid link, logits with the identity link
+    values        = sigmoid(logits) with the sigmoid activation, logits with the identity activation
     probabilities = softmax(values)
     loss of a row = -log(probabilities[target])
 
-The derivative of a row's loss with respect to its logits, with ``d`` the derivative of the link
+The derivative of a row's loss with respect to its logits, with ``d`` the derivative of the
+activation
 (``values * (1 - values)`` or 1) and ``T`` the one-hot target, is ::
 
     exact:     d * (probabilities - T)
@@ -17,11 +18,11 @@ The derivative of a row's loss with respect to its logits, with ``d`` the deriva
 
 The second multiplies by ``p[j]`` where the row of the softmax's Jacobian has ``p[target]``. It is
 no derivative of the loss, but what the notebook trains with. Its last factor has no bound with the
-identity link, so it goes with the sigmoid link alone, where it is at most e. Averaged over a batch,
-the gradient of the weights is ``features.T @ derivatives / n_samples``.
+identity activation, so it goes with the sigmoid activation alone, where it is at most e. Averaged
+over a batch, the gradient of the weights is ``features.T @ derivatives / n_samples``.
 
-With the identity link, two classes may have a single column: it is the logit of the second class,
-the first having the logit zero.
+With the identity activation, two classes may have a single column: it is the logit of the second
+class, the first having the logit zero.
 """
 
 import math
@@ -30,25 +31,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._typing import FloatArray, Gradient, Link, check_gradient
-from .objective.functions import _less_row_maximum, sigmoid, softmax
+from ._typing import FloatArray, Gradient
+from .objective.functions import less_row_maximum, sigmoid, softmax
+from .objective.loss import check_gradient, of_all_classes
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIXERS = 0x9E3779B1, 0x85EBCA77
 _LOW = 2**32 - 1
 
 
-def _of_all_classes(values: FloatArray) -> FloatArray:
-    """Values with a column of zeros before a single one."""
-    if values.shape[1] > 1:
-        return values
-    return np.concatenate([np.zeros_like(values), values], axis=1)
-
-
 def predict(
-    features: FloatArray, weights: FloatArray, bias: FloatArray, link: Link
+    features: FloatArray, weights: FloatArray, bias: FloatArray, activation: str
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Probabilities, values of the link, and logits.
+    """Probabilities, values of the activation, and logits.
 
     Parameters
     ----------
@@ -56,7 +51,7 @@ def predict(
     weights : ndarray of shape (n_features, n_columns)
         As many columns as classes, or one for two.
     bias : ndarray of shape (n_columns,)
-    link : {"identity", "sigmoid"}
+    activation : {"identity", "sigmoid"}
 
     Returns
     -------
@@ -64,15 +59,15 @@ def predict(
     values, logits : ndarrays of shape (n_samples, n_columns)
     """
     logits = features @ weights + bias
-    values = sigmoid(logits) if link == "sigmoid" else logits
-    return softmax(_of_all_classes(values)), values, logits
+    values = sigmoid(logits) if activation == "sigmoid" else logits
+    return softmax(of_all_classes(values)), values, logits
 
 
 def logit_gradients(
     probabilities: FloatArray,
     values: FloatArray,
     targets: npt.NDArray[np.integer],
-    link: Link,
+    activation: str,
     gradient: Gradient,
 ) -> FloatArray:
     """Derivatives of each row's loss with respect to its logits (see the module's head).
@@ -82,7 +77,7 @@ def logit_gradients(
     probabilities, values : ndarrays of shape (n_samples, n_classes)
         As `predict` gives them.
     targets : ndarray of shape (n_samples,)
-    link : {"identity", "sigmoid"}
+    activation : {"identity", "sigmoid"}
     gradient : {"exact", "notebook"}
 
     Returns
@@ -92,15 +87,15 @@ def logit_gradients(
     Raises
     ------
     ValueError
-        The notebook's gradient with the identity link.
+        The notebook's gradient with the identity activation.
     """
-    check_gradient(gradient, link)
+    check_gradient(gradient, activation)
     rows = np.arange(len(targets))
     derivatives = probabilities.copy()
     derivatives[rows, targets] -= 1
     if gradient == "notebook":
         derivatives *= probabilities / probabilities[rows, targets][:, None]
-    if link == "sigmoid":
+    if activation == "sigmoid":
         derivatives *= values * (1 - values)
     return derivatives[:, -values.shape[1] :]
 
@@ -111,7 +106,7 @@ def accumulate(
     sample_weight: FloatArray,
     weights: FloatArray,
     bias: FloatArray,
-    link: Link,
+    activation: str,
     gradient: Gradient,
 ) -> tuple[float, float, FloatArray, FloatArray]:
     """Weighted sums over rows: loss, correctly classified rows, and the gradient of the loss.
@@ -124,7 +119,7 @@ def accumulate(
         What is in rows of weight zero doesn't count.
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
-    link : {"identity", "sigmoid"}
+    activation : {"identity", "sigmoid"}
     gradient : {"exact", "notebook"}
 
     Returns
@@ -136,19 +131,19 @@ def accumulate(
     Raises
     ------
     ValueError
-        The notebook's gradient with the identity link.
+        The notebook's gradient with the identity activation.
     """
     # Of rows that weigh nothing logits may be anything, also infinite or NaN.
     counts = sample_weight > 0
     logits = np.where(counts[:, None], features @ weights + bias, 0)
-    values = sigmoid(logits) if link == "sigmoid" else logits
-    probabilities = softmax(_of_all_classes(values))
+    values = sigmoid(logits) if activation == "sigmoid" else logits
+    probabilities = softmax(of_all_classes(values))
     # From the values rather than from the probabilities, which may underflow to 0.
-    shifted = _less_row_maximum(_of_all_classes(values))
+    shifted = less_row_maximum(of_all_classes(values))
     own = shifted[np.arange(len(targets)), targets]
     losses = np.log(np.exp(shifted).sum(axis=1)) - own
     is_correct = probabilities.argmax(axis=1) == targets
-    derivatives = logit_gradients(probabilities, values, targets, link, gradient)
+    derivatives = logit_gradients(probabilities, values, targets, activation, gradient)
     derivatives = derivatives * sample_weight[:, None]
     return (
         float((losses * sample_weight).sum()),
@@ -163,7 +158,7 @@ def batch(
     targets: npt.NDArray[np.integer],
     weights: FloatArray,
     bias: FloatArray,
-    link: Link,
+    activation: str,
     gradient: Gradient,
 ) -> tuple[float, FloatArray, FloatArray]:
     """Mean loss of a batch and its gradient.
@@ -174,7 +169,7 @@ def batch(
     targets : ndarray of shape (n_samples,)
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
-    link : {"identity", "sigmoid"}
+    activation : {"identity", "sigmoid"}
     gradient : {"exact", "notebook"}
 
     Returns
@@ -186,11 +181,11 @@ def batch(
     Raises
     ------
     ValueError
-        The notebook's gradient with the identity link.
+        The notebook's gradient with the identity activation.
     """
     n_samples = len(features)
     loss, _, weights_gradient, bias_gradient = accumulate(
-        features, targets, np.ones(n_samples), weights, bias, link, gradient
+        features, targets, np.ones(n_samples), weights, bias, activation, gradient
     )
     return loss / n_samples, weights_gradient / n_samples, bias_gradient / n_samples
 
@@ -292,7 +287,7 @@ def epoch(
     bias: FloatArray,
     learning_rate: float,
     batch_size: int,
-    link: Link,
+    activation: str,
     gradient: Gradient,
 ) -> tuple[float, float, FloatArray, FloatArray]:
     """One epoch of mini-batch gradient descent in the order of the rows.
@@ -308,7 +303,7 @@ def epoch(
     learning_rate : float
     batch_size : int
         At most `n_samples`.
-    link : {"identity", "sigmoid"}
+    activation : {"identity", "sigmoid"}
     gradient : {"exact", "notebook"}
 
     Returns
@@ -323,18 +318,18 @@ def epoch(
     Raises
     ------
     ValueError
-        The notebook's gradient with the identity link.
+        The notebook's gradient with the identity activation.
     """
     losses = []
     for start in range(0, len(features) - batch_size + 1, batch_size):
         rows = slice(start, start + batch_size)
         loss, weights_gradient, bias_gradient = batch(
-            features[rows], targets[rows], weights, bias, link, gradient
+            features[rows], targets[rows], weights, bias, activation, gradient
         )
         weights = weights - learning_rate * weights_gradient
         bias = bias - learning_rate * bias_gradient
         losses.append(loss)
-    probabilities, _, _ = predict(features, weights, bias, link)
+    probabilities, _, _ = predict(features, weights, bias, activation)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == targets))
     return float(np.mean(losses)), accuracy, weights, bias
 
@@ -355,7 +350,7 @@ def proximal_descent(
     sample_weight: FloatArray,
     weights: FloatArray,
     bias: FloatArray,
-    link: Link,
+    activation: str,
     *,
     means: FloatArray,
     factors: FloatArray,
@@ -378,7 +373,7 @@ def proximal_descent(
     sample_weight : ndarray of shape (n_samples,)
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
-    link : {"identity", "sigmoid"}
+    activation : {"identity", "sigmoid"}
     means, factors : ndarrays of shape (n_features,)
         What features are centred by, and what rates are multiplied by.
     l1_penalty, l2_penalty : float
@@ -402,8 +397,8 @@ def proximal_descent(
 
     def objective_of(centred: tuple[FloatArray, FloatArray]) -> tuple[float, float]:
         loss, _, _, _ = accumulate(
-            features, targets, sample_weight, centred[0], centred[1] - means @ centred[0], link,
-            "exact",
+            features, targets, sample_weight, centred[0], centred[1] - means @ centred[0],
+            activation, "exact",
         )  # fmt: skip
         return loss / total_weight + _penalised(centred[0], l1_penalty, l2_penalty), loss
 
@@ -411,7 +406,7 @@ def proximal_descent(
     working = weights, fast[1]
     n_steps, share_total, curvature, caution = 0, 0.0, 1.0, 1.0
     best_objective, epoch_loss = objective_of(best)
-    if schedule == "auto" and link == "identity":
+    if schedule == "auto" and activation == "identity":
         curvature = min(4 * epoch_loss / total_weight, 1.0)
     objectives: list[float] = []
     while len(objectives) < n_epochs:
@@ -420,7 +415,7 @@ def proximal_descent(
             rows = slice(start, start + batch_size)
             loss, _, slopes, bias_slopes = accumulate(
                 features[rows], targets[rows], sample_weight[rows],
-                working[0], working[1] - means @ working[0], link, "exact",
+                working[0], working[1] - means @ working[0], activation, "exact",
             )  # fmt: skip
             epoch_loss += loss / total_weight
             epoch_penalty = _penalised(working[0], l1_penalty, l2_penalty)
@@ -472,7 +467,7 @@ def proximal_descent(
             fast = average = working = best
             n_steps, share_total, caution = 0, 0.0, 2 * caution
         if schedule == "auto":
-            curvature = caution * (1.0 if link == "sigmoid" else min(4 * epoch_loss, 1.0))
+            curvature = caution * (1.0 if activation == "sigmoid" else min(4 * epoch_loss, 1.0))
     return average[0], average[1] - means @ average[0], objectives
 
 
@@ -482,7 +477,7 @@ def sparse_descent(
     sample_weight: FloatArray,
     weights: FloatArray,
     bias: FloatArray,
-    link: Link,
+    activation: str,
     *,
     means: FloatArray,
     factors: FloatArray,
@@ -524,7 +519,7 @@ def sparse_descent(
             rate = learning_rate
             if schedule == "invscaling":
                 rate /= math.sqrt(1 + epoch)
-            if schedule == "auto" and link == "identity":
+            if schedule == "auto" and activation == "identity":
                 rate /= min(4 * last_loss, 1.0)
             share: FloatArray | float = 1 - momentum
             pull = next_pull = 1.0
@@ -540,7 +535,7 @@ def sparse_descent(
             penalty = _penalised(working, l1_penalty, l2_penalty)
             loss, _, slopes, bias_slopes = accumulate(
                 features[rows], targets[rows], sample_weight[rows], working,
-                working_bias - means @ working, link, "exact",
+                working_bias - means @ working, activation, "exact",
             )  # fmt: skip
             epoch_loss += loss / total_weight
             scale = len(features[rows]) * total_weight / len(features)
@@ -631,7 +626,9 @@ def complete_derivatives(
     *,
     makes_regular: bool,
 ) -> FloatArray:
-    """Second derivatives of loss and penalty by the coefficients of all classes, identity link.
+    """Second derivatives of loss and penalty by the coefficients of all classes.
+
+    Of the identity activation.
 
     Parameters
     ----------
@@ -672,7 +669,7 @@ def minimise_by_newton(
     point: FloatArray,
     n_steps: int,
 ) -> tuple[FloatArray, list[float]]:
-    """Newton's method with the identity link: each step halved until it leads lower.
+    """Newton's method with the identity activation: each step halved until it leads lower.
 
     Parameters
     ----------

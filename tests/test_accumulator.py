@@ -42,13 +42,14 @@ def _assert_equals_reference(problem, weights, bias):
         sample_weight = np.ones(len(problem.features))
     expected = reference.accumulate(
         problem.features.astype(np.float64), problem.targets, sample_weight, weights, bias,
-        problem.link, "exact",
+        problem.activation, "exact",
     )  # fmt: skip
+    loss, _, *gradients = expected
     totals = _evaluate(problem, weights, bias)
-    found = totals.loss, totals.n_correct, totals.weights_gradient, totals.bias_gradient
+    found = totals.loss, totals.weights_gradient, totals.bias_gradient
     scale = np.abs(np.append(expected[2], expected[3])).max()
     for found_part, expected_part, size in zip(
-        found, expected, [abs(expected[0]), abs(expected[1]) + 1, scale, scale], strict=True
+        found, [loss, *gradients], [abs(loss), scale, scale], strict=True
     ):
         np.testing.assert_allclose(
             found_part, expected_part, rtol=0, atol=TOLERANCE[problem.dtype] * size
@@ -68,14 +69,14 @@ def _assert_equals_reference(problem, weights, bias):
     ],
 )
 def test_sums_equal_reference(make_data, features_dtype, dtype, order, is_weighted):
-    for n_rows, n_features, n_columns, link in [
+    for n_rows, n_features, n_columns, activation in [
         (1, 3, 2, "sigmoid"), (70, 4, 3, "sigmoid"), (70, 60, 3, "identity"),
         (200, 30, 1, "identity"), (600, 50, 7, "identity"),
     ]:  # fmt: skip
         n_samples = min(n_rows, 19) if WITHOUT_JIT else n_rows
         features, targets = make_data(n_samples, n_features, max(n_columns, 2))
         features = np.asarray(features, features_dtype, order=order)
-        problem = make_problem(features, targets, link, dtype)
+        problem = make_problem(features, targets, activation, dtype)
         if is_weighted:
             problem = replace(problem, sample_weight=_weights(n_samples) + (n_samples == 1))
         _assert_equals_reference(problem, *_model(n_features, n_columns))
@@ -165,25 +166,22 @@ def test_other_weights_of_the_same_rows_equal_reference(make_data, n_columns):
             expected.append(
                 reference.accumulate(features, targets, weights, *model, "identity", "exact")
             )
-    for totals, (loss, n_correct, weights_gradient, bias_gradient) in zip(
-        found, expected, strict=True
-    ):
+    for totals, (loss, _, weights_gradient, bias_gradient) in zip(found, expected, strict=True):
         np.testing.assert_allclose(totals.loss, loss, rtol=1e-12)
-        np.testing.assert_allclose(totals.n_correct, n_correct, rtol=1e-12)
         np.testing.assert_allclose(totals.weights_gradient, weights_gradient, rtol=1e-11)
         np.testing.assert_allclose(totals.bias_gradient, bias_gradient, rtol=1e-11)
 
 
-@pytest.mark.parametrize("link", ["identity", "sigmoid"])
+@pytest.mark.parametrize("activation", ["identity", "sigmoid"])
 @pytest.mark.parametrize("n_columns", [1, 3, 7])
-def test_logits_of_weightless_rows_may_be_anything(make_data, n_columns, link):
-    if n_columns == 1 and link == "sigmoid":
+def test_logits_of_weightless_rows_may_be_anything(make_data, n_columns, activation):
+    if n_columns == 1 and activation == "sigmoid":
         return
     features, targets = make_data(70, 6, max(n_columns, 2))
     weights = _weights(70)
     weights[[0, 33, 69]] = 0.0
     model = _model(6, n_columns)
-    problem = replace(make_problem(features, targets, link, DOUBLE), sample_weight=weights)
+    problem = replace(make_problem(features, targets, activation, DOUBLE), sample_weight=weights)
     expected = _evaluate(problem, *model)
     for value in (1e308, -1e308):
         other = features.copy()

@@ -113,7 +113,25 @@ def test_no_module_imports_itself_by_others():
     assert len(order) > 80
 
 
+def test_nothing_but_the_demonstration_imports_the_reference():
+    importing = {module for module, found in GRAPH.items() if "reference" in found}
+    assert {_room(module) for module in importing} == {"cli"}
+
+
 def test_arrows_that_are_drawn_are_seen():
     """The test would fail: an import within a function, and one of a module by its package."""
     assert "estimators.export" in GRAPH["estimators.base"]
     assert "kernels.gradient" in GRAPH["objective.dense"]
+
+
+def test_few_modules_name_an_activation():
+    """What differs between activations is asked of `objective.loss` and `kernels.loss`."""
+    naming = {
+        module
+        for module, path in _modules()
+        if any(name in path.read_text(encoding="utf-8") for name in ("sigmoid", "identity"))
+    }
+    assert naming == {
+        "__init__", "estimators.classifier", "estimators.classifier_cv", "estimators.regressor",
+        "kernels.loss", "objective.functions", "objective.loss", "reference",
+    }  # fmt: skip

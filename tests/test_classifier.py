@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from softreg_fast import reference
 from softreg_fast.estimators.classifier import SoftmaxClassifier
 
-LINKS = ["identity", "sigmoid"]
+ACTIVATIONS = ["identity", "sigmoid"]
 
 
 @parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(solver="sgd")])
@@ -29,8 +29,8 @@ def test_scikit_learn_checks(estimator, check):
     [
         SoftmaxClassifier(solver="newton"),
         SoftmaxClassifier(solver="lbfgs"),
-        SoftmaxClassifier(link="sigmoid", solver="lbfgs"),
-        SoftmaxClassifier(link="sigmoid", solver="sgd"),
+        SoftmaxClassifier(activation="sigmoid", solver="lbfgs"),
+        SoftmaxClassifier(activation="sigmoid", solver="sgd"),
     ]
 )
 def test_scikit_learn_checks_of_other_solvers(estimator, check):
@@ -90,12 +90,12 @@ def test_weights_and_no_intercept_agree_with_logistic_regression(
         np.testing.assert_array_equal(found.intercept_, 0.0)
 
 
-@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_predictions_are_those_of_the_reference(make_data, n_classes, link):
+def test_predictions_are_those_of_the_reference(make_data, n_classes, activation):
     X, y = make_data(100, 4, n_classes)
-    model = SoftmaxClassifier(link=link).fit(X, y)
-    expected, values, _ = reference.predict(X, model.coef_.T, model.intercept_, link)
+    model = SoftmaxClassifier(activation=activation).fit(X, y)
+    expected, values, _ = reference.predict(X, model.coef_.T, model.intercept_, activation)
     np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-12)
     np.testing.assert_allclose(model.predict_log_proba(X), np.log(expected), rtol=1e-10, atol=1e-13)
     np.testing.assert_array_equal(model.predict(X), expected.argmax(axis=1))
@@ -107,7 +107,7 @@ def test_predictions_are_those_of_the_reference(make_data, n_classes, link):
         np.testing.assert_allclose(
             decision, np.log(expected[:, 1] / expected[:, 0]), rtol=1e-9, atol=1e-12
         )
-        assert model.coef_.shape == ((1, 4) if link == "identity" else (2, 4))
+        assert model.coef_.shape == ((1, 4) if activation == "identity" else (2, 4))
 
 
 def test_logarithms_of_probabilities_do_not_underflow():
@@ -218,7 +218,10 @@ def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, start
         ({"tol": np.inf}, "tol=inf"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"max_iter": 2.5}, "max_iter=2.5"),
-        ({"link": "probit"}, "link='probit' is not allowed: it must be 'identity' or 'sigmoid'"),
+        (
+            {"activation": "probit"},
+            "activation='probit' is not allowed: it must be 'identity' or 'sigmoid'",
+        ),
         ({"fit_intercept": "yes"}, "fit_intercept='yes'"),
         ({"warm_start": 2}, "warm_start=2"),
         ({"n_threads": 0}, "n_threads=0"),
@@ -341,7 +344,7 @@ def test_predictions_have_the_link_that_was_fitted(make_data):
     X, y = make_data(100, 3, 2)
     model = SoftmaxClassifier().fit(X, y)
     expected = model.predict_proba(X)
-    model.set_params(link="sigmoid")
+    model.set_params(activation="sigmoid")
     np.testing.assert_array_equal(model.predict_proba(X), expected)
     np.testing.assert_array_equal(model.predict(X), expected.argmax(axis=1))
 

@@ -236,7 +236,9 @@ def test_solver_is_chosen_by_what_is_wanted(make_data):
     X, y = make_data(300, 4, 3)
     exact = SoftmaxClassifier().fit(X, y)
     assert exact.coef_.tolist() == SoftmaxClassifier(solver="newton").fit(X, y).coef_.tolist()
-    sigmoid, lbfgs = (SoftmaxClassifier(link="sigmoid", solver=name) for name in ("auto", "lbfgs"))
+    sigmoid, lbfgs = (
+        SoftmaxClassifier(activation="sigmoid", solver=name) for name in ("auto", "lbfgs")
+    )
     assert sigmoid.fit(X, y).coef_.tolist() == lbfgs.fit(X, y).coef_.tolist()
     for settings, arguments in [
         ({"early_stopping": True}, {}),
@@ -369,13 +371,13 @@ def _blocks(X, y, n_rows):
         yield X[first : first + n_rows], y[first : first + n_rows]
 
 
-@pytest.mark.parametrize("link", ["identity", "sigmoid"])
+@pytest.mark.parametrize("activation", ["identity", "sigmoid"])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_blocks_give_the_bits_of_an_epoch_of_fit(make_data, n_classes, link):
+def test_blocks_give_the_bits_of_an_epoch_of_fit(make_data, n_classes, activation):
     X, y = make_data(320, 6, n_classes)
     settings = {
         "learning_rate": 0.1, "feature_scaling": "none", "n_samples_total": 320, "batch_size": 32,
-        "link": link,
+        "activation": activation,
     }  # fmt: skip
     with pytest.warns(ConvergenceWarning):
         expected = _sgd(shuffle=False, max_iter=1, momentum=0.0, **settings).fit(X, y)
@@ -449,11 +451,14 @@ def test_stream_refuses_what_is_not_allowed(make_data):
     for settings, message in [
         ({"class_weight": "balanced"}, "class_weight='balanced' is not allowed with partial_fit"),
         ({"feature_scaling": "whiten"}, "feature_scaling='whiten' is not allowed with partial_fit"),
-        ({"link": "sigmoid"}, "link='sigmoid' is not allowed after training with 'identity'"),
+        (
+            {"activation": "sigmoid"},
+            "activation='sigmoid' is not allowed after training with 'identity'",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             model.set_params(**settings).partial_fit(X, y)
-        model.set_params(class_weight=None, feature_scaling="auto", link="identity")
+        model.set_params(class_weight=None, feature_scaling="auto", activation="identity")
         assert vars(model) == before
 
 

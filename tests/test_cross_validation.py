@@ -26,7 +26,9 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.full
-@parametrize_with_checks([SoftmaxClassifierCV(Cs=[0.1, 1.0], cv=2, link="sigmoid", tol=1e-10)])
+@parametrize_with_checks(
+    [SoftmaxClassifierCV(Cs=[0.1, 1.0], cv=2, activation="sigmoid", tol=1e-10)]
+)
 def test_scikit_learn_checks_with_sigmoid_link(estimator, check):
     _check_silently(estimator, check)
 
@@ -152,21 +154,21 @@ def test_without_a_refit_means_are_taken():
     assert np.isnan(found.gap_)
 
 
-@pytest.mark.parametrize("link", ["identity", "sigmoid"])
+@pytest.mark.parametrize("activation", ["identity", "sigmoid"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "balanced_accuracy", None])
-def test_scores_are_those_of_scorers(make_data, scoring, n_classes, link, monkeypatch):
+def test_scores_are_those_of_scorers(make_data, scoring, n_classes, activation, monkeypatch):
     monkeypatch.setattr("softreg_fast.inference.scoring._NUMBERS_PER_BLOCK", 100)
     X, y = make_data(150, 4, n_classes)
     labels = np.array(list("cab"))[y]
     weights = np.random.default_rng(0).exponential(size=150)
-    model = SoftmaxClassifierCV(Cs=[0.01, 1.0], cv=3, scoring=scoring, link=link)
+    model = SoftmaxClassifierCV(Cs=[0.01, 1.0], cv=3, scoring=scoring, activation=activation)
     model.fit(X, labels, weights)
     scorer = get_scorer(scoring or "accuracy")
     for fold, (_, rows) in enumerate(StratifiedKFold(3).split(X, labels)):
         for number in range(2):
             path = model.coefs_paths_[fold, 0, number]
-            single = SoftmaxClassifier(link=link).fit(X, labels)
+            single = SoftmaxClassifier(activation=activation).fit(X, labels)
             single.coef_, single.intercept_ = path[:, :-1], path[:, -1]
             expected = scorer(single, X[rows], labels[rows], sample_weight=weights[rows])
             np.testing.assert_allclose(model.scores_[fold, 0, number], expected, rtol=1e-10)
@@ -350,9 +352,13 @@ def test_is_cloned_and_pickled(make_data):
         ({"l1_ratios": [0.5, 2.0]}, ValueError, r"l1_ratios\[1\]=2.0 is not allowed"),
         ({"l1_ratios": None}, TypeError, "l1_ratios=None is not allowed"),
         ({"l1_ratios": [0.5], "solver": "lbfgs"}, ValueError, "l1_ratio=0.5 is not allowed"),
-        ({"l1_ratios": [0.5], "link": "sigmoid"}, ValueError, r"l1_ratios=\[0.5\] is not allowed"),
+        (
+            {"l1_ratios": [0.5], "activation": "sigmoid"},
+            ValueError,
+            r"l1_ratios=\[0.5\] is not allowed",
+        ),
         ({"solver": "sgd"}, ValueError, "solver='sgd' is not allowed"),
-        ({"link": "probit"}, ValueError, "link='probit' is not allowed"),
+        ({"activation": "probit"}, ValueError, "activation='probit' is not allowed"),
         ({"refit": "yes"}, TypeError, "refit='yes' is not allowed"),
         ({"gap_tol": 1e-6, "Cs": [1.0, np.inf]}, ValueError, "gap_tol=1e-06 is not allowed"),
         ({"tol": -1.0}, ValueError, "tol=-1.0 is not allowed"),

@@ -55,7 +55,7 @@ def _with_ignored_rows(make_data, fill, dtype, *, is_sparse, n_samples=300):
         {"feature_scaling": "none", "learning_rate": 0.1},
         {"l1_ratio": 1.0, "C": 0.1},
         {"averaging": False, "momentum": 0.9},
-        {"link": "sigmoid"},
+        {"activation": "sigmoid"},
         {"fit_intercept": False},
     ],
     ids=str,
@@ -241,7 +241,7 @@ def test_estimate_of_what_remains_is_about_what_remains(make_data, n_classes, is
         problem = _problem_of(scipy.sparse.csr_array(X) if is_sparse else X, y, 0.1)
         found = _estimate(problem, model)
         assert 0.5 * remaining < found < 2.0 * remaining
-    problem = replace(problem, link="sigmoid")
+    problem = replace(problem, activation="sigmoid")
     assert np.isnan(_estimate(problem, model))
 
 

@@ -41,7 +41,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from softreg_fast.estimators.classifier import SoftmaxClassifier
 
-LINKS = ["identity", "sigmoid"]
+ACTIVATIONS = ["identity", "sigmoid"]
 METHODS = ("predict", "decision_function", "predict_proba", "predict_log_proba")
 COLUMNS = ["length", "width", "height"]
 LIBRARIES = {"pandas": pd, "polars": polars}
@@ -65,14 +65,14 @@ def assert_changed_copy_leaves(original, changed):
     assert original.C != 7.0
 
 
-@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("named", [False, True])
-def test_copies_predict_the_same_bits(make_data, tmp_path, named, n_classes, link):
+def test_copies_predict_the_same_bits(make_data, tmp_path, named, n_classes, activation):
     X, y = make_data(80, 3, n_classes)
     y = np.array(["ash", "birch", "cedar"])[y]
     X = pd.DataFrame(X, columns=COLUMNS) if named else X.astype(np.float32)
-    model = SoftmaxClassifier(C=0.5, link=link, class_weight="balanced").fit(X, y)
+    model = SoftmaxClassifier(C=0.5, activation=activation, class_weight="balanced").fit(X, y)
     copies = [pickle.loads(pickle.dumps(model, protocol)) for protocol in (2, 5)]
     copies += [copy.copy(model), copy.deepcopy(model)]
     for compress in (0, 3):
@@ -99,11 +99,13 @@ def test_models_in_read_only_files_predict_and_go_on(make_data, tmp_path):
     assert mapped.coef_.flags.writeable
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_clone_has_the_parameters_and_no_model(make_data, link):
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_clone_has_the_parameters_and_no_model(make_data, activation):
     X, y = make_data(80, 3, 3)
     weights = {0: 1.0, 1: 2.0, 2: 3.0}
-    model = SoftmaxClassifier(C=0.1, link=link, class_weight=weights, max_iter=300, n_threads=1)
+    model = SoftmaxClassifier(
+        C=0.1, activation=activation, class_weight=weights, max_iter=300, n_threads=1
+    )
     other = clone(model.fit(X, y))
     assert other.get_params() == model.get_params()
     assert other.class_weight is not weights
@@ -127,7 +129,7 @@ def test_parallel_search_finds_the_same(make_data, request, backend):
     X, y = make_data(120, 3, 3)
     search = GridSearchCV(
         SoftmaxClassifier(n_threads=2),
-        {"C": [0.001, 0.1, 10.0], "link": LINKS},
+        {"C": [0.001, 0.1, 10.0], "activation": ACTIVATIONS},
         scoring="neg_log_loss",
         cv=3,
         error_score="raise",
@@ -293,8 +295,8 @@ def test_missing_values_in_a_polars_frame_are_refused(make_data):
 
 def test_html_shows_parameters_and_whether_it_is_fitted(make_data):
     X, y = make_data(60, 3, 2)
-    model = SoftmaxClassifier(C=0.125, link="sigmoid")
-    assert repr(model) == "SoftmaxClassifier(C=0.125, link='sigmoid')"
+    model = SoftmaxClassifier(C=0.125, activation="sigmoid")
+    assert repr(model) == "SoftmaxClassifier(C=0.125, activation='sigmoid')"
     before = model._repr_html_()
     after = model.fit(X, y)._repr_html_()
     for html in (before, after):

@@ -44,8 +44,8 @@ LOADERS = {
 }  # fmt: skip
 
 
-def _problem(features, targets, C=1.0, link="identity", sample_weight=None):
-    problem = make_problem(features, targets, link, DOUBLE)
+def _problem(features, targets, C=1.0, activation="identity", sample_weight=None):
+    problem = make_problem(features, targets, activation, DOUBLE)
     return replace(problem, l2_penalty=1 / C, sample_weight=sample_weight)
 
 
@@ -56,7 +56,7 @@ def _objective(problem, weights, bias):
         sample_weight = np.ones(len(problem.features))
     loss, _, weights_gradient, bias_gradient = reference.accumulate(
         problem.features.astype(np.float64), problem.targets, sample_weight, weights, bias,
-        problem.link, "exact",
+        problem.activation, "exact",
     )  # fmt: skip
     objective = loss + 0.5 * problem.l2_penalty * (weights**2).sum()
     gradient = np.vstack([weights_gradient + problem.l2_penalty * weights, bias_gradient])
@@ -72,7 +72,9 @@ def minimise(request):
 
 
 def _minimise(minimise, problem, tolerance=1e-9, max_iterations=5_000, gap=None, **settings):
-    n_columns = 1 if problem.link == "identity" and problem.n_classes == 2 else problem.n_classes
+    n_columns = (
+        1 if problem.activation == "identity" and problem.n_classes == 2 else problem.n_classes
+    )
     start = np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
     return minimise(
         problem, ExactSettings(Tolerance(tolerance, gap), max_iterations, **settings), *start
@@ -110,7 +112,7 @@ def test_reaches_the_optimum_that_newton_cholesky_finds(name, is_scaled, minimis
 
 
 def test_sigmoid_link_reaches_a_stationary_point(iris):
-    problem = _problem(*iris, link="sigmoid")
+    problem = _problem(*iris, activation="sigmoid")
     solution = _minimise(lbfgs.minimise, problem, 1e-8)
     assert solution.converged
     assert np.isnan(solution.gap)
@@ -288,7 +290,7 @@ def test_gap_is_unknown_without_a_penalty(make_data, minimise):
     [
         ({"solver": "sgd"}, False, 4, "the solver 'sgd'"),
         ({"early_stopping": True}, False, 4, "the solver 'sgd'"),
-        ({"link": "sigmoid"}, False, 4, "link='sigmoid'"),
+        ({"activation": "sigmoid"}, False, 4, "activation='sigmoid'"),
         ({"C": np.inf}, False, 4, "C=inf"),
         ({}, True, 4, "held-out rows"),
         ({"l1_ratio": 1.0}, False, 4_000, "an L1 penalty and 4000 features"),

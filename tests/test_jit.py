@@ -478,11 +478,11 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
     before = _run(FIT, tmp_path / "cache", tmp_path)
     assert _run(FIT, tmp_path / "cache", tmp_path) == before
     n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
-    link = tmp_path / "softreg_fast" / "kernels" / "loss.py"
-    source = link.read_text()
+    file = tmp_path / "softreg_fast" / "kernels" / "loss.py"
+    source = file.read_text()
     found = "return np.float64(sum_lanes(loss)), n_correct_rows"
     assert source.count(found) == 1
-    link.write_text(source.replace(found, "return sum_lanes(loss) + 3.0, n_correct_rows"))
+    file.write_text(source.replace(found, "return sum_lanes(loss) + 3.0, n_correct_rows"))
 
     after = _run(FIT, tmp_path / "cache", tmp_path)
 

@@ -39,9 +39,9 @@ def _start(n_features, n_classes, dtype, seed=3):
     return weights, random.standard_normal(n_classes).astype(dtype)
 
 
-def _descend(features, targets, start, dtype, link, gradient, **settings):
+def _descend(features, targets, start, dtype, activation, gradient, **settings):
     settings = {"learning_rate": 1.0, "n_epochs": 1, "patience": 0, **settings}
-    problem = make_problem(features, targets, link, np.dtype(dtype))
+    problem = make_problem(features, targets, activation, np.dtype(dtype))
     descent = GradientDescent(problem, DescentSettings(gradient=gradient, **settings), *start)
     log = EpochLog(verbose=False)
     descent.run(log)
@@ -54,16 +54,16 @@ def _assert_close(found, expected, dtype):
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[np.dtype(dtype)] * scale)
 
 
-def _assert_batch_equals_reference(features, targets, n_classes, dtype, link, gradient):
+def _assert_batch_equals_reference(features, targets, n_classes, dtype, activation, gradient):
     """The gradient is what one huge step leaves of the parameters: the start drowns in it."""
     start = _start(features.shape[1], n_classes, dtype)
     in_double = [part.astype(np.float64) for part in start]
     loss, weights_gradient, bias_gradient = reference.batch(
-        features.astype(np.float64), targets, *in_double, link, gradient
+        features.astype(np.float64), targets, *in_double, activation, gradient
     )
     step = 2.0**30
     log, weights, bias = _descend(
-        features, targets, start, dtype, link, gradient,
+        features, targets, start, dtype, activation, gradient,
         learning_rate=step, batch_size=len(features),
     )  # fmt: skip
     _assert_close(log.losses[0], loss, dtype)
@@ -80,13 +80,15 @@ def _assert_batch_equals_reference(features, targets, n_classes, dtype, link, gr
         )
 
 
-@pytest.mark.parametrize(("link", "gradient"), KINDS)
+@pytest.mark.parametrize(("activation", "gradient"), KINDS)
 @pytest.mark.parametrize(("features_dtype", "dtype"), PAIRS)
-def test_batch_equals_reference_in_all_dtypes(make_data, features_dtype, dtype, link, gradient):
+def test_batch_equals_reference_in_all_dtypes(
+    make_data, features_dtype, dtype, activation, gradient
+):
     for n_classes in (2, 3, 7, 10, 19, 40):
         features, targets = make_data(41, 11, n_classes)
         _assert_batch_equals_reference(
-            features.astype(features_dtype), targets, n_classes, dtype, link, gradient
+            features.astype(features_dtype), targets, n_classes, dtype, activation, gradient
         )
 
 
@@ -377,17 +379,17 @@ def _layouts(features, tmp_path):
     }
 
 
-@pytest.mark.parametrize(("link", "gradient"), KINDS)
-def test_every_layout_gives_the_same_bits_without_a_copy(make_data, tmp_path, link, gradient):
+@pytest.mark.parametrize(("activation", "gradient"), KINDS)
+def test_every_layout_gives_the_same_bits_without_a_copy(make_data, tmp_path, activation, gradient):
     features, targets = make_data(45, 10, 5)
     start = _start(10, 5, np.float64)
     results = {}
     for name, array in _layouts(features, tmp_path).items():
         np.testing.assert_array_equal(array, features)
-        problem = make_problem(array, targets, link, DTYPES[0])
+        problem = make_problem(array, targets, activation, DTYPES[0])
         assert problem.features.base is array or problem.features is array
         log, weights, bias = _descend(
-            array, targets, start, np.float64, link, gradient, n_epochs=2, batch_size=20
+            array, targets, start, np.float64, activation, gradient, n_epochs=2, batch_size=20
         )
         results[name] = np.concatenate([log.losses, weights.ravel(), bias])
 
@@ -446,23 +448,23 @@ def test_every_label_dtype_gives_the_same_targets(label_dtype):
         np.testing.assert_array_equal(problem.targets, [0, 3, 1, 2, 3])
 
 
-@pytest.mark.parametrize("link", ["sigmoid", "identity"])
+@pytest.mark.parametrize("activation", ["sigmoid", "identity"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize(("n_classes", "n_samples"), [(2, 1), (3, 70), (10, 33), (37, 20)])
-def test_predictions_equal_reference(make_data, n_classes, n_samples, dtype, link):
+def test_predictions_equal_reference(make_data, n_classes, n_samples, dtype, activation):
     features, _ = make_data(n_samples, 6, n_classes)
     weights, bias = _start(6, n_classes, dtype)
     expected = reference.predict(
-        features, weights.astype(np.float64), bias.astype(np.float64), link
+        features, weights.astype(np.float64), bias.astype(np.float64), activation
     )
 
-    found = predict(features, weights, bias, link, keep_steps=True, n_threads=1)
+    found = predict(features, weights, bias, activation, keep_steps=True, n_threads=1)
 
     for found_part, expected_part in zip(found[:3], expected, strict=True):
         assert found_part.dtype == dtype
         assert found_part.flags.c_contiguous
         _assert_close(found_part, expected_part, dtype)
-    probabilities, *_ = predict(features, weights, bias, link, keep_steps=False, n_threads=1)
+    probabilities, *_ = predict(features, weights, bias, activation, keep_steps=False, n_threads=1)
     np.testing.assert_array_equal(probabilities, found[0])
     assert found[3]
     logits, all_finite = decide(features, weights, bias, "identity", n_threads=2)
@@ -470,14 +472,14 @@ def test_predictions_equal_reference(make_data, n_classes, n_samples, dtype, lin
     np.testing.assert_array_equal(logits, found[2])
 
 
-@pytest.mark.parametrize("link", ["sigmoid", "identity"])
+@pytest.mark.parametrize("activation", ["sigmoid", "identity"])
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e3, 1e150])
-def test_extreme_logits_equal_reference(make_data, link, scale):
+def test_extreme_logits_equal_reference(make_data, activation, scale):
     features, _ = make_data(40, 3, 5)
     weights, bias = _start(3, 5, np.float64)
     weights = weights * scale
-    expected = reference.predict(features, weights, bias, link)
-    found = predict(features, weights, bias, link, keep_steps=True, n_threads=1)
+    expected = reference.predict(features, weights, bias, activation)
+    found = predict(features, weights, bias, activation, keep_steps=True, n_threads=1)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-12, atol=1e-250)
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-250)
 
@@ -513,14 +515,14 @@ def test_accuracy_takes_the_first_of_classes_that_saturation_makes_equal(n_class
     expected = reference.predict(features, *start, "sigmoid")[0].argmax(axis=1)
     assert np.mean(expected != logits.argmax(axis=1)) > 0.1
 
-    for link, classes in [("sigmoid", expected), ("identity", logits.argmax(axis=1))]:
-        n_correct = _count_correct(features, targets, *start, link)
+    for activation, classes in [("sigmoid", expected), ("identity", logits.argmax(axis=1))]:
+        n_correct = _count_correct(features, targets, *start, activation)
         assert n_correct == np.sum(classes == targets)
 
 
-def _count_correct(features, targets, weights, bias, link, batch_size=None):
+def _count_correct(features, targets, weights, bias, activation, batch_size=None):
     """How many rows a model gets right: its accuracy after steps of no length."""
-    problem = make_problem(features, targets, link, DTYPES[0])
+    problem = make_problem(features, targets, activation, DTYPES[0])
     settings = DescentSettings(1e-300, batch_size or len(features), 1, 0, "exact")
     log = EpochLog(verbose=False)
     GradientDescent(problem, settings, weights, bias).run(log)
@@ -710,7 +712,7 @@ def test_divergence_keeps_the_last_finite_parameters(make_data, dtype, n_threads
 
 def test_notebook_gradient_with_identity_link_is_refused(make_data):
     problem = make_problem(*make_data(5, 2, 2), "identity", DTYPES[0])
-    with pytest.raises(ValueError, match=r"gradient='notebook' with link='identity'"):
+    with pytest.raises(ValueError, match=r"gradient='notebook' with activation='identity'"):
         GradientDescent(
             problem, DescentSettings(1.0, 5, 1, 0, "notebook"), np.zeros((2, 2)), np.zeros(2)
         )

@@ -31,12 +31,12 @@ SETTINGS = ProximalSettings(
 )
 
 
-def _problem(make_data, n_samples=101, n_features=6, n_columns=3, link="identity", **changes):
+def _problem(make_data, n_samples=101, n_features=6, n_columns=3, activation="identity", **changes):
     features, targets = make_data(n_samples, n_features, max(n_columns, 2))
     features = features * np.geomspace(0.1, 30, n_features) + np.linspace(-5, 5, n_features)
     sample_weight = np.random.default_rng(4).exponential(size=n_samples)
     sample_weight[::7] = 0.0
-    problem = make_problem(features, targets, link, DOUBLE)
+    problem = make_problem(features, targets, activation, DOUBLE)
     problem = replace(problem, sample_weight=sample_weight, l2_penalty=1.0, l1_penalty=0.5)
     return replace(problem, **changes)
 
@@ -65,7 +65,7 @@ def _expected(problem, settings, start):
         problem.targets,
         problem.sample_weight,
         *start,
-        problem.link,
+        problem.activation,
         means=scaling.means,
         factors=scaling.factors,
         l1_penalty=problem.l1_penalty / total_weight,
@@ -95,8 +95,13 @@ def test_steps_equal_reference(make_data, method, momentum, schedule):
     settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
     if method == "accelerated":
         settings = replace(settings, batch_size=101, n_epochs=40)
-    for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
-        problem = _problem(make_data, n_columns=n_columns, link=link)
+    for n_columns, activation in [
+        (1, "identity"),
+        (2, "sigmoid"),
+        (3, "identity"),
+        (7, "identity"),
+    ]:
+        problem = _problem(make_data, n_columns=n_columns, activation=activation)
         for start in (_start(problem, n_columns), (np.zeros((6, n_columns)), np.zeros(n_columns))):
             found = _descend(problem, settings, start)
             _assert_equal(found, _expected(problem, settings, start))
@@ -291,7 +296,7 @@ def test_automatic_rate_goes_back_where_the_objective_rises(make_data):
 
 
 def test_divergence_is_an_error(make_data):
-    problem = _problem(make_data, l1_penalty=0.0, l2_penalty=0.0, link="identity")
+    problem = _problem(make_data, l1_penalty=0.0, l2_penalty=0.0, activation="identity")
     problem = replace(problem, features=problem.features * 1e200)
     settings = replace(SETTINGS, feature_scaling="none", learning_rate=1e200)
     with pytest.raises(FloatingPointError, match="infinite or NaN in epoch 1"):

@@ -92,39 +92,43 @@ def test_epoch_equals_the_repeated_form_and_drops_the_incomplete_batch(problem):
     np.testing.assert_allclose(new_bias, expected_bias, rtol=1e-13)
 
 
-def _mean_loss(features, targets, weights, bias, link):
+def _mean_loss(features, targets, weights, bias, activation):
     """For complex numbers too: no maximum, no absolute value."""
     logits = features @ weights + bias
-    values = 1 / (1 + np.exp(-logits)) if link == "sigmoid" else logits
+    values = 1 / (1 + np.exp(-logits)) if activation == "sigmoid" else logits
     own = values[np.arange(len(targets)), targets]
     return np.mean(np.log(np.exp(values).sum(axis=1)) - own)
 
 
-@pytest.mark.parametrize("link", ["identity", "sigmoid"])
-def test_exact_gradient_equals_the_complex_step(problem, link):
+@pytest.mark.parametrize("activation", ["identity", "sigmoid"])
+def test_exact_gradient_equals_the_complex_step(problem, activation):
     features, targets, weights, bias = problem
     loss, weights_gradient, bias_gradient = reference.batch(
-        features, targets, weights, bias, link, "exact"
+        features, targets, weights, bias, activation, "exact"
     )
     step = 1e-30
     expected = np.empty_like(weights)
     for index in np.ndindex(weights.shape):
         shifted = weights.astype(complex)
         shifted[index] += 1j * step
-        expected[index] = _mean_loss(features, targets, shifted, bias, link).imag / step
+        expected[index] = _mean_loss(features, targets, shifted, bias, activation).imag / step
     expected_bias = np.empty_like(bias)
     for index in range(len(bias)):
         shifted = bias.astype(complex)
         shifted[index] += 1j * step
-        expected_bias[index] = _mean_loss(features, targets, weights, shifted, link).imag / step
+        expected_bias[index] = (
+            _mean_loss(features, targets, weights, shifted, activation).imag / step
+        )
 
-    np.testing.assert_allclose(loss, _mean_loss(features, targets, weights, bias, link), rtol=1e-14)
+    np.testing.assert_allclose(
+        loss, _mean_loss(features, targets, weights, bias, activation), rtol=1e-14
+    )
     np.testing.assert_allclose(weights_gradient, expected, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(bias_gradient, expected_bias, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("link", ["identity", "sigmoid"])
-def test_exact_gradient_equals_central_differences_and_the_notebooks_does_not(problem, link):
+@pytest.mark.parametrize("activation", ["identity", "sigmoid"])
+def test_exact_gradient_equals_central_differences_and_the_notebooks_does_not(problem, activation):
     features, targets, weights, bias = problem
     step = 1e-5
     expected = np.empty_like(weights)
@@ -132,20 +136,20 @@ def test_exact_gradient_equals_central_differences_and_the_notebooks_does_not(pr
         shift = np.zeros_like(weights)
         shift[index] = step
         after, before = (
-            reference.batch(features, targets, shifted, bias, link, "exact")[0]
+            reference.batch(features, targets, shifted, bias, activation, "exact")[0]
             for shifted in (weights + shift, weights - shift)
         )
         expected[index] = (after - before) / (2 * step)
 
-    _, exact, _ = reference.batch(features, targets, weights, bias, link, "exact")
+    _, exact, _ = reference.batch(features, targets, weights, bias, activation, "exact")
 
     assert np.linalg.norm(exact - expected) < 1e-8 * np.linalg.norm(expected)
-    if link == "sigmoid":
-        _, notebook, _ = reference.batch(features, targets, weights, bias, link, "notebook")
+    if activation == "sigmoid":
+        _, notebook, _ = reference.batch(features, targets, weights, bias, activation, "notebook")
         assert np.linalg.norm(notebook - expected) > 0.01 * np.linalg.norm(expected)
 
 
 def test_notebook_gradient_with_identity_link_is_refused(problem):
     features, targets, weights, bias = problem
-    with pytest.raises(ValueError, match=r"gradient='notebook' with link='identity'"):
+    with pytest.raises(ValueError, match=r"gradient='notebook' with activation='identity'"):
         reference.batch(features, targets, weights, bias, "identity", "notebook")

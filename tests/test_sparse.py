@@ -54,7 +54,7 @@ def _make_rows(n_samples=101, n_features=40, n_classes=3, seed=0):
     return features, targets
 
 
-def _problem(n_columns=3, dtype=DOUBLE, index_dtype=np.int32, link="identity", **changes):
+def _problem(n_columns=3, dtype=DOUBLE, index_dtype=np.int32, activation="identity", **changes):
     features, targets = _make_rows(n_classes=max(n_columns, 2))
     matrix = scipy.sparse.csr_array(features.astype(dtype))
     matrix.indices = matrix.indices.astype(index_dtype)
@@ -62,7 +62,7 @@ def _problem(n_columns=3, dtype=DOUBLE, index_dtype=np.int32, link="identity", *
     sample_weight = np.random.default_rng(4).exponential(size=len(targets))
     sample_weight[::7] = 0.0
     problem = Problem(
-        matrix, targets.astype(np.int32), max(n_columns, 2), link, dtype, sample_weight,
+        matrix, targets.astype(np.int32), max(n_columns, 2), activation, dtype, sample_weight,
         l2_penalty=1.0, l1_penalty=0.5,
     )  # fmt: skip
     return replace(problem, **changes)
@@ -99,7 +99,7 @@ def _expected(problem, settings, start):
         problem.targets,
         np.ones(problem.n_samples) if sample_weight is None else sample_weight,
         *(part.astype(np.float64) for part in start),
-        problem.link,
+        problem.activation,
         means=scaling.means,
         factors=scaling.factors,
         strengths=1 / np.where(shares > 0, shares, 1),
@@ -129,8 +129,13 @@ def test_steps_equal_reference(method, momentum, schedule):
     settings = replace(SETTINGS, method=method, momentum=momentum, schedule=schedule)
     if method == "accelerated":
         settings = replace(settings, batch_size=101, n_epochs=20, learning_rate=0.2)
-    for n_columns, link in [(1, "identity"), (2, "sigmoid"), (3, "identity"), (7, "identity")]:
-        problem = _problem(n_columns, link=link)
+    for n_columns, activation in [
+        (1, "identity"),
+        (2, "sigmoid"),
+        (3, "identity"),
+        (7, "identity"),
+    ]:
+        problem = _problem(n_columns, activation=activation)
         # From zero, so that an automatic rate begins where the reference does.
         start = tuple(np.zeros_like(part) for part in _start(problem, n_columns))
         if schedule != "auto":
@@ -239,13 +244,13 @@ def _objective(model, X, y, C=1.0):
     return log_loss(y, model.predict_proba(X), labels=model.classes_) + penalty
 
 
-@pytest.mark.parametrize("link", ["identity", "sigmoid"])
+@pytest.mark.parametrize("activation", ["identity", "sigmoid"])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_exact_solver_gives_the_model_of_the_dense_rows(n_classes, link):
+def test_exact_solver_gives_the_model_of_the_dense_rows(n_classes, activation):
     features, y = _make_rows(300, n_classes=n_classes)
     matrix = scipy.sparse.csr_matrix(features)
     weights = np.random.default_rng(0).exponential(size=300)
-    settings = {"tol": 1e-8, "max_iter": 10_000, "link": link}
+    settings = {"tol": 1e-8, "max_iter": 10_000, "activation": activation}
     found = SoftmaxClassifier(**settings).fit(matrix, y, weights)
     expected = SoftmaxClassifier(**settings).fit(features, y, weights)
     for method in ("predict_proba", "predict_log_proba", "decision_function"):

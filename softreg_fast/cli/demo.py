@@ -14,6 +14,7 @@ from ..data.checks import check_integer
 from ..estimators.regressor import SoftmaxRegressor
 from ..kernels.predict import predict
 from ..kernels.sgd_notebook import run_epochs
+from ..objective.loss import NOTEBOOK_ACTIVATION
 from ..runtime.workspace import specialise
 from .csv_table import Table
 from .two_samples import SAMPLES, TARGETS, run_two_samples
@@ -91,7 +92,7 @@ def _train_reference(
             bias,
             demonstration.learning_rate,
             demonstration.batch_size,
-            "sigmoid",
+            NOTEBOOK_ACTIVATION,
             "notebook",
         )
         losses.append(loss)

@@ -14,6 +14,7 @@ from ..data.problem import Problem
 from ..estimators.epoch_log import EpochLog
 from ..inference.prediction import predict
 from ..objective.functions import categorical_crossentropy
+from ..objective.loss import NOTEBOOK_ACTIVATION
 from ..solvers.notebook_sgd import DescentSettings, GradientDescent
 
 SAMPLES = np.array([[3, 7.1, 2, 5.1], [1.442, 1.2, 4, 0.11]])
@@ -49,13 +50,13 @@ def run_two_samples() -> TwoSamples:
     """Predictions, losses, and the gradients that a step of training follows, by the kernels."""
     coeffs, biases = np.ones((SAMPLES.shape[1], N_CLASSES)), np.ones(N_CLASSES)
     preds, logits, coeff_out, _ = predict(
-        SAMPLES, coeffs, biases, "sigmoid", keep_steps=True, n_threads=1
+        SAMPLES, coeffs, biases, NOTEBOOK_ACTIVATION, keep_steps=True, n_threads=1
     )
     dcoeffs: dict[str, FloatArray] = {}
     dbiases: dict[str, FloatArray] = {}
     forms: tuple[Gradient, ...] = ("notebook", "exact")
     for form in forms:
-        problem = Problem(SAMPLES, TARGETS, N_CLASSES, "sigmoid", np.dtype(np.float64))
+        problem = Problem(SAMPLES, TARGETS, N_CLASSES, NOTEBOOK_ACTIVATION, np.dtype(np.float64))
         settings = DescentSettings(
             learning_rate=_LEARNING_RATE, batch_size=2, n_epochs=1, patience=0, gradient=form
         )

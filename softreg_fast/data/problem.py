@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import Link
 from .arrays import check_features, check_targets
 
 
@@ -22,7 +21,8 @@ class Problem:
         From 0 to ``n_classes - 1``.
     n_classes : int
         At least 2.
-    link : {"identity", "sigmoid"}
+    activation : str
+        Applied to the logits before the softmax; see `objective.loss`.
     dtype : numpy.dtype
         Of parameters and arithmetic, float32 or float64.
     sample_weight : ndarray of shape (n_samples,), float64, or None
@@ -36,7 +36,7 @@ class Problem:
     features: Any
     targets: npt.NDArray[np.int32]
     n_classes: int
-    link: Link
+    activation: str
     dtype: np.dtype
     sample_weight: npt.NDArray[np.float64] | None = None
     l2_penalty: float = 0.0
@@ -108,7 +108,7 @@ def make_penalty(C: float, l1_ratio: float) -> Penalty:
     return Penalty((1.0 - l1_ratio) / C, l1_ratio / C)
 
 
-def make_problem(x: Any, y: Any, link: Link, dtype: np.dtype) -> Problem:
+def make_problem(x: Any, y: Any, activation: str, dtype: np.dtype) -> Problem:
     """A problem of checked features and targets.
 
     Raises
@@ -118,4 +118,4 @@ def make_problem(x: Any, y: Any, link: Link, dtype: np.dtype) -> Problem:
     """
     features = check_features("x", x, dtype)
     targets, n_classes = check_targets("y", y, len(features))
-    return Problem(features, targets, n_classes, link, dtype)
+    return Problem(features, targets, n_classes, activation, dtype)

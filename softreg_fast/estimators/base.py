@@ -11,11 +11,12 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import FloatArray, Link, Model
+from .._typing import FloatArray, Model
 from ..data.arrays import check_any_features, check_features, is_known, shape_features
 from ..data.labels import encode, weigh_rows
 from ..data.problem import Problem
 from ..inference.prediction import decide, predict, predict_sparse
+from ..objective.loss import LOSSES
 from ..runtime.threads import check_n_threads
 from .validation import validate
 
@@ -52,7 +53,9 @@ def _are_plain(X: Any, y: Any) -> bool:
     )
 
 
-def coefficients_of(model: Model, link: Link, dtype: np.dtype) -> tuple[FloatArray, FloatArray]:
+def coefficients_of(
+    model: Model, activation: str, dtype: np.dtype
+) -> tuple[FloatArray, FloatArray]:
     """Coefficients and intercepts of a model, as scikit-learn has them.
 
     Raises
@@ -61,7 +64,7 @@ def coefficients_of(model: Model, link: Link, dtype: np.dtype) -> tuple[FloatArr
         A coefficient overflows `dtype`, that of the features.
     """
     weights, bias = model
-    if len(bias) > 1 and link == "identity":
+    if len(bias) > 1 and LOSSES[activation].is_convex:
         bias = bias - bias.mean()
     with np.errstate(all="ignore"):
         coef, intercept = np.ascontiguousarray(weights.T, dtype), bias.astype(dtype)
@@ -73,24 +76,24 @@ def coefficients_of(model: Model, link: Link, dtype: np.dtype) -> tuple[FloatArr
 
 
 def attributes_of(
-    model: Model, link: Link, classes: npt.NDArray[Any], dtype: np.dtype
+    model: Model, activation: str, classes: npt.NDArray[Any], dtype: np.dtype
 ) -> dict[str, Any]:
     """What makes an estimator one that has fitted a model; see `coefficients_of`."""
-    coef, intercept = coefficients_of(model, link, dtype)
-    return {"classes_": classes, "coef_": coef, "intercept_": intercept, "link_": link}
+    coef, intercept = coefficients_of(model, activation, dtype)
+    return {"classes_": classes, "coef_": coef, "intercept_": intercept, "activation_": activation}
 
 
 class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predictions of a fitted model, and the model as other packages' objects."""
 
-    link: str
+    activation: str
     class_weight: Any
     n_threads: int | None
     n_features_in_: int
     classes_: Any
     coef_: FloatArray
     intercept_: FloatArray
-    link_: str
+    activation_: str
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -107,15 +110,17 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = self._check_features("X", X)
         classes, targets = encode(y)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
-        link = cast(Link, self.link)
-        return Problem(features, targets, len(classes), link, features.dtype, weights), classes
+        activation = self.activation
+        return Problem(
+            features, targets, len(classes), activation, features.dtype, weights
+        ), classes
 
     def _check_features(self, name: str, X: Any, dtype: np.dtype | None = None) -> Any:
         """See `check_any_features`; errors name features that have names."""
         return check_any_features(name, X, dtype, getattr(self, "feature_names_in_", None))
 
     def _count_columns(self, n_classes: int) -> int:
-        return 1 if n_classes == 2 and self.link == "identity" else n_classes
+        return LOSSES[self.activation].count_columns(n_classes)
 
     def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
@@ -167,8 +172,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For two classes one number, above 0 where the second is the more probable.
         """
         features, weights, bias = self._check_input(X)
-        link = cast(Link, self.link_)
-        values, all_finite = decide(features, weights, bias, link, n_threads=self.n_threads)
+        activation = self.activation_
+        values, all_finite = decide(features, weights, bias, activation, n_threads=self.n_threads)
         if not all_finite:
             self._refuse_unbounded(features, values)
         if values.shape[1] == 1:
@@ -220,12 +225,12 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes)
         """
         features, weights, bias = self._check_input(X)
-        link = cast(Link, self.link_)
+        activation = self.activation_
         if issparse(features):
-            probabilities, _, all_finite = predict_sparse(features, weights, bias, link)
+            probabilities, _, all_finite = predict_sparse(features, weights, bias, activation)
         else:
             probabilities, _, _, all_finite = predict(
-                features, weights, bias, link, keep_steps=False, n_threads=self.n_threads
+                features, weights, bias, activation, keep_steps=False, n_threads=self.n_threads
             )
         if not all_finite:
             self._refuse_unbounded(features, probabilities)
@@ -262,7 +267,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            The model has the sigmoid link.
+            The loss isn't convex in the logits.
         """
         from .export import to_logistic_regression
 

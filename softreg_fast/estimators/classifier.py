@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     check_X_y,
 )
 
-from .._typing import FloatArray, Link, Model
+from .._typing import FloatArray, Model
 from ..data.arrays import check_features
 from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
@@ -25,6 +25,7 @@ from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
 from ..inference.separation import describe, find_separation
 from ..objective.dense import Totals
+from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..objective.moments import sum_features
 from ..objective.optimality import Quality, judge
 from ..solvers import lbfgs
@@ -58,8 +59,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         C * sum_i w[i] * loss[i] + (1 - l1_ratio) * sum(W ** 2) / 2 + l1_ratio * sum(abs(W))
 
     where ``w`` are the rows' weights and ``loss[i] = -log(p[i, y[i]])`` with
-    ``p = softmax(link(X @ W.T + b))``: the objective of `sklearn.linear_model.LogisticRegression`,
-    so that `C` means the same. Two classes with the identity link share one row of coefficients.
+    ``p = softmax(activation(X @ W.T + b))``: the objective of
+    `sklearn.linear_model.LogisticRegression`, so that `C` means the same. Two classes with the identity activation share one row of
+    coefficients.
 
     Parameters
     ----------
@@ -69,18 +71,18 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     l1_ratio : float, default=0.0
         Share of the penalty of the absolute coefficients, from 0 to 1: elastic net. Not with the
         solver "lbfgs".
-    link : {"identity", "sigmoid"}, default="identity"
+    activation : {"identity", "sigmoid"}, default="identity"
         What is taken of the linear function before the softmax. With the sigmoid no loss can fall
         below ``log(1 + (n_classes - 1) / e)``, and the objective isn't convex.
     solver : {"auto", "newton", "lbfgs", "sgd"}, default="auto"
-        "newton" and "lbfgs" are exact; the first needs few passes over the rows, the identity link,
-        and room for second derivatives, ``16 * n_classes * n_features ** 2`` bytes, which may be at
-        most 256 MiB.
-        "sgd" is mini-batch gradient descent: fast on many rows, within a percent of the lowest
-        objective as a rule. "auto" takes "newton" with the identity link where it has room and, but
-        for ``l1_ratio > 0``, second derivatives cost no more than 150 passes over the rows, else
-        "lbfgs"; but "sgd" with held-out rows, with ``l1_ratio > 0`` instead of "lbfgs", or where
-        ``n_samples * n_features * n_classes`` is above 1e11 or 1e10.
+        "newton" and "lbfgs" are exact; the first needs few passes over the rows, the identity
+        activation, and room for second derivatives, ``16 * n_classes * n_features ** 2`` bytes,
+        which may be at most 256 MiB. "sgd" is mini-batch gradient descent: fast on many rows,
+        within a percent of the lowest objective as a rule. "auto" takes "newton" with the identity
+        activation where it has room and, but for ``l1_ratio > 0``, second derivatives cost no more
+        than 150 passes over the rows, else "lbfgs"; but "sgd" with held-out rows, with ``l1_ratio >
+        0`` instead of "lbfgs", or where ``n_samples * n_features * n_classes`` is above 1e11 or
+        1e10.
     fit_intercept : bool, default=True
     tol : float, default=1e-4
         Exact solvers stop when no component of the gradient of the objective, divided by `C` and by
@@ -146,9 +148,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ----------
     classes_ : ndarray of shape (n_classes,)
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features)
-        One row for two classes with the identity link.
+        One row for two classes with the identity activation.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        With the identity link and several classes their mean is zero.
+        With the identity activation and several classes their mean is zero.
     n_iter_ : int
         Iterations, epochs, or blocks of `partial_fit`.
     loss_curve_ : ndarray of shape (n_iter_,)
@@ -156,8 +158,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         "sgd" with the losses as the rows were met. Not after `partial_fit`.
     validation_curve_ : ndarray of shape (n_iter_,) or None
         Mean loss of the held-out rows after each epoch.
-    link_ : str
-        The link that was fitted.
+    activation_ : str
+        The activation that was fitted.
     converged_ : bool
         Whether no component of the gradient of the objective, divided by `C` and by the sum of the
         rows' weights, is above `tol` at the coefficients that are returned; with an L1 penalty, of
@@ -169,8 +171,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     gap_ : float
         A proven bound of ``(objective - optimum) / objective`` at the coefficients that are
         returned, by the dual problem; it includes what rounding may have changed. NaN with the
-        sigmoid link, whose objective isn't convex, and with ``C=np.inf``: there it is only known
-        how small the gradient is. Not after `partial_fit`.
+        sigmoid activation, whose objective isn't convex, and with ``C=np.inf``: there it is only
+        known how small the gradient is. Not after `partial_fit`.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If the features had names.
@@ -190,7 +192,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     n_iter_: int
     loss_curve_: FloatArray
     validation_curve_: FloatArray | None
-    link_: str
+    activation_: str
     converged_: bool
     gap_: float
 
@@ -199,7 +201,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         *,
         C: float = 1.0,
         l1_ratio: float = 0.0,
-        link: str = "identity",
+        activation: str = "identity",
         solver: str = "auto",
         fit_intercept: bool = True,
         tol: float = 1e-4,
@@ -223,7 +225,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
-        self.link = link
+        self.activation = activation
         self.solver = solver
         self.fit_intercept = fit_intercept
         self.tol = tol
@@ -368,7 +370,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         tasks.end(attributes)
         if not (converged or solution.is_close or monitor.was_stopped_by_callback):
             self._warn(solver, parameters, solution, quality)
-        if np.isinf(parameters.C) and self.link == "identity":
+        if np.isinf(parameters.C) and LOSSES[self.activation].is_convex:
             self._warn_of_separation(solver, problem, solution)
         return self
 
@@ -581,9 +583,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             if not is_first:
                 start, bias = coef.T.astype(dtype), intercept.astype(dtype)
             stream = begin_stream(start, bias)
-        link = cast(Link, self.link)
+        activation = self.activation
         problem = drop_weightless(
-            self._known_problem(features, y, sample_weight, classes, link, dtype, parameters)
+            self._known_problem(features, y, sample_weight, classes, activation, dtype, parameters)
         )
         settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
         with self._divergence_named():
@@ -605,14 +607,14 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         y: Any,
         sample_weight: Any,
         classes: npt.NDArray[Any],
-        link: Link,
+        activation: str,
         dtype: np.dtype,
         parameters: Parameters,
     ) -> Problem:
         """The problem of rows whose labels are among known classes."""
         targets = encode_known("y", y, classes)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
-        problem = Problem(features, targets, len(classes), link, dtype, weights)
+        problem = Problem(features, targets, len(classes), activation, dtype, weights)
         return parameters.penalty.of(problem)
 
     def _known_classes(self, classes: Any) -> npt.NDArray[Any]:
@@ -624,10 +626,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                     "all labels there will be"
                 )
             return check_classes(classes)
-        if self.link != self.link_:
+        if self.activation != self.activation_:
             raise ValueError(
-                f"link={self.link!r} is not allowed after training with {self.link_!r}: "
-                "partial_fit goes on with the same link"
+                f"activation={self.activation!r} is not allowed after training with "
+                f"{self.activation_!r}: partial_fit goes on with the same activation"
             )
         known = cast("npt.NDArray[Any]", self.classes_)
         if classes is not None and not np.array_equal(check_classes(classes), known):
@@ -683,7 +685,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     def _attributes_of(
         self, problem: Problem, model: Model, classes: npt.NDArray[Any]
     ) -> dict[str, Any]:
-        return attributes_of(model, cast(Link, self.link), classes, problem.dtype)
+        return attributes_of(model, self.activation, classes, problem.dtype)
 
     def _penalty_of_model(self) -> tuple[float, float]:
         return self.C, self.l1_ratio
@@ -711,9 +713,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         Raises
         ------
         TypeError, ValueError
-            An argument is not allowed; or there is no theory: with the sigmoid link, an L1 penalty,
-            classes that are separated without a penalty, singular second derivatives, or a model
-            that isn't at the optimum of these rows.
+            An argument is not allowed; or there is no theory: with the sigmoid activation, an L1
+            penalty, classes that are separated without a penalty, singular second derivatives, or a
+            model that isn't at the optimum of these rows.
 
         Notes
         -----
@@ -727,7 +729,12 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         parameters = self._check_parameters()
         confidence = check_number("confidence", confidence, above=0.0, below=1.0)
         for name, value, is_refused, wanted in [
-            ("link", self.link_, self.link_ != "identity", "'identity'"),
+            (
+                "activation",
+                self.activation_,
+                not LOSSES[self.activation_].is_convex,
+                repr(CONVEX_ACTIVATIONS[0]),
+            ),
             ("l1_ratio", self.l1_ratio, self.l1_ratio != 0.0, "0"),
         ]:
             if is_refused:
@@ -739,7 +746,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         coef, intercept = self._coefficients()
         double = np.dtype(np.float64)
         problem = self._known_problem(
-            features, y, sample_weight, self.classes_, "identity", double, parameters
+            features, y, sample_weight, self.classes_, self.activation_, double, parameters
         )
         names = getattr(self, "feature_names_in_", None)
         if names is None:

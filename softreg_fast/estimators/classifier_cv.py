@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from .._typing import FloatArray, Link
+from .._typing import FloatArray
 from ..data.checks import check_choice, check_flag, check_number
 from ..data.labels import check_weights
 from ..data.problem import Problem, make_penalty
@@ -33,7 +33,7 @@ from .warning import warn_caller
 
 _SOLVERS = ("auto", "newton", "lbfgs")
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
-_OF_MODEL = ("classes_", "coef_", "intercept_", "link_", "C_", "l1_ratio_")
+_OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
 
 
 def _check_values(name: str, value: Any, **bounds: Any) -> FloatArray:
@@ -107,7 +107,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         apart in logarithms. See `SoftmaxClassifier` for the objective.
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
         Values of `l1_ratio` to try, from 0 to 1.
-    link : {"identity", "sigmoid"}, default="identity"
+    activation : {"identity", "sigmoid"}, default="identity"
     fit_intercept : bool, default=True
     cv : int, cross-validation generator or iterable, default=None
         As scikit-learn knows it; None is five stratified folds.
@@ -153,7 +153,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Whether all fits have reached `tol` or `gap_tol`.
     gap_ : float
         Of the last fit, see `SoftmaxClassifier`; NaN if ``refit=False``.
-    link_ : str
+    activation_ : str
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If the features had names.
@@ -196,7 +196,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         *,
         Cs: Any = 10,
         l1_ratios: Any = (0.0,),
-        link: str = "identity",
+        activation: str = "identity",
         fit_intercept: bool = True,
         cv: Any = None,
         scoring: Any = "neg_log_loss",
@@ -211,7 +211,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
-        self.link = link
+        self.activation = activation
         self.fit_intercept = fit_intercept
         self.cv = cv
         self.scoring = scoring
@@ -266,7 +266,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         scoring = choose_scoring(
             self.scoring,
             classes,
-            cast(Link, self.link),
+            self.activation,
             lambda candidate: self._estimator_of(candidate, problem, classes),
         )
         _check_folds(folds, problem.sample_weight, for_scores.get("sample_weight"))
@@ -344,7 +344,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         return SoftmaxClassifier(
             C=C,
             l1_ratio=l1_ratio,
-            link=self.link,
+            activation=self.activation,
             solver=self.solver,
             fit_intercept=self.fit_intercept,
             tol=self.tol,
@@ -360,8 +360,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> Any:
         """What scorers are given."""
         estimator = self._single(candidate.C, candidate.l1_ratio)
-        link = cast(Link, self.link)
-        attributes = attributes_of(candidate.model, link, classes, problem.dtype)
+        activation = self.activation
+        attributes = attributes_of(candidate.model, activation, classes, problem.dtype)
         estimator.__dict__.update(attributes, n_features_in_=self.n_features_in_)
         return estimator
 
@@ -369,8 +369,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self, candidate: Candidate, problem: Problem, classes: npt.NDArray[Any]
     ) -> dict[str, Any]:
         """What callbacks see."""
-        link = cast(Link, self.link)
-        attributes = attributes_of(candidate.model, link, classes, problem.dtype)
+        activation = self.activation
+        attributes = attributes_of(candidate.model, activation, classes, problem.dtype)
         return {**attributes, "C_": candidate.C, "l1_ratio_": candidate.l1_ratio}
 
     def _search(
@@ -415,7 +415,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             ) -> None:
                 where = fold, numbers == number
                 model = stop.weights, stop.bias
-                coef, intercept = coefficients_of(model, problem.link, problem.dtype)
+                coef, intercept = coefficients_of(model, problem.activation, problem.dtype)
                 grid_out.coefs[where], grid_out.intercepts[where] = coef, intercept
                 grid_out.n_iterations[where] = max(1, stop.n_iterations)
                 grid_out.converged[where] = stop.converged
@@ -509,7 +509,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
 
         with tasks.delegate("refit", single, attributes):
             single.fit(problem.features, labels, sample_weight, **start)
-            for name in ("classes_", "coef_", "intercept_", "link_", "gap_"):
+            for name in ("classes_", "coef_", "intercept_", "activation_", "gap_"):
                 setattr(self, name, getattr(single, name))
         self.converged_ = self.converged_ and single.converged_
 
@@ -523,8 +523,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self.C_ = float(self.Cs_[places].mean())
         self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
         weights, bias = grid.coefs[where].mean(axis=0).T, grid.intercepts[where].mean(axis=0)
-        link = cast(Link, self.link)
-        self.__dict__.update(attributes_of((weights, bias), link, classes, problem.dtype))
+        activation = self.activation
+        self.__dict__.update(attributes_of((weights, bias), activation, classes, problem.dtype))
         self.gap_ = float("nan")
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:

@@ -4,15 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
+
 
 def to_logistic_regression(classifier: Any, C: float, l1_ratio: float) -> Any:
     """What `to_sklearn` gives, for a model that has been fitted with this penalty."""
     from sklearn.linear_model import LogisticRegression
 
-    if classifier.link_ != "identity":
+    if not LOSSES[classifier.activation_].is_convex:
         raise ValueError(
-            f"a model with link={classifier.link_!r} has no equal among LogisticRegression's: it "
-            "must be 'identity'"
+            f"a model with activation={classifier.activation_!r} has no equal among "
+            f"LogisticRegression's: it must be {CONVEX_ACTIVATIONS[0]!r}"
         )
     has_l1 = l1_ratio > 0.0
     settings: dict[str, Any] = {"l1_ratio": l1_ratio} if has_l1 else {}

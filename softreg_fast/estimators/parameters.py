@@ -6,9 +6,9 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from .._typing import Link
 from ..data.checks import check_choice, check_flag, check_integer, check_number, check_random_state
 from ..data.problem import Penalty, make_penalty
+from ..objective.loss import ACTIVATIONS, CONVEX_ACTIVATIONS, LOSSES
 from ..objective.optimality import Tolerance
 from ..runtime.threads import check_n_threads
 from ..solvers.base import ExactSettings
@@ -18,7 +18,6 @@ from ..solvers.sgd.iteration import FeatureScaling, Method, ProximalSettings, Sc
 ExactSolver = Literal["newton", "lbfgs"]
 Solver = ExactSolver | Literal["sgd"]
 
-LINKS = ("identity", "sigmoid")
 _SOLVERS = ("auto", "newton", "lbfgs", "sgd")
 EXACT_SOLVERS = ("newton", "lbfgs")
 _SCHEDULES = ("auto", "invscaling")
@@ -45,7 +44,7 @@ class Parameters:
 
     C: float
     l1_ratio: float
-    link: Link
+    activation: str
     solver: Solver | None
     fit_intercept: bool
     tol: float
@@ -123,7 +122,7 @@ class Parameters:
             )
         if self.solver in ("newton", "lbfgs"):
             return self.solver
-        if not newton_fits or self.link == "sigmoid":
+        if not newton_fits or not LOSSES[self.activation].is_convex:
             return "lbfgs"
         cost = relative_cost(max(1, n_elements // n_features), n_features)
         return "newton" if self.l1_ratio > 0.0 or cost <= _MOST_PASSES_OF_DERIVATIVES else "lbfgs"
@@ -247,7 +246,7 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     TypeError, ValueError
         One is not allowed; the message names it.
     """
-    link = cast(Link, check_choice("link", given["link"], LINKS))
+    activation = check_choice("activation", given["activation"], ACTIVATIONS)
     check_flag("warm_start", given["warm_start"])
     check_n_threads("n_threads", given["n_threads"])
     if given["random_state"] is not np.random:  # which scikit-learn takes for None
@@ -266,10 +265,11 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
                 f"feature_scaling='whiten' is not allowed with l1_ratio={l1_ratio!r}: it must be "
                 "'auto', 'standard' or 'none', or l1_ratio must be 0"
             )
-    if link == "sigmoid" and solver == "newton":
+    if not LOSSES[activation].is_convex and solver == "newton":
         raise ValueError(
-            "link='sigmoid' is not allowed with solver='newton', for its objective isn't convex: "
-            "it must be 'identity', or the solver 'lbfgs', 'sgd' or 'auto'"
+            f"activation={activation!r} is not allowed with solver='newton', for its objective "
+            f"isn't convex: it must be {' or '.join(map(repr, CONVEX_ACTIVATIONS))}, or the solver "
+            "'lbfgs', 'sgd' or 'auto'"
         )
     early_stopping = check_flag("early_stopping", given["early_stopping"])
     if early_stopping and solver in EXACT_SOLVERS:
@@ -281,12 +281,12 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     gap_tol = given["gap_tol"]
     if gap_tol is not None:
         gap_tol = check_number("gap_tol", gap_tol, above=0.0, alternative="None")
-        _refuse_gap_tol(gap_tol, solver, link, C, early_stopping)
+        _refuse_gap_tol(gap_tol, solver, activation, C, early_stopping)
     schedule, learning_rate = _check_learning_rate(given["learning_rate"])
     return Parameters(
         C=C,
         l1_ratio=l1_ratio,
-        link=link,
+        activation=activation,
         solver=solver,
         fit_intercept=check_flag("fit_intercept", given["fit_intercept"]),
         tol=check_number("tol", given["tol"], minimum=0.0),
@@ -312,7 +312,7 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
 def _refuse_gap_tol(
     gap_tol: float,
     solver: Solver | None,
-    link: Link,
+    activation: str,
     C: float,
     early_stopping: bool,
 ) -> None:
@@ -320,8 +320,8 @@ def _refuse_gap_tol(
     reason = None
     if solver == "sgd" or early_stopping:
         reason = "the solver 'sgd', which can't stop by it"
-    elif link != "identity":
-        reason = f"link={link!r}, whose objective isn't convex"
+    elif not LOSSES[activation].is_convex:
+        reason = f"activation={activation!r}, whose objective isn't convex"
     elif np.isinf(C):
         reason = "C=inf, without a penalty"
     if reason is not None:

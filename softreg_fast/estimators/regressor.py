@@ -10,6 +10,7 @@ from ..data.arrays import check_dtype, check_features, shape_features
 from ..data.checks import check_choice, check_flag, check_integer, check_number, check_random_state
 from ..data.problem import make_problem
 from ..inference.prediction import predict
+from ..objective.loss import NOTEBOOK_ACTIVATION
 from ..runtime.threads import check_n_threads
 from ..solvers.notebook_sgd import DescentSettings, GradientDescent
 from .epoch_log import EpochLog
@@ -187,7 +188,7 @@ class SoftmaxRegressor:
             patience=check_integer("early_stopping", early_stopping),
             gradient=cast(Gradient, self.gradient),
         )
-        problem = make_problem(x, y, "sigmoid", check_dtype("dtype", self.dtype))
+        problem = make_problem(x, y, NOTEBOOK_ACTIVATION, check_dtype("dtype", self.dtype))
         n_samples, n_features = problem.features.shape
         if settings.batch_size > n_samples:
             raise ValueError(
@@ -269,7 +270,12 @@ class SoftmaxRegressor:
             )
         n_threads = check_n_threads("n_threads", self.n_threads)
         preds, logits, coeff_out, all_finite = predict(
-            features, coeffs, biases, "sigmoid", keep_steps=keep_steps, n_threads=n_threads
+            features,
+            coeffs,
+            biases,
+            NOTEBOOK_ACTIVATION,
+            keep_steps=keep_steps,
+            n_threads=n_threads,
         )
         if not all_finite:  # because of these, or because products overflow
             check_features("x", x, dtype)

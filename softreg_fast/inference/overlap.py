@@ -166,7 +166,7 @@ def _invert(form: FloatArray) -> FloatArray | None:
     factor, failure = dpotrf(form * np.outer(scales, scales), lower=1, clean=1)
     if failure or not factor.diagonal().min() > _LEAST_PIVOT:
         return None
-    # Solving for all columns of the identity would wake BLAS's threads for the smallest of them.
+    # Solving for all columns of the unit matrix would wake BLAS's threads for the smallest of them.
     half = dtrtri(factor, lower=1)[0] * scales
     return multiply(half.T, half)
 

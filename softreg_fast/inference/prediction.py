@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .. import reference
-from .._typing import FloatArray, Link
+from .._typing import FloatArray
 from ..kernels.predict import predict as predict_kernel
 from ..kernels.shapes import Specialisation
+from ..objective.loss import LOSSES
 from ..runtime.threads import count_threads_for_pass, row_workers
 from ..runtime.workspace import (
     Cuts,
@@ -88,7 +88,7 @@ def predict(
     features: FloatArray,
     weights: FloatArray,
     bias: FloatArray,
-    link: Link,
+    activation: str,
     *,
     keep_steps: bool,
     n_threads: int | None,
@@ -103,9 +103,9 @@ def predict(
         Their dtype, float32 or float64, is that of the arithmetic and of the result. One column
         stands for two classes.
     bias : ndarray of shape (n_columns,)
-    link : {"identity", "sigmoid"}
+    activation : str
     keep_steps : bool
-        Whether to return values of the link and logits; empty arrays take their place otherwise.
+        Whether to return activated logits and logits; empty arrays take their place otherwise.
     n_threads : int or None
         See `count_threads`. The result has the same bits for any number.
 
@@ -120,23 +120,23 @@ def predict(
     probabilities = np.empty((n_samples, max(n_columns, 2)), weights.dtype)
     steps_shape = (n_samples if keep_steps else 0, n_columns)
     values, logits = np.empty(steps_shape, weights.dtype), np.empty(steps_shape, weights.dtype)
-    all_finite = _run(features, weights, bias, link, n_threads, probabilities, values, logits)
+    all_finite = _run(features, weights, bias, activation, n_threads, probabilities, values, logits)
     return probabilities, values, logits, all_finite
 
 
 def decide(
-    features: Any, weights: FloatArray, bias: FloatArray, link: Link, *, n_threads: int | None
+    features: Any, weights: FloatArray, bias: FloatArray, activation: str, *, n_threads: int | None
 ) -> tuple[FloatArray, bool]:
     """What the softmax is taken of, shape (n_samples, n_columns); whether all logits are finite.
 
     See `predict`; features may be sparse.
     """
     if issparse(features):
-        _, values, all_finite = predict_sparse(features, weights, bias, link)
+        _, values, all_finite = predict_sparse(features, weights, bias, activation)
         return values, all_finite
-    if link == "sigmoid":
+    if LOSSES[activation].changes_logits:
         _, values, _, all_finite = predict(
-            features, weights, bias, link, keep_steps=True, n_threads=n_threads
+            features, weights, bias, activation, keep_steps=True, n_threads=n_threads
         )
         return values, all_finite
     n_columns = weights.shape[1]
@@ -144,7 +144,7 @@ def decide(
     no_probabilities = np.empty((0, max(n_columns, 2)), weights.dtype)
     no_values = np.empty((0, n_columns), weights.dtype)
     all_finite = _run(
-        features, weights, bias, "identity", n_threads, no_probabilities, no_values, logits
+        features, weights, bias, activation, n_threads, no_probabilities, no_values, logits
     )
     return logits, all_finite
 
@@ -153,7 +153,7 @@ def _run(
     features: FloatArray,
     weights: FloatArray,
     bias: FloatArray,
-    link: Link,
+    activation: str,
     n_threads: int | None,
     probabilities_out: FloatArray,
     values_out: FloatArray,
@@ -178,7 +178,7 @@ def _run(
             _NO_TARGETS,
             start,
             stop,
-            link == "sigmoid",
+            LOSSES[activation].code,
             prepared.specialisation.blocks,
             prepared.parameters,
             workspace.tiles,
@@ -204,9 +204,12 @@ def _run(
 
 
 def predict_sparse(
-    features: Any, weights: FloatArray, bias: FloatArray, link: Link
+    features: Any, weights: FloatArray, bias: FloatArray, activation: str
 ) -> tuple[FloatArray, FloatArray, bool]:
-    """Probabilities, values of the link, and whether all logits are finite, of sparse rows."""
+    """Probabilities, activated logits, and whether all logits are finite, of sparse rows."""
     with np.errstate(all="ignore"):
-        probabilities, values, logits = reference.predict(features, weights, bias, link)
+        logits = features @ weights + bias
+        loss = LOSSES[activation]
+        values = loss.activate(logits)
+        probabilities = loss.probabilities(values)
     return probabilities, values, bool(np.isfinite(logits).all())

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, log_softmax
+from scipy.special import log_softmax
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import _check_method_params
 
-from .._typing import FloatArray, Link, Model
+from .._typing import FloatArray, Model
+from ..objective.loss import LOSSES
 
 _NUMBERS_PER_BLOCK = 1 << 20
 
@@ -95,7 +96,7 @@ _OF_ROWS = {"accuracy": _accuracies, "neg_log_loss": _log_likelihoods}
 def choose_scoring(
     scoring: Any,
     classes: npt.NDArray[Any],
-    link: Link,
+    activation: str,
     make_estimator: Callable[[Candidate], Any],
 ) -> Scoring:
     """The function that scores models.
@@ -106,7 +107,7 @@ def choose_scoring(
         As scikit-learn knows it; None is accuracy.
     classes : ndarray of shape (n_classes,)
         All there are: rows held out may lack some of them.
-    link : {"identity", "sigmoid"}
+    activation : str
     make_estimator : callable
         Gives a fitted estimator that has a model, for scorers that are not known here.
     """
@@ -124,7 +125,7 @@ def choose_scoring(
         step = max(1, _NUMBERS_PER_BLOCK // max(all_weights.shape))
         for start in range(0, len(held_out.rows), step):
             rows = held_out.rows[start : start + step]
-            values = _decide(held_out.features[rows], all_weights, all_bias, link)
+            values = _decide(held_out.features[rows], all_weights, all_bias, activation)
             weights = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
             total += weights.sum()
             for place, of_model in enumerate(np.split(values, len(candidates), axis=1)):
@@ -134,7 +135,7 @@ def choose_scoring(
     return score
 
 
-def _decide(features: Any, weights: FloatArray, bias: FloatArray, link: Link) -> FloatArray:
+def _decide(features: Any, weights: FloatArray, bias: FloatArray, activation: str) -> FloatArray:
     """What the softmax is taken of, of dense or sparse rows.
 
     By BLAS: for as many columns as all models have, kernels would be compiled anew.
@@ -146,7 +147,7 @@ def _decide(features: Any, weights: FloatArray, bias: FloatArray, link: Link) ->
             "a row of X is too large for the models that were found: their linear functions "
             "overflow; scale the features"
         )
-    return expit(values) if link == "sigmoid" else values
+    return LOSSES[activation].activate(values)
 
 
 def _with_labels(scorer: Any, classes: npt.NDArray[Any]) -> Any:

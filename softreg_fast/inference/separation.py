@@ -33,8 +33,6 @@ from .separating_program import is_small_enough, look_for_direction
 
 Separation = Literal["complete", "quasi-complete", "suspected"]
 
-# Of the rows' weights, which a model that may be right of all has right, but for rounding.
-_NEARLY_ALL = 1.0 - 1e-6
 # Of a step at the end, in logits: it is about 1 where coefficients grow without bound, however
 # large they are, and next to nothing at an optimum.
 _GROWTH = 0.5
@@ -59,7 +57,7 @@ def find_separation(
     Parameters
     ----------
     problem : Problem
-        With the identity link and without a penalty.
+        With a convex loss and without a penalty.
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
     fit_intercept : bool
@@ -77,8 +75,7 @@ def find_separation(
     model = rows.direction_of(weights, bias)
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         totals = accumulator.evaluate(weights, bias)
-    may_be_right = totals.n_correct > _NEARLY_ALL * problem.total_weight
-    if may_be_right and _is_right(rows, model):
+    if _is_right(rows, model):
         return "complete"
     with np.errstate(all="ignore"):
         gradient = rows.gradient_of(totals.weights_gradient, totals.bias_gradient)

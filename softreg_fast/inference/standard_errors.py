@@ -104,7 +104,7 @@ def summarise(
     Parameters
     ----------
     problem : Problem
-        The rows it was fitted to, with the identity link and no L1 penalty; the rows' weights count
+        The rows it was fitted to, with a convex loss and no L1 penalty; the rows' weights count
         as their numbers.
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)

@@ -23,15 +23,15 @@ from .tile import WORKING, add_compensated, fold_chunks, work_on_round
 PASS_SETTINGS = np.dtype(
     [
         ("n_classes", np.int64),  # columns of the model
+        ("activation", np.int64),  # see `loss`
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
-        ("use_sigmoid", np.bool_),
         ("notebook_gradient", np.bool_),
     ],
     align=True,
 )
 
-LOSS, LOSS_REMAINDER, CORRECT = 0, 1, 2
-N_RESULTS = 3
+LOSS, LOSS_REMAINDER = 0, 1
+N_RESULTS = 2
 
 
 def _accumulate_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
@@ -118,8 +118,7 @@ def accumulate(
     totals_out : (padded_classes, padded_features + lanes) float64
         The weighted sum of the rows' gradients is added.
     results_out : (N_RESULTS,) float64
-        The weighted sum of the losses, what rounding has cut off from it, and the weighted number
-        of correctly classified rows are added.
+        The weighted sum of the losses, and what rounding has cut off from it, are added.
     team : (TEAM_SIZE,) int64
         Zero before each call; see `team.py`.
     """
@@ -145,7 +144,7 @@ def accumulate(
             order,
             WORKING,
             WORKING,
-            True,
+            False,
             settings,
             blocks,
             models,
@@ -177,6 +176,5 @@ def accumulate(
                 results_out[LOSS], results_out[LOSS_REMAINDER] = add_compensated(
                     results_out[LOSS], results_out[LOSS_REMAINDER], chunk_results[chunk, 0]
                 )
-                results_out[CORRECT] += chunk_results[chunk, 1]
         is_together = is_together and wait_for_team(team, n_threads)
         round_start = round_stop

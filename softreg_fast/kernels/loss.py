@@ -1,9 +1,9 @@
 """From logits to loss and slopes, and to the predicted class, on a tile of rows.
 
-The lanes are rows: logits, values and slopes are ``(padded_classes, tile_rows)``. With the sigmoid
-link the values are ``sigmoid(logits)``, with the identity link the logits themselves; probabilities
-are the softmax of the values. A model of one column has two classes; its logit is that of the
-second, the first having the logit zero.
+The lanes are rows: logits, values and slopes are ``(padded_classes, tile_rows)``. Values are the
+activated logits: ``sigmoid(logits)`` with `SIGMOID`, the logits themselves with `IDENTITY`;
+probabilities are the softmax of the values. A model of one column has two classes; its logit is
+that of the second, the first having the logit zero.
 
 `targets` and `weights` are rows too: the class of each row of the tile, and 1, or 0 for what fills
 up the last vector.
@@ -15,16 +15,19 @@ from .compile.entry_point import kernel
 from .simd.exponential import exponential, logarithm
 from .simd.lanes import load, maximum, minimum, select_equal, select_less, splat, store, sum_lanes
 
-# Where the best logit leads the next by this margin, after both are cut to +-_CUT for the sigmoid
-# link, rounding cannot turn the lead into a tie: the slope of the sigmoid at the cut times the
+# Output activations.
+IDENTITY, SIGMOID = 0, 1
+
+# Where the best logit leads the next by this margin, after both are cut to +-_CUT for the sigmoid,
+# rounding cannot turn the lead into a tie: the slope of the sigmoid at the cut times the
 # margin is at least fifty units in the last place of 1.
 _CUT_DOUBLE, _MARGIN_DOUBLE = 16.0, 1e-7
 _CUT_SINGLE, _MARGIN_SINGLE = 5.0, 1e-3
 
 
 @kernel
-def sigmoid(z):
-    """Sigmoid of every lane; overflows nowhere."""
+def logistic(z):
+    """``1 / (1 + exp(-z))`` of every lane; overflows nowhere."""
     zero = splat(0.0, z)
     one = splat(1.0, z)
     decayed = exponential(minimum(z, zero - z))
@@ -41,11 +44,11 @@ def _largest(row, n_classes, width, values):
 
 
 @kernel
-def exponentials_of_sigmoids(n_rows, n_classes, width, logits, values_out):
+def _exponentials_of_sigmoids(n_rows, n_classes, width, logits, values_out):
     """Sigmoids, and in place of the logits their exponentials."""
     for label in range(n_classes):
         for row in range(0, n_rows, len(width)):
-            value = sigmoid(load(logits, label, row, width))
+            value = logistic(load(logits, label, row, width))
             store(values_out, label, row, value)
             store(logits, label, row, exponential(value))
 
@@ -60,6 +63,15 @@ def exponentials_of_logits(n_rows, n_classes, width, logits, values_out):
     for label in range(n_classes):
         for row in range(0, n_rows, len(width)):
             store(logits, label, row, exponential(load(values_out, label, row, width)))
+
+
+@kernel
+def exponentials_of_values(n_rows, n_classes, activation, width, logits, values_out):
+    """Values, and in place of the logits their exponentials, times a factor for each row."""
+    if activation == SIGMOID:
+        _exponentials_of_sigmoids(n_rows, n_classes, width, logits, values_out)
+    else:
+        exponentials_of_logits(n_rows, n_classes, width, logits, values_out)
 
 
 @kernel
@@ -83,7 +95,7 @@ def _of_targets(targets, row, n_classes, width, values):
 
 @kernel
 def _slopes(
-    targets, weights, row, n_classes, use_sigmoid, notebook_gradient, width, values, exponentials,
+    targets, weights, row, n_classes, activation, notebook_gradient, width, values, exponentials,
     total,
 ):  # fmt: skip
     """Write the derivatives of each row's loss by its logits in place of the exponentials."""
@@ -100,7 +112,7 @@ def _slopes(
         slope = above * scale - select_equal(wanted, splat(label, wanted), one, zero)
         if notebook_gradient:
             slope = slope * (above * own)
-        if use_sigmoid:
+        if activation == SIGMOID:
             value = load(values, label, row, width)
             slope = slope * (value * (one - value))
         store(exponentials, label, row, slope * weight)
@@ -168,7 +180,7 @@ def _is_correct_of_two(wanted, z):
 
 @kernel
 def count_correct(
-    targets, weights, n_rows, n_classes, use_sigmoid, are_logits, width, values, scratch
+    targets, weights, n_rows, n_classes, activation, are_logits, width, values, scratch
 ):
     """How many rows of a tile have their target as the first most probable class.
 
@@ -176,7 +188,7 @@ def count_correct(
 
     Parameters
     ----------
-    targets, weights, n_rows, n_classes, use_sigmoid, width
+    targets, weights, n_rows, n_classes, activation, width
         As in `loss_and_slopes`.
     are_logits : bool
         Whether `values` are logits.
@@ -196,7 +208,7 @@ def count_correct(
             found = _is_correct_of_two(load(targets, 0, row, width), load(values, 0, row, width))
             correct = correct + found * load(weights, 0, row, width)
         return np.float64(sum_lanes(correct))
-    if not use_sigmoid:
+    if activation == IDENTITY:
         lowest, highest = -np.inf, np.inf
     elif not are_logits:
         lowest, highest = 0.0, 1.0
@@ -216,9 +228,9 @@ def count_correct(
     for row in range(0, n_rows, len(width)):
         found = _are_correct(targets, row, n_classes, lowest, highest, margin, width, values)
         if sum_lanes(minimum(found, zero)) < 0.0:
-            if use_sigmoid and are_logits:
+            if activation == SIGMOID and are_logits:
                 for label in range(n_classes):
-                    store(scratch, label, row, sigmoid(load(values, label, row, width)))
+                    store(scratch, label, row, logistic(load(values, label, row, width)))
                 found = _are_most_probable(targets, row, n_classes, width, scratch)
             else:
                 found = _are_most_probable(targets, row, n_classes, width, values)
@@ -266,7 +278,7 @@ def _replace_weightless(weights, n_rows, n_classes, width, logits):
 
 @kernel
 def loss_and_slopes(
-    targets, weights, n_rows, n_classes, use_sigmoid, notebook_gradient, count, width, logits,
+    targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
     values,
 ):  # fmt: skip
     """Summed loss of a tile and, in place of the logits, its derivatives.
@@ -279,8 +291,8 @@ def loss_and_slopes(
         A multiple of the lanes.
     n_classes : int
         1 for a model of one column.
-    use_sigmoid : bool
-        Whether the link is the sigmoid.
+    activation : int
+        IDENTITY or SIGMOID.
     notebook_gradient : bool
         Whether to multiply by ``p[j]`` where the derivative has ``p[target]``.
     count : bool
@@ -308,23 +320,20 @@ def loss_and_slopes(
             n_correct = n_correct + correct_here
         n_counted = np.float64(sum_lanes(n_correct)) if count else 0.0
         return np.float64(sum_lanes(loss)), n_counted
-    if use_sigmoid:
-        exponentials_of_sigmoids(n_rows, n_classes, width, logits, values)
-    else:
-        exponentials_of_logits(n_rows, n_classes, width, logits, values)
+    exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
     # Read at run time: a constant would have another version of the function compiled.
     are_logits = n_classes < 1
     n_correct_rows = np.float64(0.0)
     if count:
         n_correct_rows = count_correct(
-            targets, weights, n_rows, n_classes, use_sigmoid, are_logits, width, values, values
+            targets, weights, n_rows, n_classes, activation, are_logits, width, values, values
         )
     for row in range(0, n_rows, len(width)):
         total = sum_over_classes(row, n_classes, width, logits)
         own = _of_targets(targets, row, n_classes, width, values)
         loss = loss + (logarithm(total) - own) * load(weights, 0, row, width)
         _slopes(
-            targets, weights, row, n_classes, use_sigmoid, notebook_gradient, width, values, logits,
+            targets, weights, row, n_classes, activation, notebook_gradient, width, values, logits,
             total,
         )  # fmt: skip
     return np.float64(sum_lanes(loss)), n_correct_rows

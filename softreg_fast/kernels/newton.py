@@ -7,7 +7,7 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
-from .loss import loss_and_slopes
+from .loss import IDENTITY, loss_and_slopes
 from .simd.lanes import load, multiply_add, splat, store, sum_lanes
 from .weighted_gram import SquaresSpecialisation, assemble_derivatives
 
@@ -65,7 +65,7 @@ def _evaluate(columns, targets, row_weights, penalties, width, point, logits, va
                 logit = multiply_add(coefficient, load(columns, unknown, row, width), logit)
             store(logits, label, row, logit)
     objective, _ = loss_and_slopes(
-        targets, row_weights, n_padded, n_columns, False, False, False, width, logits, values
+        targets, row_weights, n_padded, n_columns, IDENTITY, False, False, width, logits, values
     )
     for label in range(n_columns):
         for unknown in range(n_unknowns):

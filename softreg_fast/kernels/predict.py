@@ -4,7 +4,7 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
-from .loss import exponentials_of_logits, exponentials_of_sigmoids, sigmoid, sum_over_classes
+from .loss import IDENTITY, exponentials_of_values, logistic, sum_over_classes
 from .matmul import forward, transpose_weights
 from .shapes import (
     Specialisation,
@@ -37,12 +37,9 @@ def _are_finite(n_rows, n_columns, width, logits):
 
 
 @kernel
-def _probabilities(n_rows, n_classes, use_sigmoid, width, logits, values):
+def _probabilities(n_rows, n_classes, activation, width, logits, values):
     """Probabilities in place of the logits."""
-    if use_sigmoid:
-        exponentials_of_sigmoids(n_rows, n_classes, width, logits, values)
-    else:
-        exponentials_of_logits(n_rows, n_classes, width, logits, values)
+    exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
     for row in range(0, n_rows, len(width)):
         total = sum_over_classes(row, n_classes, width, logits)
         for label in range(n_classes):
@@ -54,8 +51,8 @@ def _probabilities_of_two(n_rows, width, logits):
     """Probabilities of both classes in place of the logits of a model of one column."""
     for row in range(0, n_rows, len(width)):
         z = load(logits, 0, row, width)
-        store(logits, 0, row, sigmoid(splat(0.0, z) - z))
-        store(logits, 1, row, sigmoid(z))
+        store(logits, 0, row, logistic(splat(0.0, z) - z))
+        store(logits, 1, row, logistic(z))
 
 
 def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
@@ -66,7 +63,7 @@ def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         array_type(np.dtype(np.int32), 1, readonly=True),
         types.int64,
         types.int64,
-        types.boolean,
+        types.int64,
         blocks_type(specialisation),
         matrix,
         array_type(specialisation.dtype, 3),
@@ -86,7 +83,7 @@ def predict(
     no_targets,
     start,
     stop,
-    use_sigmoid,
+    activation,
     blocks,
     parameters,
     tiles,
@@ -106,8 +103,8 @@ def predict(
         The features transposed, if their columns are read in place.
     no_targets : (0,) int32
     start, stop : int
-    use_sigmoid : bool
-        Whether the link is the sigmoid.
+    activation : int
+        See `loss`.
     blocks : tuple of tuples
     parameters : (padded_classes, padded_features + lanes)
     tiles : (1, 2 * tile_classes + 2, tile_rows)
@@ -118,7 +115,7 @@ def predict(
     probabilities_out : (n_samples, n_classes), or (0, n_classes)
         `n_classes` is 2 for a model of one column.
     values_out, logits_out : (n_samples, n_columns), or (0, n_columns)
-        Values of the link, which are given only with probabilities, and logits.
+        Activated logits, which are given only with probabilities, and logits.
 
     Returns
     -------
@@ -171,13 +168,13 @@ def predict(
             _store_rows(tile_start, n_rows, logits, logits_out)
         if len(probabilities_out) == 0:
             continue
-        if len(values_out) > 0 and not use_sigmoid:
+        if len(values_out) > 0 and activation == IDENTITY:
             _store_rows(tile_start, n_rows, logits, values_out)
         if padded_classes == 1:
             _probabilities_of_two(n_padded, width, tile)
         else:
-            _probabilities(n_padded, n_classes, use_sigmoid, width, logits, values)
-        if len(values_out) > 0 and use_sigmoid:
+            _probabilities(n_padded, n_classes, activation, width, logits, values)
+        if len(values_out) > 0 and activation != IDENTITY:
             _store_rows(tile_start, n_rows, values, values_out)
         _store_rows(tile_start, n_rows, tile, probabilities_out)
     return all_finite

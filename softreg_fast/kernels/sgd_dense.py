@@ -78,6 +78,7 @@ PROXIMAL_SETTINGS = np.dtype(
         ("batch_size", np.int64),
         ("patience", np.int64),  # epochs without progress before the stop; 0: no stop
         ("n_classes", np.int64),  # columns of the model
+        ("activation", np.int64),  # see `loss`
         ("block_bits", np.int64),  # of the shuffled order; see `rows`
         ("window_rows", np.int64),
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
@@ -89,9 +90,9 @@ PROXIMAL_SETTINGS = np.dtype(
         ("total_weight", np.float64),  # of all rows, whose mean is about 1
         ("tolerance", np.float64),  # the least progress, relative to the objective
         ("rounding", np.float64),  # of a row's loss
-        ("use_sigmoid", np.bool_),
         ("notebook_gradient", np.bool_),
         ("shuffle", np.bool_),
+        ("follows_loss", np.bool_),  # whether an automatic rate grows as the loss falls
         ("is_automatic", np.bool_),  # whether the rate follows the curvature
         ("decays", np.bool_),  # whether the rate falls with the root of the epochs
         ("fit_intercept", np.bool_),
@@ -125,7 +126,7 @@ PROXIMAL_STATE = np.dtype(
 def rate_of_step(settings, state):
     """The rate of the next step, but for what the method makes of it."""
     rate = settings["learning_rate"] / state["caution"]
-    if settings["is_automatic"] and not settings["use_sigmoid"]:
+    if settings["is_automatic"] and settings["follows_loss"]:
         # Below the rounding of a loss, slopes are nothing but rounding too.
         least = max(_LEAST_CURVATURE, settings["rounding"])
         rate /= max(min(4.0 * state["loss"], 1.0), least)

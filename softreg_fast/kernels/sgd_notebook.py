@@ -49,11 +49,11 @@ RUN_SETTINGS = np.dtype(
         ("n_epochs", np.int64),
         ("patience", np.int64),  # epochs without a lower loss before the stop; 0: no stop
         ("n_classes", np.int64),  # columns of the model
+        ("activation", np.int64),  # see `loss`
         ("block_bits", np.int64),  # of the shuffled order; see `rows`
         ("window_rows", np.int64),
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
         ("learning_rate", np.float64),
-        ("use_sigmoid", np.bool_),
         ("notebook_gradient", np.bool_),
         ("score", np.bool_),  # whether to count correctly classified rows
         ("shuffle", np.bool_),

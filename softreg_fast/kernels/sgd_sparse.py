@@ -157,7 +157,7 @@ def _work_on_rows(
         tile[2 * half + 1 :],
         n_padded,
         n_classes,
-        settings["use_sigmoid"],
+        settings["activation"],
         settings["notebook_gradient"],
         False,
         row_width,

@@ -151,7 +151,7 @@ def work_on_chunk(
     """
     n_rows = (tile.shape[0] - 2) // 2
     n_classes = settings["n_classes"]
-    use_sigmoid = settings["use_sigmoid"]
+    activation = settings["activation"]
     logits = tile[:n_rows]
     values = tile[n_rows : 2 * n_rows]
     tile_targets = tile[2 * n_rows : 2 * n_rows + 1]
@@ -194,7 +194,7 @@ def work_on_chunk(
                     tile_weights,
                     n_padded,
                     n_classes,
-                    use_sigmoid,
+                    activation,
                     model == TRAINED,
                     blocks[0],
                     logits,
@@ -206,7 +206,7 @@ def work_on_chunk(
                 tile_weights,
                 n_padded,
                 n_classes,
-                use_sigmoid,
+                activation,
                 settings["notebook_gradient"],
                 count_now,
                 blocks[0],

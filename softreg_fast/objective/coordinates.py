@@ -6,6 +6,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from .loss import curvature_at_zero
 from .moments import FeatureSums
 
 
@@ -88,8 +89,3 @@ def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bo
     scales = np.hypot(spreads, np.sqrt(penalty))
     scales[scales == 0.0] = 1.0
     return Coordinates(means, scales, (spreads / scales) ** 2, fit_intercept)
-
-
-def curvature_at_zero(n_classes: int) -> float:
-    """Second derivative of the loss by a logit, where all classes are equally probable."""
-    return (1 - 1 / n_classes) / n_classes

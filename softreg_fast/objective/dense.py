@@ -25,6 +25,7 @@ from ..runtime.workspace import (
     specialise,
     unpack_parameters,
 )
+from .loss import loss_of
 
 # Between two calls an interrupt is answered.
 _PRODUCTS_PER_CALL = 200_000_000
@@ -39,14 +40,11 @@ class Totals:
     ----------
     loss : float
         In nats.
-    n_correct : float
-        Rows whose target is the first of the most probable classes.
     weights_gradient : ndarray of shape (n_features, n_columns), float64
     bias_gradient : ndarray of shape (n_columns,), float64
     """
 
     loss: float
-    n_correct: float
     weights_gradient: FloatArray
     bias_gradient: FloatArray
 
@@ -58,8 +56,8 @@ class Accumulator:
     ----------
     problem : Problem
     n_columns : int
-        Of the model: one for each class; or one for two classes with the identity link, whose logit
-        is that of the second class, the first having the logit zero.
+        Of the model: one for each class; or one for two classes with a convex loss, whose logit is
+        that of the second class, the first having the logit zero.
     n_threads : int or None, default=None
         See `threads.count_threads`. The sums have the same bits for any number.
     """
@@ -87,7 +85,7 @@ class Accumulator:
         self._settings = np.zeros(1, kernels.PASS_SETTINGS)
         self._settings["n_classes"] = n_columns
         self._settings["chunk_rows"] = cuts.chunk_rows
-        self._settings["use_sigmoid"] = problem.link == "sigmoid"
+        self._settings["activation"] = loss_of(problem).code
         round_rows = cuts.n_chunks * cuts.chunk_rows
         n_rounds = max(1, _PRODUCTS_PER_CALL // (round_rows * parameters.size))
         self._rows_per_call = n_rounds * round_rows
@@ -130,8 +128,7 @@ class Accumulator:
         weights_gradient, bias_gradient = unpack_parameters(
             self._totals, n_features, len(bias), self._specialisation
         )
-        loss, _, n_correct = self._results
-        return Totals(float(loss), float(n_correct), weights_gradient, bias_gradient)
+        return Totals(float(self._results[kernels.LOSS]), weights_gradient, bias_gradient)
 
     def _call(self, compiled: Any, start: int, stop: int, thread: int, n_threads: int) -> None:
         sample_weight = self._problem.sample_weight

@@ -1,6 +1,6 @@
 r"""An upper bound of how far a model's objective is above the optimum.
 
-With the identity link the objective is convex, and any point of the Fenchel dual bounds the optimum
+Where the loss is convex, and any point of the Fenchel dual bounds the optimum
 from below. Let ``T`` be the one-hot targets, ``w`` the rows' weights, ``l2`` and ``l1`` the
 penalties. For probabilities ``q`` of the classes of each row, with ``G = X.T @ (w * (q - T))``, ::
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from .loss import loss_of
 from .moments import FeatureSums
 from .rounding import Evaluation
 
@@ -51,7 +52,7 @@ class _DualPoint:
 
 def can_certify(problem: Problem) -> bool:
     """Whether there is a bound: the objective is convex and has a penalty."""
-    return problem.link == "identity" and problem.l2_penalty + problem.l1_penalty > 0.0
+    return loss_of(problem).is_convex and problem.l2_penalty + problem.l1_penalty > 0.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ def _as_floats(x: npt.ArrayLike) -> FloatArray:
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
-def _less_row_maximum(values: FloatArray) -> FloatArray:
+def less_row_maximum(values: FloatArray) -> FloatArray:
+    """Values less the largest of each row."""
     with np.errstate(over="ignore"):  # a difference below the lowest number counts as -inf
         shifted: FloatArray = values - values.max(axis=1, keepdims=True)
     return shifted
@@ -30,7 +31,7 @@ def softmax(x: npt.ArrayLike) -> FloatArray:
     ndarray of shape (n_samples, n_classes)
         Positive or zero; every row sums to 1.
     """
-    exponentials = np.exp(_less_row_maximum(_as_floats(x)))
+    exponentials = np.exp(less_row_maximum(_as_floats(x)))
     result: FloatArray = exponentials / exponentials.sum(axis=1, keepdims=True)
     return result
 

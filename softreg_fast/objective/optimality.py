@@ -12,9 +12,9 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
-from .coordinates import curvature_at_zero
 from .dense import Totals
 from .duality_gap import Bounds, bound_objective
+from .loss import curvature_at_zero, loss_of
 from .moments import FeatureSums
 from .passes import accumulator_of
 from .rounding import Evaluation, evaluate_carefully, evaluation_of
@@ -261,7 +261,7 @@ def judge(
     is_decided = slopes.are_within(tolerance.gradient) or (
         slopes.largest_error <= _RELEVANT_ERROR * tolerance.gradient and tolerance.gap is None
     )
-    if not is_decided and problem.link == "identity" and len(weights) <= _MOST_FEATURES:
+    if not is_decided and loss_of(problem).is_convex and len(weights) <= _MOST_FEATURES:
         careful = evaluate_carefully(problem, sums, weights, bias, fit_intercept=fit_intercept)
         if np.isfinite(careful.loss):
             evaluation, slopes = careful, look(careful)

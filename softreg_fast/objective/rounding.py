@@ -13,11 +13,11 @@ conspire.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
 from .dense import Totals
+from .loss import accurate_losses_and_gradients
 from .moments import FeatureSums
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -140,7 +140,7 @@ def evaluate_carefully(
     Parameters
     ----------
     problem : Problem
-        With the identity link.
+        With a convex loss.
     sums : FeatureSums
         Of its features.
     weights : ndarray of shape (n_features, n_columns), float64
@@ -164,7 +164,9 @@ def evaluate_carefully(
                 sample_weight = problem.sample_weight[rows]
             features = problem.features[rows].astype(np.float64)
             features = (features.toarray() if problem.is_sparse else features) - origin
-            losses, slopes = _losses_and_slopes(features @ weights + moved, problem.targets[rows])
+            losses, slopes = accurate_losses_and_gradients(
+                features @ weights + moved, problem.targets[rows]
+            )
             if sample_weight is not None:
                 counts = sample_weight > 0.0
                 features[~counts] = 0.0
@@ -173,27 +175,5 @@ def evaluate_carefully(
             loss += float(losses.sum())
             weights_gradient += features.T @ slopes
             bias_gradient += slopes.sum(axis=0)
-    totals = Totals(loss, np.nan, weights_gradient, bias_gradient)
+    totals = Totals(loss, weights_gradient, bias_gradient)
     return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)
-
-
-def _losses_and_slopes(
-    logits: FloatArray, targets: npt.NDArray[np.int32]
-) -> tuple[FloatArray, FloatArray]:
-    """Losses of rows and their derivatives by the logits, without loss of digits."""
-    rows = np.arange(len(targets))
-    if logits.shape[1] == 1:
-        logits = np.hstack([np.zeros_like(logits), logits])
-        losses, slopes = _losses_and_slopes(logits, targets)
-        return losses, slopes[:, 1:]
-    differences = logits - logits[rows, targets][:, None]
-    differences[rows, targets] = -np.inf
-    largest = np.maximum(differences.max(axis=1), 0.0)[:, None]
-    above = np.exp(differences - largest)
-    others = above.sum(axis=1)
-    own = np.exp(-largest[:, 0])
-    slopes = above / (others + own)[:, None]
-    slopes[rows, targets] = -others / (others + own)
-    # log(1 + x) of what the others have beside the target.
-    losses = np.where(largest[:, 0] > 0.0, largest[:, 0] + np.log(others + own), np.log1p(others))
-    return losses, slopes

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from .. import reference
 from .._typing import FloatArray
 from ..data.problem import Problem
 from .dense import Totals
+from .loss import loss_of
 
 # Of logits and the like, all rows' but for those of many.
 _NUMBERS_PER_BLOCK = 1 << 22
@@ -43,29 +43,29 @@ class SparseAccumulator:
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
         """Sums for a model; see `Accumulator.evaluate`."""
         problem = self._problem
-        loss = n_correct = 0.0
+        loss = 0.0
         weights_gradient = np.zeros(weights.shape)
         bias_gradient = np.zeros(bias.shape)
         model = weights.astype(problem.dtype), bias.astype(problem.dtype)
         for start in range(0, problem.n_samples, self._block_rows):
             rows = slice(start, min(start + self._block_rows, problem.n_samples))
-            sample_weight = np.ones(rows.stop - start, problem.dtype)
-            if problem.sample_weight is not None:
-                sample_weight = problem.sample_weight[rows].astype(problem.dtype)
+            features = rows_of(problem.features, rows)
             with np.errstate(all="ignore"):
-                here = reference.accumulate(
-                    rows_of(problem.features, rows),
-                    problem.targets[rows],
-                    sample_weight,
-                    *model,
-                    problem.link,
-                    "exact",
+                logits = features @ model[0] + model[1]
+                if problem.sample_weight is not None:
+                    sample_weight = problem.sample_weight[rows].astype(problem.dtype)
+                    # Of rows that weigh nothing logits may be anything, also infinite or NaN.
+                    logits[sample_weight == 0.0] = 0.0
+                losses, gradients = loss_of(problem).losses_and_gradients(
+                    logits, problem.targets[rows]
                 )
-            loss += here[0]
-            n_correct += here[1]
-            weights_gradient += here[2]
-            bias_gradient += here[3]
-        return Totals(loss, n_correct, weights_gradient, bias_gradient)
+                if problem.sample_weight is not None:
+                    losses *= sample_weight
+                    gradients = gradients * sample_weight[:, None]
+                weights_gradient += features.T @ gradients
+            loss += float(losses.sum())
+            bias_gradient += gradients.sum(axis=0)
+        return Totals(loss, weights_gradient, bias_gradient)
 
 
 def rows_of(features: csr_array, rows: slice) -> csr_array:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import FloatArray, Gradient, check_gradient
+from .._typing import FloatArray, Gradient
 from ..data.problem import Problem
 from ..kernels import sgd_notebook as kernels
 from ..kernels.threads.barrier import TEAM_SIZE
 from ..kernels.tile import SCORED
+from ..objective.loss import check_gradient, loss_of
 from ..runtime.threads import Team, count_threads_for_steps, team_of
 from ..runtime.workspace import (
     aligned_zeros,
@@ -48,7 +49,7 @@ class DescentSettings:
     patience : int
         Stop when the lowest loss is more than so many epochs back; never if zero or less.
     gradient : {"exact", "notebook"}
-        The notebook's goes with the sigmoid link alone.
+        The notebook's goes with a bounded loss alone.
     score : bool
         Whether to measure the accuracy after each epoch; it is NaN otherwise.
     shuffle_seed : int or None
@@ -74,7 +75,7 @@ class GradientDescent:
     problem : Problem
     settings : DescentSettings
     weights : ndarray of shape (n_features, n_columns)
-        As many columns as classes; or one for two classes with the identity link, whose logit is
+        As many columns as classes; or one for two classes with a convex loss, whose logit is
         that of the second class, the first having the logit zero.
     bias : ndarray of shape (n_columns,)
         The start.
@@ -84,7 +85,7 @@ class GradientDescent:
     Raises
     ------
     ValueError
-        The notebook's gradient with the identity link.
+        The notebook's gradient of a loss without a bound.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class GradientDescent:
         bias: FloatArray,
         n_threads: int | None = 1,
     ) -> None:
-        check_gradient(settings.gradient, problem.link)
+        check_gradient(settings.gradient, problem.activation)
         self._problem = problem
         self._settings = settings
         self._features = problem.features
@@ -141,7 +142,7 @@ class GradientDescent:
         record["n_classes"] = n_columns
         record["chunk_rows"] = chunk_rows
         record["learning_rate"] = settings.learning_rate
-        record["use_sigmoid"] = self._problem.link == "sigmoid"
+        record["activation"] = loss_of(self._problem).code
         record["notebook_gradient"] = settings.gradient == "notebook"
         record["score"] = settings.score
         return record

@@ -146,7 +146,7 @@ class DiskCache(NullCache):
 
     def __init__(self, function: Callable[..., Any], flags: dict[str, Any]) -> None:
         self._name = function.__name__
-        self._identity = (
+        self._fingerprint = (
             function.__module__,
             function.__qualname__,
             digest_of_code(function.__code__),
@@ -159,7 +159,7 @@ class DiskCache(NullCache):
         )
 
     def _file_name(self, signature: object, target_context: Any) -> str:
-        key = (self._identity, str(signature), target_context.codegen().magic_tuple())
+        key = (self._fingerprint, str(signature), target_context.codegen().magic_tuple())
         digest = hashlib.sha256(f"{_SOURCES_DIGEST}{key!r}".encode()).hexdigest()
         return f"{self._name}-{str(_SOURCES_DIGEST)[:8]}-{digest[:32]}{_SUFFIX}"
 

@@ -67,11 +67,9 @@ class Descent:
         return self.coordinates.model_of(self.variables, self.fixed_bias)
 
     def totals(self, total_weight: float) -> Totals:
-        """Of the model, but for how many rows are correct."""
+        """Of the model."""
         by_weights, by_bias = self.coordinates.model_gradient_of(self.gradient, self.fixed_bias)
-        return Totals(
-            self.loss * total_weight, np.nan, by_weights * total_weight, by_bias * total_weight
-        )
+        return Totals(self.loss * total_weight, by_weights * total_weight, by_bias * total_weight)
 
 
 class FewUnknowns:
@@ -80,7 +78,7 @@ class FewUnknowns:
     Parameters
     ----------
     problem : Problem
-        With the identity link and without an L1 penalty. Its rows are those of the sample.
+        With a convex loss and without an L1 penalty. Its rows are those of the sample.
     sums : FeatureSums
         Of its features.
     coordinates : Coordinates

@@ -4,10 +4,10 @@ They are taken over a sample of the rows: few suffice to make a problem well con
 all that is wanted of them. Between classes they are either complete or left out, which makes a
 block for each class.
 
-With the identity link the loss of a row with features ``x`` and probabilities ``p`` has, for two
-classes, the second derivatives ``outer(x, x)`` times their element of ``diag(p) - outer(p, p)``.
-(With the sigmoid link they would be indefinite; what is left of them if the link's own curvature is
-left out makes steps that are far too long.)
+A convex loss of a row with features ``x`` and probabilities ``p`` has, for two classes, the second
+derivatives ``outer(x, x)`` times their element of ``diag(p) - outer(p, p)``. (Those of other losses
+are indefinite; what is left of them without the activation's own curvature makes steps that are far
+too long.)
 """
 
 from collections.abc import Callable

@@ -72,7 +72,7 @@ def follow(
     Parameters
     ----------
     problem : Problem
-        Of dtype float64, with the identity link; its penalties don't count.
+        Of dtype float64, with a convex loss; its penalties don't count.
     folds : sequence of ndarrays of int
         The rows of each; a row that is there twice counts twice.
     penalties : sequence of Penalty

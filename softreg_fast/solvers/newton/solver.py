@@ -65,7 +65,7 @@ def minimise(
     n_threads: int | None = None,
     monitor: Monitor | None = None,
 ) -> Minimum:
-    """Minimise the objective of a problem with the identity link; see `lbfgs.minimise`."""
+    """Minimise the objective of a problem with a convex loss; see `lbfgs.minimise`."""
     check_penalty(problem)
     sums = sum_features(problem, n_threads)
     coordinates = choose_coordinates(problem, sums, fit_intercept=settings.fit_intercept)

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
-from scipy.special import expit, softmax
 
 from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...objective.dense import Totals
+from ...objective.loss import loss_of, probabilities_of_columns
 from ...objective.optimality import shortest_slopes
 
 _ROWS_PER_FEATURE = 3
@@ -185,9 +185,9 @@ def estimate_remaining(
     Returns
     -------
     float
-        NaN where nothing is known: with the sigmoid link, or where numbers overflow.
+        NaN where nothing is known: where the loss isn't convex, or where numbers overflow.
     """
-    if problem.link != "identity":
+    if not loss_of(problem).is_convex:
         return float("nan")
     total = problem.total_weight
     l2_penalty, l1_penalty = problem.l2_penalty / total, problem.l1_penalty / total
@@ -234,7 +234,7 @@ def _second_derivatives(
     """Multiplication by those of the objective, among what moves; and the rows' curvatures."""
     n_features = len(sample.scales)
     is_single = logits.shape[1] == 1
-    probabilities = expit(logits) if is_single else softmax(logits, axis=1)
+    probabilities = probabilities_of_columns(logits)
     curvatures = (probabilities * (1.0 - probabilities)).mean(axis=1)
 
     def multiply(step: FloatArray) -> FloatArray:

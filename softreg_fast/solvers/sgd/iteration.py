@@ -13,6 +13,7 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Problem, with_mean_weight_one
 from ...kernels import sgd_dense as kernels
 from ...kernels.threads.barrier import TEAM_SIZE
+from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
 from ...runtime.threads import Team, team_of
 from ...runtime.workspace import choose_windows
@@ -239,9 +240,11 @@ class Descent(ABC):
         record["total_weight"] = problem.total_weight / population.mean_weight
         record["l1_penalty"] = problem.l1_penalty / population.total_weight
         record["l2_penalty"] = problem.l2_penalty / population.total_weight
-        record["use_sigmoid"] = problem.link == "sigmoid"
+        loss = loss_of(problem)
+        record["activation"] = loss.code
         record["fit_intercept"] = settings.fit_intercept
         record["is_automatic"] = settings.schedule == "auto"
+        record["follows_loss"] = loss.curvature_follows_loss
         record["decays"] = settings.schedule == "invscaling"
         rate = settings.learning_rate
         if rate is None:

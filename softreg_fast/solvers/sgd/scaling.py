@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from ..._typing import FloatArray
 from ...data.problem import Problem
+from ...objective.loss import loss_of
 from ...objective.moments import sum_features, sum_sparse_squares
 
 _NUMBERS_PER_BLOCK = 1 << 20
@@ -19,10 +20,6 @@ _POWER_STEPS = 30
 # Of the variances of features that are rotated together.
 _NARROWEST_SPREAD = 1e-13
 _EPSILON = float(np.finfo(np.float64).eps)
-# Of the loss by the logits: the largest eigenvalue of its second derivatives. Boehning, Multinomial
-# logistic regression algorithm, 1992; with the sigmoid link 1/2 of (1/4)**2, and the largest second
-# derivative of the sigmoid.
-_CURVATURE, _CURVATURE_OF_TWO, _CURVATURE_OF_SIGMOID = 0.5, 0.25, 0.1275
 # Of single sparse rows, which share few features, so that theirs aren't at their largest together:
 # where all classes are equally probable it is the inverse of their number. Measured.
 _LEAST_CURVATURE_OF_SPARSE = 0.1
@@ -280,11 +277,11 @@ def bound_curvature(
         dense_norm, sparse_norm = (float(weights @ norms) for norms in sample.norms())
         largest = _largest_eigenvalue(sample, weights)
     share = (n_samples - batch_size) / (batch_size * max(n_samples - 1, 1))
-    curvature = single = _CURVATURE_OF_TWO if n_columns == 1 else _CURVATURE
-    if n_columns > 1:
+    loss = loss_of(problem)
+    curvature = loss.largest_curvature_of_two if n_columns == 1 else loss.largest_curvature
+    single = curvature
+    if n_columns > 1 and loss.curvature_follows_loss:
         single = max(1.0 / n_columns, _LEAST_CURVATURE_OF_SPARSE)
-    if problem.link == "sigmoid":
-        curvature = single = _CURVATURE_OF_SIGMOID
     norm = curvature * dense_norm + single * sparse_norm
     bound = (1.0 - share) * curvature * largest + share * norm
     if not np.isfinite(bound):
