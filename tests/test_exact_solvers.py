@@ -16,17 +16,17 @@ from sklearn.preprocessing import scale
 
 from softreg_fast import SoftmaxClassifier, reference
 from softreg_fast.data.problem import make_problem
-from softreg_fast.estimators.parameters import check_parameters
 from softreg_fast.objective.duality_gap import bound_objective
 from softreg_fast.objective.moments import sum_features
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.passes import accumulator_of
 from softreg_fast.objective.rounding import evaluation_of
 from softreg_fast.solvers import lbfgs
-from softreg_fast.solvers.base import ExactSettings
+from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.newton import solver as newton
+from softreg_fast.solvers.sgd.options import SgdOptions, settle
 from softreg_fast.solvers.sgd.scaling import weighted_moments
-from softreg_fast.solvers.sgd.solver import descend
+from softreg_fast.solvers.sgd.solver import descent_of
 
 DOUBLE = np.dtype(np.float64)
 
@@ -63,7 +63,7 @@ def _objective(problem, weights, bias):
     return objective / sample_weight.sum(), gradient / sample_weight.sum()
 
 
-SOLVERS = {"newton": newton.minimise, "lbfgs": lbfgs.minimise}
+SOLVERS = {"newton": newton.solve, "lbfgs": lbfgs.solve}
 
 
 @pytest.fixture(params=SOLVERS)
@@ -77,7 +77,7 @@ def _minimise(minimise, problem, tolerance=1e-9, max_iterations=5_000, gap=None,
     )
     start = np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
     return minimise(
-        problem, ExactSettings(Tolerance(tolerance, gap), max_iterations, **settings), *start
+        problem, SolverOptions(Tolerance(tolerance, gap), max_iterations, **settings), start
     )
 
 
@@ -100,8 +100,8 @@ def test_reaches_the_optimum_that_newton_cholesky_finds(name, is_scaled, minimis
     assert solution.converged
     objective, gradient = _objective(problem, solution.weights, solution.bias)
     np.testing.assert_allclose(solution.objective, objective, rtol=1e-12)
-    np.testing.assert_allclose(solution.gradient_norm, np.abs(gradient).max(), atol=1e-11)
-    assert solution.gradient_norm <= 1e-9
+    np.testing.assert_allclose(solution.quality.gradient_norm, np.abs(gradient).max(), atol=1e-11)
+    assert solution.quality.gradient_norm <= 1e-9
     np.testing.assert_allclose(objective, best, rtol=1e-9)
     np.testing.assert_allclose(
         reference.predict(features, solution.weights, solution.bias, "identity")[0],
@@ -113,9 +113,9 @@ def test_reaches_the_optimum_that_newton_cholesky_finds(name, is_scaled, minimis
 
 def test_sigmoid_link_reaches_a_stationary_point(iris):
     problem = _problem(*iris, activation="sigmoid")
-    solution = _minimise(lbfgs.minimise, problem, 1e-8)
+    solution = _minimise(lbfgs.solve, problem, 1e-8)
     assert solution.converged
-    assert np.isnan(solution.gap)
+    assert np.isnan(solution.quality.gap)
     assert np.abs(_objective(problem, solution.weights, solution.bias)[1]).max() <= 1.1e-8
 
 
@@ -154,17 +154,17 @@ def test_running_out_of_iterations_is_told(make_data, minimise):
     problem = _problem(*make_data(300, 20, 5))
     solution = _minimise(minimise, problem, 1e-12, max_iterations=3)
     assert (solution.converged, solution.n_iterations) == (False, 3)
-    assert solution.gradient_norm > 1e-12
+    assert solution.quality.gradient_norm > 1e-12
 
 
 def test_tolerance_below_rounding_ends_all_the_same(make_data, minimise):
     solution = _minimise(minimise, _problem(*make_data(300, 20, 5)), 1e-30)
-    assert solution.gradient_norm < 1e-14
+    assert solution.quality.gradient_norm < 1e-14
     # Only rounding keeps it from the tolerance, and the gap says that it is near enough.
     assert solution.converged
-    assert solution.gap < 1e-10
+    assert solution.quality.gap < 1e-10
     unpenalised = _minimise(minimise, _problem(*make_data(300, 4, 3), C=np.inf), 1e-30)
-    assert unpenalised.gradient_norm < 1e-14
+    assert unpenalised.quality.gradient_norm < 1e-14
     assert not unpenalised.converged
 
 
@@ -198,7 +198,7 @@ def _penalised(problem, weights, bias):
 
 
 class _Watch:
-    """A monitor that certifies every iterate, and knows the lowest objective."""
+    """An observer that certifies every iterate, and knows the lowest objective."""
 
     def __init__(self, problem, fit_intercept):
         self.problem, self.fit_intercept = problem, fit_intercept
@@ -208,8 +208,8 @@ class _Watch:
     def begin_iteration(self):
         pass
 
-    def end_iteration(self, objective, model):
-        weights, bias = model()
+    def end_iteration(self, iteration):
+        weights, bias = iteration.model()
         with accumulator_of(self.problem, len(bias)) as accumulator:
             totals = accumulator.evaluate(weights, bias)
         evaluation = evaluation_of(self.sums, totals, weights, bias)
@@ -238,13 +238,13 @@ def test_gap_is_a_bound_at_every_iterate_and_falls(
     problem = _problem(features + 0.5, targets, C, sample_weight=weights)
     n_columns = 1 if n_classes == 2 else n_classes
     start = np.full((6, n_columns), 0.3), np.full(n_columns, -0.2 * fit_intercept)
-    settings = ExactSettings(Tolerance(1e-12), 2_000, fit_intercept)
-    lowest = minimise(problem, settings, *start).objective
+    settings = SolverOptions(Tolerance(1e-12), 2_000, fit_intercept)
+    lowest = minimise(problem, settings, start).objective
     watch = _Watch(problem, fit_intercept)
-    found = minimise(problem, settings, *start, monitor=watch)
+    found = minimise(problem, settings, start, watch)
     _assert_bounds(watch, lowest)
-    assert found.gap == pytest.approx(watch.gaps[-1], abs=1e-14)
-    assert found.gap < 1e-10
+    assert found.quality.gap == pytest.approx(watch.gaps[-1], abs=1e-14)
+    assert found.quality.gap < 1e-10
 
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
@@ -256,12 +256,11 @@ def test_gap_is_a_bound_at_every_epoch_of_descent(make_data, n_classes, l1_ratio
     )
     n_columns = 1 if n_classes == 2 else n_classes
     start = np.zeros((5, n_columns)), np.zeros(n_columns)
-    parameters = check_parameters(
-        SoftmaxClassifier(l1_ratio=l1_ratio, batch_size=100, max_iter=60).get_params()
+    settings = settle(
+        SgdOptions(batch_size=100), problem, n_epochs=60, tolerance=1e-4, fit_intercept=True
     )
-    settings = parameters.descent_settings(2_000, 5, 0, stops=False, is_sparse=False)
     watch = _Watch(problem, True)
-    descend(problem, settings, *start, monitor=watch)
+    descent_of(problem, replace(settings, patience=0), start, None).run(watch)
     expected = LogisticRegression(
         C=1 / 20.0, l1_ratio=l1_ratio, solver="saga", random_state=0, tol=1e-10, max_iter=100_000
     ).fit(features, targets)
@@ -275,14 +274,14 @@ def test_gap_stops_the_solver(make_data, minimise):
     coarse, fine = (_minimise(minimise, problem, 0.0, gap=gap) for gap in (1e-2, 1e-9))
     assert coarse.converged
     assert fine.converged
-    assert fine.gap <= 1e-9 < coarse.gap <= 1e-2
+    assert fine.quality.gap <= 1e-9 < coarse.quality.gap <= 1e-2
     assert fine.n_iterations > coarse.n_iterations
 
 
 def test_gap_is_unknown_without_a_penalty(make_data, minimise):
     solution = _minimise(minimise, _problem(*make_data(500, 4, 3), C=np.inf), 1e-6)
     assert solution.converged
-    assert np.isnan(solution.gap)
+    assert np.isnan(solution.quality.gap)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from softreg_fast import SoftmaxClassifier, reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from softreg_fast.objective.optimality import Tolerance
-from softreg_fast.solvers.base import ExactSettings
+from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.newton import solver as newton
 from softreg_fast.solvers.newton.l1 import best_shifts
 
@@ -147,7 +147,7 @@ def test_steps_of_coordinate_descent_equal_reference(n_blocks, n_corrections):
 def test_running_out_of_iterations_is_told(make_data):
     X, y = make_data(300, 5, 3)
     problem = replace(make_problem(X, y, "identity", np.dtype(np.float64)), l1_penalty=1.0)
-    found = newton.minimise(
-        problem, ExactSettings(Tolerance(1e-12), 2), np.zeros((5, 3)), np.zeros(3)
+    found = newton.solve(
+        problem, SolverOptions(Tolerance(1e-12), 2), (np.zeros((5, 3)), np.zeros(3))
     )
     assert (found.converged, found.n_iterations) == (False, 2)

@@ -9,16 +9,16 @@ from softreg_fast.data.problem import make_problem
 from softreg_fast.objective.dense import Accumulator
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.runtime import workspace as layout
-from softreg_fast.solvers.base import ExactSettings
-from softreg_fast.solvers.lbfgs import minimise
-from softreg_fast.solvers.sgd.dense import ProximalDescent
-from softreg_fast.solvers.sgd.iteration import ProximalSettings
+from softreg_fast.solvers.base import SolverOptions
+from softreg_fast.solvers.lbfgs import solve
+from softreg_fast.solvers.sgd.dense import DenseDescent
+from softreg_fast.solvers.sgd.options import SgdSettings
 from softreg_fast.solvers.sgd.scaling import choose_scaling, weighted_moments
 from softreg_fast.solvers.sgd.solver import sharpen
 from softreg_fast.solvers.sgd.stream import advance, begin_stream
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-SETTINGS = ProximalSettings(
+SETTINGS = SgdSettings(
     schedule="constant",
     learning_rate=0.3,
     batch_size=32,
@@ -48,7 +48,7 @@ def _start(problem, n_columns, seed=3):
 
 
 def _descend(problem, settings, start, n_threads=1, **run):
-    descent = ProximalDescent(problem, settings, start, n_threads)
+    descent = DenseDescent(problem, settings, start, n_threads)
     descent.run(**run)
     if settings.feature_scaling == "whiten":
         return *descent.solution, descent.objectives
@@ -190,7 +190,7 @@ def test_any_number_of_threads_gives_the_same_bits(
 def test_thread_that_breaks_off_is_not_waited_for(
     make_data, eager_threads, broken_thread, monkeypatch
 ):
-    original = ProximalDescent._call
+    original = DenseDescent._call
 
     def call(self, compiled, last_epoch, thread, n_threads):
         assert n_threads == 3
@@ -198,7 +198,7 @@ def test_thread_that_breaks_off_is_not_waited_for(
             raise MemoryError("of the test")
         return original(self, compiled, last_epoch, thread, n_threads)
 
-    monkeypatch.setattr(ProximalDescent, "_call", call)
+    monkeypatch.setattr(DenseDescent, "_call", call)
     problem = _problem(make_data, n_samples=200)
     for batch_size in (64, 200):
         settings = replace(SETTINGS, batch_size=batch_size)
@@ -206,7 +206,7 @@ def test_thread_that_breaks_off_is_not_waited_for(
             _descend(problem, settings, _start(problem, 3), 3)
 
 
-class _Monitor:
+class _Observer:
     def __init__(self, stops_after):
         self.stops_after = stops_after
         self.objectives = []
@@ -216,9 +216,9 @@ class _Monitor:
     def begin_iteration(self):
         self.n_begun += 1
 
-    def end_iteration(self, objective, model):
-        self.objectives.append(objective)
-        self.models.append(model())
+    def end_iteration(self, iteration):
+        self.objectives.append(iteration.objective)
+        self.models.append(iteration.model())
         assert self.n_begun == len(self.models)
         return len(self.models) == self.stops_after
 
@@ -227,16 +227,16 @@ def test_looking_after_each_epoch_changes_nothing(make_data):
     problem = _problem(make_data)
     settings = replace(SETTINGS, method="averaged", momentum=0.9, shuffle_seed=5)
     start = _start(problem, 3)
-    monitor = _Monitor(stops_after=-1)
-    found = _descend(problem, settings, start, monitor=monitor)
+    observer = _Observer(stops_after=-1)
+    found = _descend(problem, settings, start, observer=observer)
     for found_part, expected_part in zip(found, _descend(problem, settings, start), strict=True):
         np.testing.assert_array_equal(found_part, expected_part)
-    np.testing.assert_array_equal(monitor.objectives, found[2])
-    stopped = _descend(problem, settings, start, monitor=_Monitor(stops_after=2))
+    np.testing.assert_array_equal(observer.objectives, found[2])
+    stopped = _descend(problem, settings, start, observer=_Observer(stops_after=2))
     assert len(stopped[2]) == 2
-    again = ProximalDescent(problem, settings, start)
-    again.run(_Monitor(stops_after=2))
-    np.testing.assert_array_equal(again.solution[0], monitor.models[1][0])
+    again = DenseDescent(problem, settings, start)
+    again.run(_Observer(stops_after=2))
+    np.testing.assert_array_equal(again.solution[0], observer.models[1][0])
 
 
 def test_shuffled_rows_are_those_of_the_reference(make_data):
@@ -286,7 +286,7 @@ def test_automatic_rate_goes_back_where_the_objective_rises(make_data):
         SETTINGS, schedule="auto", learning_rate=300.0, n_epochs=60, method="averaged", momentum=0.9
     )
     start = np.zeros((6, 3)), np.zeros(3)
-    descent = ProximalDescent(problem, settings, start)
+    descent = DenseDescent(problem, settings, start)
     descent.run()
     assert descent._states[0]["caution"] > 1
     assert descent.objectives[-1] < 0.7 * np.log(3)
@@ -347,7 +347,7 @@ def test_penalty_of_absolute_weights_gives_zeros(make_data, method, batch_size):
         SETTINGS, schedule="auto", learning_rate=None, n_epochs=200, batch_size=batch_size,
         method=method, momentum=0.9,
     )  # fmt: skip
-    descent = ProximalDescent(problem, settings, (np.zeros((6, 3)), np.zeros(3)))
+    descent = DenseDescent(problem, settings, (np.zeros((6, 3)), np.zeros(3)))
     descent.run()
     weights, bias = sharpen(problem, settings, *descent.solution)
     assert 3 < np.count_nonzero(weights == 0.0) < 18
@@ -409,7 +409,6 @@ def test_automatic_stream_comes_close_to_the_lowest_objective(make_data):
     problem = _problem(make_data, n_samples=8000, l1_penalty=0.0)
     settings = replace(SETTINGS, schedule="auto", learning_rate=None, n_epochs=1, method="averaged")
     weights, bias = _average_of_blocks(problem, settings, 500, 8000).model
-    lowest = minimise(
-        problem, ExactSettings(Tolerance(1e-8), 1000), np.zeros((6, 3)), np.zeros(3)
-    ).objective
+    start = np.zeros((6, 3)), np.zeros(3)
+    lowest = solve(problem, SolverOptions(Tolerance(1e-8), 1000), start).objective
     assert lowest < _objective(problem, weights, bias) < 1.01 * lowest

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from softreg_fast import reference
 from softreg_fast.data.problem import Problem
 from softreg_fast.estimators.classifier import SoftmaxClassifier
-from softreg_fast.solvers.sgd.iteration import ProximalSettings
+from softreg_fast.solvers.sgd.options import SgdSettings
 from softreg_fast.solvers.sgd.scaling import choose_sparse_scaling
 from softreg_fast.solvers.sgd.sparse import SparseDescent
 
@@ -24,7 +24,7 @@ QUICK_TYPES = [
     (5, SINGLE, np.int64),
     (70, DOUBLE, np.int32),
 ]
-SETTINGS = ProximalSettings(
+SETTINGS = SgdSettings(
     schedule="constant",
     learning_rate=0.3,
     batch_size=32,

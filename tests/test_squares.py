@@ -10,7 +10,7 @@ from softreg_fast.data.problem import make_problem
 from softreg_fast.objective.coordinates import choose_coordinates
 from softreg_fast.objective.moments import sum_features
 from softreg_fast.objective.optimality import Tolerance
-from softreg_fast.solvers.base import ExactSettings
+from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.newton import hessian as derivatives
 from softreg_fast.solvers.newton import subsample as samples
 from softreg_fast.solvers.newton.compiled import FewUnknowns
@@ -111,7 +111,7 @@ def test_compiled_newton_steps_equal_reference(
     weights = np.random.default_rng(0).exponential(size=n_rows)
     weights[::5] = 0.0
     l2_penalties = [10.0, 0.5]
-    settings = ExactSettings(tolerance=Tolerance(1e-9), max_iterations=6)
+    settings = SolverOptions(tolerance=Tolerance(1e-9), max_iterations=6)
     found, coordinates, sample = _follow(
         features, targets, weights, l2_penalties, settings, fit_intercept=fit_intercept
     )
@@ -139,7 +139,7 @@ def test_compiled_newton_steps_equal_reference(
 def test_compiled_newton_steps_that_are_too_long_equal_reference(make_data):
     features, targets = make_data(60, 2, 3)
     start = 8.0 * np.random.default_rng(1).standard_normal((2, 3)), np.zeros(3)
-    settings = ExactSettings(tolerance=Tolerance(1e-9), max_iterations=12)
+    settings = SolverOptions(tolerance=Tolerance(1e-9), max_iterations=12)
     (found,), coordinates, sample = _follow(
         features, targets, np.ones(60), [1e-3], settings, start=start
     )
@@ -159,7 +159,7 @@ def test_compiled_newton_steps_that_are_too_long_equal_reference(make_data):
 
 def test_compiled_newton_steps_end_where_none_leads_lower(make_data):
     features, targets = make_data(40, 2, 3)
-    settings = ExactSettings(tolerance=Tolerance(0.0), max_iterations=50)
+    settings = SolverOptions(tolerance=Tolerance(0.0), max_iterations=50)
     (found,), _, _ = _follow(features, targets, np.ones(40), [1.0], settings)
     assert len(found.objectives) < 50
     assert found.largest_slope < 1e-12

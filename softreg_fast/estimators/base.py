@@ -53,34 +53,15 @@ def _are_plain(X: Any, y: Any) -> bool:
     )
 
 
-def coefficients_of(
-    model: Model, activation: str, dtype: np.dtype
-) -> tuple[FloatArray, FloatArray]:
-    """Coefficients and intercepts of a model, as scikit-learn has them.
-
-    Raises
-    ------
-    ValueError
-        A coefficient overflows `dtype`, that of the features.
-    """
-    weights, bias = model
-    if len(bias) > 1 and LOSSES[activation].is_convex:
-        bias = bias - bias.mean()
-    with np.errstate(all="ignore"):
-        coef, intercept = np.ascontiguousarray(weights.T, dtype), bias.astype(dtype)
-    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-        raise ValueError(
-            f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
-        )
-    return coef, intercept
-
-
-def attributes_of(
-    model: Model, activation: str, classes: npt.NDArray[Any], dtype: np.dtype
-) -> dict[str, Any]:
-    """What makes an estimator one that has fitted a model; see `coefficients_of`."""
-    coef, intercept = coefficients_of(model, activation, dtype)
-    return {"classes_": classes, "coef_": coef, "intercept_": intercept, "activation_": activation}
+def attributes_of(model: Model, activation: str, classes: npt.NDArray[Any]) -> dict[str, Any]:
+    """What makes an estimator one that has fitted a model, which is rounded already."""
+    weights, intercept = model
+    return {
+        "classes_": classes,
+        "coef_": weights.T,
+        "intercept_": intercept,
+        "activation_": activation,
+    }
 
 
 class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

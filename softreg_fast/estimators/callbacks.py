@@ -1,8 +1,12 @@
-"""scikit-learn's callbacks, where the installed scikit-learn has them (1.9 and later)."""
+"""Who is told of a fit: scikit-learn's callbacks (1.9 and later), and readers of printed lines."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from .._typing import Model
+from ..solvers.observer import Iteration
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -16,7 +20,13 @@ except ImportError:  # an older scikit-learn
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "FitObserver",
+    "FitTasks",
+    "SearchObserver",
+    "with_callbacks",
+]
 
 
 class FitTasks:
@@ -110,3 +120,100 @@ class FitTasks:
             self.end_iteration(lambda: attributes)
         if self._context is not None:
             self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
+
+
+class FitObserver:
+    """Prints lines and tells callbacks of the iterations of a fit.
+
+    Parameters
+    ----------
+    verbose : int
+        Whether to print a line for each iteration.
+    tasks : FitTasks
+    attributes : callable
+        Gives, for a model, the attributes of an estimator that has it.
+    """
+
+    def __init__(
+        self,
+        verbose: int,
+        tasks: FitTasks,
+        attributes: Callable[[Model], dict[str, Any]],
+    ) -> None:
+        self._verbose = verbose
+        self._tasks = tasks
+        self._attributes = attributes
+        self._n_iterations = 0
+        self._started = time.perf_counter()
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anybody wants to know."""
+        return bool(self._verbose) or self._tasks.are_watched
+
+    def begin_iteration(self) -> None:
+        """See `Observer`."""
+        if self._tasks.are_watched:
+            self._tasks.begin_iteration()
+
+    def end_iteration(self, iteration: Iteration) -> bool:
+        """See `Observer`."""
+        self._n_iterations += 1
+        if self._verbose:
+            line = f"iteration {self._n_iterations:4d}  objective {iteration.objective:.6f}"
+            if iteration.validation_loss is not None:
+                line += f"  validation loss {iteration.validation_loss:.6f}"
+            print(f"{line}  {time.perf_counter() - self._started:8.2f} s", flush=True)
+        return self._tasks.are_watched and self._tasks.end_iteration(
+            lambda: self._attributes(iteration.model())
+        )
+
+
+class SearchObserver:
+    """Prints lines and tells callbacks of the fits of cross-validation.
+
+    Parameters
+    ----------
+    verbose : int
+        Whether to print a line for each fit.
+    tasks : FitTasks
+    n_fits : int
+        How many there will be.
+    """
+
+    def __init__(self, verbose: int, tasks: FitTasks, n_fits: int) -> None:
+        self._verbose = verbose
+        self._tasks = tasks
+        self._n_left = n_fits
+
+    def begin_fit(self) -> None:
+        """The next one begins, if there is one."""
+        if self._n_left and self._tasks.are_watched:
+            self._tasks.begin_iteration()
+
+    def end_fit(
+        self,
+        C: float,
+        l1_ratio: float,
+        fold: int,
+        n_iterations: int,
+        attributes: Callable[[], dict[str, Any]],
+    ) -> None:
+        """It has ended, and the next one begins.
+
+        Parameters
+        ----------
+        C, l1_ratio : float
+        fold, n_iterations : int
+        attributes : callable
+            Gives the attributes of an estimator that has the model.
+        """
+        self._n_left -= 1
+        if self._verbose:
+            print(
+                f"C {C:.3e}  l1_ratio {l1_ratio:.2f}  fold {fold}  iterations {n_iterations:4d}",
+                flush=True,
+            )
+        if self._tasks.are_watched:
+            self._tasks.end_iteration(attributes)
+        self.begin_fit()

@@ -1,7 +1,7 @@
 """The scikit-learn estimator; parameters in, attributes out."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,30 +24,24 @@ from ..data.labels import check_classes, encode_known, weigh_rows
 from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
 from ..inference.separation import describe, find_separation
-from ..objective.dense import Totals
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
-from ..objective.moments import sum_features
-from ..objective.optimality import Quality, judge
-from ..solvers import lbfgs
-from ..solvers.base import Minimum, Solution
-from ..solvers.newton import solver as newton
-from ..solvers.sgd import solver as stochastic
-from ..solvers.sgd.early_stopping import HeldOut
+from ..objective.optimality import Quality
+from ..solvers.base import Solver, SolverResult
+from ..solvers.finish import round_model, solve
+from ..solvers.registry import Size, check_held_out, check_streams, choose
+from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
 from .base import SoftmaxModel, attributes_of, or_as_before
-from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from .fit_monitor import FitMonitor
-from .parameters import EXACT_SOLVERS, Parameters, Solver, check_parameters
+from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
+from .parameters import Parameters, check_parameters
 from .validation import CHECKS, to_known, validate
 from .warning import warn_caller
 
+_MOST_SEEDS = np.iinfo(np.int64).max
+
 
 def _learns_in_blocks(classifier: Any) -> bool:
-    if classifier.solver in EXACT_SOLVERS:
-        raise AttributeError(
-            f"partial_fit is not there with solver={classifier.solver!r}: it must be 'sgd' or "
-            "'auto'"
-        )
+    check_streams(classifier.solver)
     return True
 
 
@@ -60,8 +54,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     where ``w`` are the rows' weights and ``loss[i] = -log(p[i, y[i]])`` with
     ``p = softmax(activation(X @ W.T + b))``: the objective of
-    `sklearn.linear_model.LogisticRegression`, so that `C` means the same. Two classes with the identity activation share one row of
-    coefficients.
+    `sklearn.linear_model.LogisticRegression`, so that `C` means the same. Two classes with the
+    identity activation share one row of coefficients.
 
     Parameters
     ----------
@@ -303,22 +297,23 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         parameters = self._check_parameters()
         problem, classes = self._make_problem(X, y, sample_weight)
         problem = parameters.penalty.of(problem)
-        n_columns = self._count_columns(len(classes))
         holds_out = parameters.early_stopping or X_val is not None
-        n_products = problem.n_elements * n_columns
-        solver = parameters.choose_solver(
-            n_products, problem.features.shape[1], n_columns, holds_out=holds_out
+        solver = choose(
+            parameters.solver,
+            parameters.needs(holds_out=holds_out),
+            Size(
+                problem.n_elements,
+                problem.features.shape[1],
+                self._count_columns(len(classes)),
+            ),
         )
-        held_out_rows: Problem | None = None
+        held_out: Problem | None = None
         if X_val is not None or y_val is not None or sample_weight_val is not None:
-            if solver != "sgd":
-                raise ValueError(f"X_val goes with solver='sgd' or 'auto', not {self.solver!r}")
-            held_out_rows = self._make_held_out(X_val, y_val, sample_weight_val, classes, problem)
+            check_held_out(parameters.solver, solver)
+            held_out = self._make_held_out(X_val, y_val, sample_weight_val, classes, problem)
         source = check_random_state(self.random_state)
-        if parameters.early_stopping and held_out_rows is None:
-            problem, held_out_rows = split(problem, parameters.validation_fraction, source)
-        if solver == "sgd":
-            problem = drop_weightless(problem)
+        if parameters.early_stopping and held_out is None:
+            problem, held_out = split(problem, parameters.validation_fraction, source)
         start = self._start(problem, classes, coef_init, intercept_init)
         given = {
             "sample_weight": sample_weight,
@@ -328,80 +323,35 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         }
         metadata = {name: value for name, value in given.items() if value is not None}
         tasks = FitTasks(self, parameters.count_iterations(solver), X, y, metadata)
-        held_out: HeldOut | None = None
-        with ExitStack() as context:
-            if held_out_rows is not None:
-                held_out = context.enter_context(
-                    HeldOut(
-                        held_out_rows,
-                        n_columns,
-                        parameters.n_iter_no_change,
-                        parameters.tol,
-                        self.n_threads,
-                    )
-                )
-            monitor = FitMonitor(
-                parameters.verbose,
-                held_out,
-                tasks,
-                lambda model: self._attributes_of(problem, model, classes),
-            )
-            solution = self._solve(
+        observer = FitObserver(
+            parameters.verbose, tasks, lambda model: self._attributes_of(problem, model, classes)
+        )
+        seed = 0 if solver.is_exact else int(source.randint(_MOST_SEEDS, dtype=np.int64))
+        with self._divergence_named():
+            result = solve(
                 solver,
                 problem,
-                parameters,
+                parameters.options(solver, seed=seed, held_out=held_out),
                 start,
-                source,
-                monitor if monitor.is_needed else None,
-                held_out,
+                observer if observer.is_needed else None,
             )
-        attributes = self._attributes_of(problem, (solution.weights, solution.bias), classes)
-        quality = self._judge(problem, parameters, solution, attributes)
-        converged = quality.converged if held_out is None else solution.converged
+        attributes = attributes_of(result.model, self.activation, classes)
+        quality = cast(Quality, result.quality)
         self.__dict__.update(
             **attributes,
-            n_iter_=solution.n_iterations,
-            loss_curve_=solution.objectives,
-            validation_curve_=None if held_out is None else np.array(held_out.losses),
-            converged_=converged,
+            n_iter_=result.n_iterations,
+            loss_curve_=result.objectives,
+            validation_curve_=result.validation_losses,
+            converged_=result.converged,
             gap_=quality.gap,
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
-        if not (converged or solution.is_close or monitor.was_stopped_by_callback):
-            self._warn(solver, parameters, solution, quality)
+        if not (result.converged or result.is_close or result.was_interrupted):
+            self._warn(solver, parameters, result, quality)
         if np.isinf(parameters.C) and LOSSES[self.activation].is_convex:
-            self._warn_of_separation(solver, problem, solution)
+            self._warn_of_separation(solver, problem, result.model)
         return self
-
-    def _solve(
-        self,
-        solver: Solver,
-        problem: Problem,
-        parameters: Parameters,
-        start: Model,
-        source: Any,
-        monitor: FitMonitor | None,
-        held_out: HeldOut | None,
-    ) -> Solution:
-        if solver in EXACT_SOLVERS:
-            minimise = {"newton": newton.minimise, "lbfgs": lbfgs.minimise}[solver]
-            exact = replace(problem, dtype=np.dtype(np.float64))
-            exact_settings = parameters.exact_settings(solver)
-            return minimise(exact, exact_settings, *start, self.n_threads, monitor)
-        seed = int(source.randint(np.iinfo(np.int64).max, dtype=np.int64))
-        n_samples, n_features = problem.features.shape
-        settings = parameters.descent_settings(
-            n_samples, n_features, seed, stops=held_out is None, is_sparse=problem.is_sparse
-        )
-        with self._divergence_named():
-            if held_out is None:
-                return stochastic.minimise(problem, settings, *start, self.n_threads, monitor)
-            solution = stochastic.descend(problem, settings, *start, self.n_threads, monitor)
-        if held_out.best is None:
-            return solution
-        weights, bias = held_out.best
-        return replace(solution, weights=weights, bias=bias, converged=held_out.should_stop)
 
     @contextmanager
     def _divergence_named(self) -> Iterator[None]:
@@ -414,56 +364,19 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 "use a smaller one or 'auto', or scale the features"
             ) from error
 
-    def _judge(
-        self,
-        problem: Problem,
-        parameters: Parameters,
-        solution: Solution,
-        attributes: dict[str, Any],
-    ) -> Quality:
-        """How good the coefficients are that users get."""
-        double = np.dtype(np.float64)
-        sums = solution.sums
-        if sums is None:
-            sums = sum_features(problem, self.n_threads)
-        quality = solution.quality if isinstance(solution, Minimum) else None
-
-        def judge_model(weights: FloatArray, bias: FloatArray, totals: Totals | None) -> Quality:
-            return judge(
-                replace(problem, dtype=double),
-                sums,
-                weights,
-                bias,
-                problem.dtype,
-                parameters.tolerance,
-                fit_intercept=parameters.fit_intercept,
-                n_threads=self.n_threads,
-                totals=totals,
-                known=None if quality is None else quality.bounds,
-            )
-
-        # The intercepts are moved together, whose rounding matters only to careful sums.
-        if problem.dtype == double:
-            if quality is None and solution.totals is not None:
-                quality = judge_model(solution.weights, solution.bias, solution.totals)
-            if quality is not None and not quality.is_careful:
-                return quality
-        weights, bias = attributes["coef_"].T.astype(double), attributes["intercept_"]
-        return judge_model(weights, bias.astype(double), None)
-
     def _warn(
-        self, solver: Solver, parameters: Parameters, solution: Solution, quality: Quality
+        self, solver: Solver, parameters: Parameters, result: SolverResult, quality: Quality
     ) -> None:
-        iterations = "epochs" if solver == "sgd" else "iterations"
+        iterations = "iterations" if solver.is_exact else "epochs"
         norm = f"the largest component of the gradient is {quality.gradient_norm:.3g}"
         gap, tolerance = "", "tol"
         if not np.isnan(quality.gap):
             gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
-        if not (np.isnan(solution.remaining) or solution.remaining >= quality.gap):
-            gap += f" (about {solution.remaining:.2g}, by an estimate)"
+        if not (np.isnan(result.remaining) or result.remaining >= quality.gap):
+            gap += f" (about {result.remaining:.2g}, by an estimate)"
         if self.gap_tol is not None:
             gap, tolerance = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
-        elif solver != "sgd":
+        elif solver.is_exact:
             norm += f", above tol={self.tol!r}"
         remedy = f"increase max_iter or {tolerance}"
         if quality.limiting_feature is not None:
@@ -471,12 +384,12 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 f"the rounding of the coefficients to {self.coef_.dtype.name} allows no less: "
                 f"centre or scale {self._name_of(quality.limiting_feature)}"
             )
-        elif solver != "sgd" and solution.n_iterations < parameters.count_iterations(solver):
+        elif solver.is_exact and result.n_iterations < parameters.count_iterations(solver):
             remedy = (
                 f"rounding lets nothing fall any more: scale the features, or increase {tolerance}"
             )
         warn_caller(
-            f"SoftmaxClassifier has not converged: after {solution.n_iterations} {iterations} "
+            f"SoftmaxClassifier has not converged: after {result.n_iterations} {iterations} "
             f"{norm}{gap}; {remedy}",
             ConvergenceWarning,
         )
@@ -486,16 +399,15 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         names = getattr(self, "feature_names_in_", None)
         return f"feature {feature}" if names is None else f"the feature {names[feature]!r}"
 
-    def _warn_of_separation(self, solver: Solver, problem: Problem, solution: Solution) -> None:
+    def _warn_of_separation(self, solver: Solver, problem: Problem, model: Model) -> None:
         separation = find_separation(
             replace(problem, dtype=np.dtype(np.float64)),
-            solution.weights,
-            solution.bias,
+            *model,
             fit_intercept=bool(self.fit_intercept),
             n_threads=self.n_threads,
         )
         # Where gradient descent has stopped, the step that raises a suspicion is long anyway.
-        if separation is None or (solver == "sgd" and separation == "suspected"):
+        if separation is None or (separation == "suspected" and not solver.is_exact):
             return
         warn_caller(
             f"{describe(separation)}: with C=inf there is no optimum, and coefficients grow "
@@ -587,7 +499,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         problem = drop_weightless(
             self._known_problem(features, y, sample_weight, classes, activation, dtype, parameters)
         )
-        settings = parameters.block_settings(problem.n_samples, is_sparse=problem.is_sparse)
+        settings = settle_block(parameters.sgd, problem, fit_intercept=parameters.fit_intercept)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
         n_blocks = 1 if is_first else self.n_iter_ + 1
@@ -685,7 +597,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     def _attributes_of(
         self, problem: Problem, model: Model, classes: npt.NDArray[Any]
     ) -> dict[str, Any]:
-        return attributes_of(model, self.activation, classes, problem.dtype)
+        rounded = round_model(model, self.activation, problem.dtype)
+        return attributes_of(rounded, self.activation, classes)
 
     def _penalty_of_model(self) -> tuple[float, float]:
         return self.C, self.l1_ratio

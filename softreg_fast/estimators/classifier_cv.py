@@ -23,15 +23,16 @@ from ..data.labels import check_weights
 from ..data.problem import Problem, make_penalty
 from ..data.splits import Fold, choose_folds
 from ..inference.scoring import Candidate, HeldOutRows, Scoring, choose_scorer, choose_scoring
-from ..solvers.newton.path import Stop, follow, follow_with_lbfgs
-from .base import SoftmaxModel, attributes_of, coefficients_of, or_as_before
-from .callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from ..solvers.base import SolverResult
+from ..solvers.finish import round_model
+from ..solvers.path import follow
+from ..solvers.registry import EXACT_NAMES, Size, choose
+from .base import SoftmaxModel, attributes_of, or_as_before
+from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
-from .fit_monitor import SearchMonitor
 from .parameters import Parameters, check_parameters
 from .warning import warn_caller
 
-_SOLVERS = ("auto", "newton", "lbfgs")
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
 
@@ -276,14 +277,14 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         ]
         n_fits = len(folds) * len(l1_ratios) * len(np.unique(Cs))
         tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
-        monitor = SearchMonitor(self.verbose, tasks, n_fits)
+        observer = SearchObserver(self.verbose, tasks, n_fits)
         grid = self._search(
             problem,
             [fold.training for fold in folds],
             Cs,
             l1_ratios,
             parameters,
-            monitor,
+            observer,
             lambda candidate: self._attributes_of(candidate, problem, classes),
         )
         self._score(grid, Cs, l1_ratios, held_out, scoring)
@@ -334,7 +335,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         """`Cs`, `l1_ratios`, and parameters of a single fit with the largest of these."""
         Cs = _check_strengths(self.Cs)
         l1_ratios = _check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
-        check_choice("solver", self.solver, _SOLVERS)
+        check_choice("solver", self.solver, EXACT_NAMES)
         check_flag("refit", self.refit)
         single = self._single(float(Cs.max()), float(l1_ratios.max()))
         return Cs, l1_ratios, check_parameters(vars(single))
@@ -360,8 +361,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> Any:
         """What scorers are given."""
         estimator = self._single(candidate.C, candidate.l1_ratio)
-        activation = self.activation
-        attributes = attributes_of(candidate.model, activation, classes, problem.dtype)
+        attributes = attributes_of(candidate.model, self.activation, classes)
         estimator.__dict__.update(attributes, n_features_in_=self.n_features_in_)
         return estimator
 
@@ -369,8 +369,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self, candidate: Candidate, problem: Problem, classes: npt.NDArray[Any]
     ) -> dict[str, Any]:
         """What callbacks see."""
-        activation = self.activation
-        attributes = attributes_of(candidate.model, activation, classes, problem.dtype)
+        rounded = round_model(candidate.model, self.activation, problem.dtype)
+        attributes = attributes_of(rounded, self.activation, classes)
         return {**attributes, "C_": candidate.C, "l1_ratio_": candidate.l1_ratio}
 
     def _search(
@@ -380,18 +380,19 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Cs: FloatArray,
         l1_ratios: FloatArray,
         parameters: Parameters,
-        monitor: SearchMonitor,
+        observer: SearchObserver,
         attributes_of_candidate: Callable[[Candidate], dict[str, Any]],
     ) -> _Grid:
         """Fit all."""
         n_features = problem.features.shape[1]
         n_columns = self._count_columns(problem.n_classes)
-        solver = parameters.choose_exact_solver(problem.n_elements, n_features, n_columns)
-        if solver == "lbfgs" and parameters.l1_ratio > 0.0:
+        size = Size(problem.n_elements, n_features, n_columns)
+        solver = choose(parameters.solver, parameters.needs(), size, exact=True)
+        if parameters.l1_ratio > 0.0 and not solver.supports_l1:
             raise ValueError(
                 f"l1_ratios={self.l1_ratios!r} is not allowed with {n_features} features and "
-                f"{n_columns} columns of coefficients, for which the solver is 'lbfgs': it must "
-                "hold 0 alone"
+                f"{n_columns} columns of coefficients, for which the solver is {solver.name!r}: it "
+                "must hold 0 alone"
             )
         shape = len(training), len(l1_ratios), len(Cs)
         grid = _Grid(
@@ -402,41 +403,40 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             np.empty((*shape, n_columns), problem.dtype),
         )
         distinct, numbers = np.unique(Cs, return_inverse=True)
-        monitor.begin_fit()
+        observer.begin_fit()
         for place, l1_ratio in enumerate(l1_ratios.tolist()):
             of_ratio = grid.of(place)
 
             def keep(
                 fold: int,
                 number: int,
-                stop: Stop,
+                result: SolverResult,
                 grid_out: _Grid = of_ratio,
                 l1_ratio: float = l1_ratio,
             ) -> None:
                 where = fold, numbers == number
-                model = stop.weights, stop.bias
-                coef, intercept = coefficients_of(model, problem.activation, problem.dtype)
-                grid_out.coefs[where], grid_out.intercepts[where] = coef, intercept
-                grid_out.n_iterations[where] = max(1, stop.n_iterations)
-                grid_out.converged[where] = stop.converged
+                model = result.model
+                weights, intercept = round_model(model, problem.activation, problem.dtype)
+                grid_out.coefs[where], grid_out.intercepts[where] = weights.T, intercept
+                grid_out.n_iterations[where] = max(1, result.n_iterations)
+                grid_out.converged[where] = result.converged
                 candidate = Candidate(float(distinct[number]), l1_ratio, model)
-                monitor.end_fit(
+                observer.end_fit(
                     candidate.C,
                     l1_ratio,
                     fold,
-                    stop.n_iterations,
+                    result.n_iterations,
                     lambda: attributes_of_candidate(candidate),
                 )
 
             penalties = [make_penalty(C, l1_ratio) for C in distinct.tolist()]
-            minimise = follow if solver == "newton" else follow_with_lbfgs
-            minimise(
+            follow(
+                solver,
                 replace(problem, dtype=np.dtype(np.float64)),
                 training,
                 penalties,
-                parameters.exact_settings(solver),
+                parameters.options(solver),
                 n_columns,
-                self.n_threads,
                 keep,
             )
         return grid
@@ -523,8 +523,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self.C_ = float(self.Cs_[places].mean())
         self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
         weights, bias = grid.coefs[where].mean(axis=0).T, grid.intercepts[where].mean(axis=0)
-        activation = self.activation
-        self.__dict__.update(attributes_of((weights, bias), activation, classes, problem.dtype))
+        rounded = round_model((weights, bias), self.activation, problem.dtype)
+        self.__dict__.update(attributes_of(rounded, self.activation, classes))
         self.gap_ = float("nan")
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:

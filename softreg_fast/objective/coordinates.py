@@ -31,6 +31,11 @@ class Coordinates:
     mean_squares: FloatArray
     fit_intercept: bool
 
+    @property
+    def n_unknowns(self) -> int:
+        """Of a class: its weights, and its bias if there is an intercept."""
+        return len(self.scales) + self.fit_intercept
+
     def point_of(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """Where a model is."""
         scaled = weights * self.scales[:, None]

@@ -191,6 +191,10 @@ class Objective:
         slopes = self._slopes_at(point)
         return slopes.are_within(tolerance) or slopes.largest_error > _HOPELESS_ERROR * tolerance
 
+    def is_rounding(self, point: Point) -> bool:
+        """Whether the gradient there is nothing but rounding."""
+        return point.gradient_norm <= self._slopes_at(point).largest_error
+
     def judge(self, point: Point) -> Quality:
         """How good a point is that a solver ends at."""
         return judge(

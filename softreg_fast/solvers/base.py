@@ -1,112 +1,190 @@
-"""What solvers have in common: settings, what they return, and when they stop."""
+"""What all solvers have in common: options, what they return, and what they can do.
 
+A solver minimises the objective of a problem from a start::
+
+    solver.solve(problem, options, start, observer) -> SolverResult
+
+It declares in a `Solver` what it can do and what it costs; `registry` chooses by that.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from .._typing import FloatArray
-from ..data.problem import Problem
+from .._typing import FloatArray, Model
+from ..data.problem import Penalty, Problem
 from ..objective.dense import Totals
 from ..objective.moments import FeatureSums
 from ..objective.objective import Objective, Place, Point
 from ..objective.optimality import Quality, Tolerance
+from .observer import Observer
+from .sgd.options import SgdOptions
 
 # Of the objective, what gradient descent may leave without a warning.
 CLOSE = 0.01
+# Of the gradient, and of the objective: what counts as progress.
+_PROGRESS = 0.9
+LEAST_FALL = 4.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
-class Solution:
-    """Parameters and the way there.
+class SolverOptions:
+    """How to minimise.
+
+    Attributes
+    ----------
+    tolerance : Tolerance
+        When to stop.
+    max_iterations : int
+        Iterations or epochs.
+    fit_intercept : bool, default=True
+        Whether the bias is fitted. Otherwise it stays what it is at the start.
+    n_threads : int or None, default=None
+        See `runtime.threads.count_threads`.
+    sgd : SgdOptions
+        Only used by gradient descent.
+    """
+
+    tolerance: Tolerance
+    max_iterations: int
+    fit_intercept: bool = True
+    n_threads: int | None = None
+    sgd: SgdOptions = field(default_factory=SgdOptions)
+
+
+@dataclass(frozen=True)
+class SolverResult:
+    """A model, the way there, and how good it is.
 
     Attributes
     ----------
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
     objectives : ndarray of shape (n_iterations,)
-        The objective after each iteration, divided by the sum of the rows' weights; of gradient
-        descent with the losses as the rows were met.
+        The objective after each iteration, divided by the sum of the sample weights. Gradient
+        descent takes the losses of an epoch as the rows are met.
+    objective : float
+        Of the model, divided by the sum of the sample weights; NaN if the solver doesn't know.
     converged : bool
-        Whether the solver's tolerance was reached. Gradient descent doesn't know.
-    stopped : bool
-        Whether gradient descent has ended before its last epoch, since the objective fell too
-        little.
+        Whether the tolerance was reached; with held-out rows, whether their loss has stopped
+        falling. Gradient descent doesn't know of its tolerance.
+    quality : Quality or None
+        How good the model is, if the solver knows.
+    has_stopped : bool
+        Whether the solver ended before its last iteration, because the objective, or the loss of
+        held-out rows, fell too little.
+    was_interrupted : bool
+        Whether the observer ended it.
     remaining : float
-        Of gradient descent, about (objective - optimum) / objective, or a bound of it; NaN if it
-        isn't known.
+        About (objective - optimum) / objective, or a bound of it; NaN if it isn't known.
+    validation_losses : ndarray of shape (n_iterations,) or None
+        Mean loss of the held-out rows after each epoch.
     sums : FeatureSums or None
         Of the problem's features.
     totals : Totals or None
-        Of the model, if gradient descent knows them.
+        Loss and gradient of the model, if gradient descent knows them.
     """
 
     weights: FloatArray
     bias: FloatArray
     objectives: FloatArray
-    converged: bool
-    stopped: bool = field(default=False, kw_only=True)
+    objective: float = field(default=float("nan"), kw_only=True)
+    converged: bool = field(default=False, kw_only=True)
+    quality: Quality | None = field(default=None, kw_only=True)
+    has_stopped: bool = field(default=False, kw_only=True)
+    was_interrupted: bool = field(default=False, kw_only=True)
     remaining: float = field(default=float("nan"), kw_only=True)
+    validation_losses: FloatArray | None = field(default=None, kw_only=True)
     sums: FeatureSums | None = field(default=None, kw_only=True)
     totals: Totals | None = field(default=None, kw_only=True)
 
     @property
-    def is_close(self) -> bool:
-        """Whether gradient descent has ended where it should: close to the lowest objective."""
-        return self.stopped and not self.remaining > CLOSE
+    def model(self) -> Model:
+        """Weights and bias."""
+        return self.weights, self.bias
 
     @property
     def n_iterations(self) -> int:
         """Iterations or epochs."""
         return len(self.objectives)
 
+    @property
+    def is_close(self) -> bool:
+        """Whether gradient descent ended where it should: close to the lowest objective."""
+        return self.has_stopped and not self.remaining > CLOSE
 
-# Of the gradient, and of the objective: what counts as progress.
-_PROGRESS = 0.9
+
+Solve = Callable[[Problem, SolverOptions, Model, Observer | None], SolverResult]
+Report = Callable[[int, int, SolverResult], None]
+"""Told of the number of a fold, that of a penalty, and what was found for them."""
+FollowPaths = Callable[
+    [
+        Problem,
+        Sequence[npt.NDArray[np.int64]],
+        Sequence[Penalty],
+        SolverOptions,
+        int,
+        Report,
+    ],
+    None,
+]
 
 
-_LEAST_FALL = 4.0 * float(np.finfo(np.float64).eps)
+def _always_fits(n_features: int, n_columns: int) -> bool:
+    return True
+
+
+def _costs_nothing(n_samples: int, n_features: int) -> float:
+    return 0.0
 
 
 @dataclass(frozen=True)
-class ExactSettings:
-    """How to minimise.
+class Solver:
+    """A solver: what it can do, and what it costs.
 
     Attributes
     ----------
-    tolerance : Tolerance
-    max_iterations : int
-    fit_intercept : bool
-        The bias stays as it is at the start otherwise.
+    name : str
+        What users call it.
+    solve : callable
+        Takes a problem, `SolverOptions`, a start and an observer; gives a `SolverResult`.
+    is_exact : bool
+        Whether it stops by the gradient or by the duality gap, in float64.
+    supports_l1 : bool
+        Whether it takes an L1 penalty.
+    needs_convexity : bool
+        Whether the loss has to be convex in the logits.
+    supports_held_out : bool
+        Whether it can stop by the loss of held-out rows.
+    supports_streams : bool
+        Whether it learns from blocks of rows, one after the other.
+    default_max_iterations : int
+    most_products : float
+        Multiplications of a pass over the rows up to which "auto" takes it.
+    has_room : callable
+        Whether a model of ``(n_features, n_columns)`` fits its memory.
+    relative_cost : callable
+        Products that it needs beside its passes over ``(n_samples, n_features)``, over those of a
+        pass.
+    follow_paths : callable or None
+        Minimises for many penalties and folds of the rows that help each other; see `path.follow`
+        for the arguments.
     """
 
-    tolerance: Tolerance
-    max_iterations: int
-    fit_intercept: bool = True
-
-
-@dataclass(frozen=True)
-class Minimum(Solution):
-    """A solution, and how good it is.
-
-    Attributes
-    ----------
-    objective : float
-        The objective of the problem, divided by the sum of the rows' weights.
-    quality : Quality
-    """
-
-    objective: float
-    quality: Quality
-
-    @property
-    def gradient_norm(self) -> float:
-        """See `Quality`."""
-        return self.quality.gradient_norm
-
-    @property
-    def gap(self) -> float:
-        """See `Quality`."""
-        return self.quality.gap
+    name: str
+    solve: Solve
+    is_exact: bool
+    supports_l1: bool
+    needs_convexity: bool
+    supports_held_out: bool
+    supports_streams: bool
+    default_max_iterations: int
+    most_products: float = np.inf
+    has_room: Callable[[int, int], bool] = _always_fits
+    relative_cost: Callable[[int, int], float] = _costs_nothing
+    follow_paths: FollowPaths | None = None
 
 
 class Progress:
@@ -131,7 +209,7 @@ class Progress:
     def _norm(place: Place) -> float:
         return float(np.abs(place.gradient).max())
 
-    def goes_on(self, place: Place, value: float, least_fall: float = _LEAST_FALL) -> bool:
+    def goes_on(self, place: Place, value: float, least_fall: float = LEAST_FALL) -> bool:
         """Whether it is worth going on after an iteration that has led to a place.
 
         Parameters
@@ -172,15 +250,18 @@ def check_start(point: Point) -> None:
         )
 
 
-def minimum_of(objective: Objective, point: Point, objectives: list[float]) -> Minimum:
-    """The result, if a solver ends at a point."""
+def result_at(
+    objective: Objective, point: Point, objectives: list[float], *, was_interrupted: bool = False
+) -> SolverResult:
+    """The result of an exact solver that ends at a point."""
     quality = objective.judge(point)
-    return Minimum(
+    return SolverResult(
         point.weights,
         point.bias,
         np.array(objectives),
-        quality.converged,
-        point.objective,
-        quality,
+        objective=point.objective,
+        converged=quality.converged,
+        quality=quality,
+        was_interrupted=was_interrupted,
         sums=objective.sums,
     )

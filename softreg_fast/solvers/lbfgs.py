@@ -1,97 +1,68 @@
-"""SciPy's L-BFGS on the fused pass over all rows.
+"""L-BFGS: the limited-memory BFGS method on the fused pass over all rows.
 
-It works in variables in which all features have about the same curvature (`curvature.Coordinates`):
-badly scaled features would cost it thousands of iterations. Objective and penalty are those of the
+It works in variables in which all features have about the same curvature (`coordinates`): badly
+scaled features would cost it thousands of iterations. Objective and penalty are those of the
 problem all the same.
 """
 
-from typing import Any
-
 import numpy as np
-from scipy.optimize import minimize
 
-from .._typing import FloatArray
+from .._typing import FloatArray, Model
 from ..data.problem import Problem
 from ..objective.coordinates import Coordinates, choose_coordinates
+from ..objective.loss import curvature_at_zero
 from ..objective.moments import sum_features
 from ..objective.objective import Objective, Place
 from ..objective.passes import accumulator_of
-from .base import ExactSettings, Minimum, Progress, check_penalty, check_start, minimum_of
-from .observer import Monitor
+from .base import (
+    LEAST_FALL,
+    Progress,
+    Solver,
+    SolverOptions,
+    SolverResult,
+    check_penalty,
+    check_start,
+    result_at,
+)
+from .limited_memory import LimitedMemory
+from .line_search import Found, Trial, search
+from .observer import Iteration, Observer
 
-_LINE_SEARCH_STEPS = 50
-_NO_LIMIT = 2**31 - 1
-# SciPy's routine ends where rounding lets it find nothing lower. It is called again as long as it
-# gets the gradient below this share of what it was.
-_WORTH_GOING_ON = 0.5
+# Steps that are remembered, of few coefficients and at least; and numbers that they may take.
+_MOST_STEPS, _FEWEST_STEPS = 24, 8
+_MOST_NUMBERS = 1 << 22
+_MOST_TRIALS = 40
+# Of the slope along a line: what may be left of it.
+_STEEPEST_END = 0.9
+# Of the first step, before which nothing is known of its length.
+_STEEPEST_END_OF_FIRST = 0.5
 # Iterations that may bring nothing; and, of a difference of values that doesn't drown in rounding,
 # what counts as something.
 _PATIENCE = 20
 _LEAST_FALL_OF_DIFFERENCE = 1e-3
+# Where nothing falls any more, the iterations begin anew, with values measured from there, as long
+# as they get the gradient below this share of what it was.
+_WORTH_GOING_ON = 0.5
 
 
-class _Function:
-    """The objective per unit of weight, as a function of flat variables."""
-
-    def __init__(self, objective: Objective, coordinates: Coordinates, bias: FloatArray) -> None:
-        self._objective = objective
-        self._coordinates = coordinates
-        self._fixed_bias = bias
-        self._origin: Place | None = None
-        self._change = 0.0
-        self.last: Place
-
-    def measure_from(self, origin: Place) -> None:
-        """Give differences to the value at a place from now on, by the trapezoidal rule.
-
-        Close to the optimum, differences of values drown in rounding, those of gradients don't; and
-        there the objective is all but quadratic, for which the rule is exact.
-        """
-        self._origin = origin
-
-    def __call__(self, variables: FloatArray) -> tuple[float, FloatArray]:
-        """The value and the derivatives by the variables."""
-        variables = variables.reshape(-1, len(self._fixed_bias)).copy()
-        self.last = self._objective.evaluate_at(self._coordinates, variables, self._fixed_bias)
-        gradient = self.last.gradient
-        if self._origin is None:
-            return self.last.point.objective, gradient.ravel()
-        way = variables - self._origin.variables
-        self._change = 0.5 * float(np.vdot(gradient + self._origin.gradient, way))
-        return self._change, gradient.ravel()
-
-    def goes_on(self, progress: Progress) -> bool:
-        """Whether the last evaluation shows progress."""
-        if self._origin is None:
-            return progress.goes_on(self.last, self.last.point.objective)
-        return progress.goes_on(self.last, self._change, _LEAST_FALL_OF_DIFFERENCE)
-
-
-def minimise(
-    problem: Problem,
-    settings: ExactSettings,
-    weights: FloatArray,
-    bias: FloatArray,
-    n_threads: int | None = None,
-    monitor: Monitor | None = None,
-) -> Minimum:
+def solve(
+    problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
+) -> SolverResult:
     """Minimise the objective of a problem.
 
     Parameters
     ----------
     problem : Problem
         Of dtype float64; its features may be float32.
-    settings : ExactSettings
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
-        The start. See `Accumulator` for the number of columns.
-    n_threads : int or None, default=None
-    monitor : Monitor or None, default=None
-        Told of each iteration.
+    options : SolverOptions
+    start : tuple of weights and bias
+        Of shapes (n_features, n_columns) and (n_columns,); see `Accumulator` for the number of
+        columns.
+    observer : Observer or None, default=None
 
     Returns
     -------
-    Minimum
+    SolverResult
 
     Raises
     ------
@@ -99,67 +70,167 @@ def minimise(
         The objective or its gradient overflows at the start.
     """
     check_penalty(problem)
-    sums = sum_features(problem, n_threads)
-    coordinates = choose_coordinates(problem, sums, fit_intercept=settings.fit_intercept)
-    with accumulator_of(problem, len(bias), n_threads) as accumulator:
+    weights, bias = start
+    sums = sum_features(problem, options.n_threads)
+    coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
+    with accumulator_of(problem, len(bias), options.n_threads) as accumulator:
         objective = Objective(
-            problem, accumulator, sums, settings.tolerance, fit_intercept=settings.fit_intercept
+            problem, accumulator, sums, options.tolerance, fit_intercept=options.fit_intercept
         )
-        function = _Function(objective, coordinates, bias)
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
-            function(coordinates.point_of(weights, bias))
-        best = function.last
-        check_start(best.point)
-        is_optimal = objective.is_optimal(best.point)
+        descent = _Descent(
+            objective, coordinates, weights, bias, curvature_at_zero(problem.n_classes)
+        )
+        check_start(descent.place.point)
         objectives: list[float] = []
-        is_stopped = False
-        progress = Progress(best, _PATIENCE)
-
-        def watch(intermediate_result: Any) -> None:
-            nonlocal best, is_stopped, is_optimal
-            if not np.array_equal(intermediate_result.x, function.last.variables.ravel()):
-                function(intermediate_result.x)
-            best = function.last
-            point = best.point
-            objectives.append(point.objective)
-            if monitor is not None:
-                is_stopped = monitor.end_iteration(
-                    point.objective, lambda: (point.weights, point.bias)
-                )
-            is_optimal = objective.is_optimal(point)
-            if is_stopped or is_optimal:
-                raise StopIteration
-            if not function.goes_on(progress):
-                best = progress.best
-                raise StopIteration
-            if monitor is not None and len(objectives) < settings.max_iterations:
-                monitor.begin_iteration()
-
+        is_ended = False
         reached = np.inf
-        if monitor is not None and not is_optimal:
-            monitor.begin_iteration()
         while (
-            not is_optimal
-            and not is_stopped
-            and len(objectives) < settings.max_iterations
-            and best.point.gradient_norm < _WORTH_GOING_ON * reached
+            not is_ended
+            and len(objectives) < options.max_iterations
+            and not objective.is_optimal(descent.place.point)
+            and not objective.is_rounding(descent.place.point)
+            and descent.place.point.gradient_norm < _WORTH_GOING_ON * reached
         ):
             if np.isfinite(reached):
-                function.measure_from(best)
-            reached = best.point.gradient_norm
-            progress = Progress(best, _PATIENCE)
-            minimize(
-                function,
-                best.variables.ravel(),
-                jac=True,
-                method="L-BFGS-B",
-                callback=watch,
-                options={
-                    "maxiter": settings.max_iterations - len(objectives),
-                    "maxfun": _NO_LIMIT,
-                    "maxls": _LINE_SEARCH_STEPS,
-                    "ftol": 0.0,
-                    "gtol": 0.0,
-                },
-            )
-        return minimum_of(objective, best.point, objectives)
+                descent.measure_from_here()
+            reached = descent.place.point.gradient_norm
+            is_ended = _descend(descent, objective, options, objectives, observer)
+        return result_at(objective, descent.place.point, objectives, was_interrupted=is_ended)
+
+
+def _descend(
+    descent: "_Descent",
+    objective: Objective,
+    options: SolverOptions,
+    objectives: list[float],
+    observer: Observer | None,
+) -> bool:
+    """Iterate until the model is optimal, or nothing falls; whether the observer has ended it."""
+    progress = Progress(descent.place, _PATIENCE)
+    while len(objectives) < options.max_iterations:
+        if observer is not None:
+            observer.begin_iteration()
+        if not descent.advance():
+            return False
+        point = descent.place.point
+        objectives.append(point.objective)
+        if observer is not None:
+            iteration = Iteration(point.objective, lambda: (point.weights, point.bias))
+            if observer.end_iteration(iteration):
+                return True
+        if objective.is_optimal(point):
+            return False
+        if not progress.goes_on(descent.place, descent.value, descent.least_fall):
+            descent.place = progress.best
+            return False
+    return False
+
+
+SOLVER = Solver(
+    name="lbfgs",
+    solve=solve,
+    is_exact=True,
+    supports_l1=False,
+    needs_convexity=False,
+    supports_held_out=False,
+    supports_streams=False,
+    default_max_iterations=1_000,
+    # A pass of more takes so long that an exact solver takes minutes.
+    most_products=10_000_000_000,
+)
+
+
+class _Descent:
+    """Where the iterations are, and what they have shown of the curvature."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        coordinates: Coordinates,
+        weights: FloatArray,
+        bias: FloatArray,
+        first_curvature: float,
+    ) -> None:
+        self._first_curvature = first_curvature
+        self._objective = objective
+        self._coordinates = coordinates
+        self._fixed_bias = bias
+        n_coordinates = coordinates.n_unknowns * len(bias)
+        most_steps = min(max(_MOST_NUMBERS // (3 * n_coordinates), _FEWEST_STEPS), _MOST_STEPS)
+        self._memory = LimitedMemory(n_coordinates, most_steps)
+        self._origin: Place | None = None
+        with np.errstate(all="ignore"):  # looked at
+            self.place = self._evaluate(coordinates.point_of(weights, bias))
+
+    def _evaluate(self, variables: FloatArray) -> Place:
+        return self._objective.evaluate_at(self._coordinates, variables, self._fixed_bias)
+
+    def measure_from_here(self) -> None:
+        """Have values be differences to the one here, by the trapezoidal rule.
+
+        Close to the optimum, differences of values drown in rounding, those of gradients don't; and
+        there the objective is all but quadratic, for which the rule is exact.
+        """
+        self._origin = self.place
+        self._memory.clear()
+
+    @property
+    def value(self) -> float:
+        """What falls from iteration to iteration."""
+        here, origin = self.place, self._origin
+        if origin is None:
+            return here.point.objective
+        way = here.variables - origin.variables
+        return 0.5 * float(np.vdot(here.gradient + origin.gradient, way))
+
+    @property
+    def least_fall(self) -> float:
+        """Of the lowest value, what counts as progress."""
+        return LEAST_FALL if self._origin is None else _LEAST_FALL_OF_DIFFERENCE
+
+    def advance(self) -> bool:
+        """Take a step; False if none leads lower."""
+        while True:
+            found = self._search()
+            if found is not None:
+                break
+            if not len(self._memory):
+                return False
+            self._memory.clear()
+        step = found.there.variables - self.place.variables
+        change = found.there.gradient - self.place.gradient
+        self._memory.add(step.ravel(), change.ravel())
+        self.place = found.there
+        return True
+
+    def _search(self) -> Found[Place] | None:
+        here = self.place
+        gradient = here.gradient.ravel()
+        length, steepest_end = 1.0, _STEEPEST_END
+        if len(self._memory):
+            quotient = self._memory.divide(gradient, np.copy, self._memory.fit(np.copy))
+        else:
+            quotient = gradient
+            steepest_end = _STEEPEST_END_OF_FIRST
+            # As far as all classes are equally probable and features don't correlate; but a unit.
+            length = 1.0 / max(float(np.linalg.norm(gradient)), self._first_curvature)
+        direction = -quotient.reshape(here.variables.shape)
+        slope = float(np.vdot(here.gradient, direction))
+        if not slope < 0.0:
+            return None
+        value = here.point.objective
+
+        def evaluate(length: float) -> Trial[Place]:
+            with np.errstate(all="ignore"):
+                there = self._evaluate(here.variables + length * direction)
+                slope_there = float(np.vdot(there.gradient, direction))
+            return Trial(there, there.point.objective - value, slope_there)
+
+        return search(
+            evaluate,
+            value,
+            slope,
+            max_trials=_MOST_TRIALS,
+            length=length,
+            steepest_end=steepest_end,
+        )

@@ -1,36 +1,43 @@
-"""What solvers tell of their iterations."""
+"""Who watches a solver. An observer changes nothing, but that it may end the iterations."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from .._typing import FloatArray, Model
 
 
-class Monitor(Protocol):
-    """What solvers tell of their iterations."""
+@dataclass(frozen=True)
+class Iteration:
+    """An iteration that is done.
+
+    Attributes
+    ----------
+    objective : float
+        After it, divided by the sum of the sample weights.
+    model : callable
+        Gives weights, of shape (n_features, n_columns), and bias.
+    validation_loss : float or None, default=None
+        Mean loss of the held-out rows, if there are some.
+    """
+
+    objective: float
+    model: Callable[[], Model]
+    validation_loss: float | None = None
+
+
+class Observer(Protocol):
+    """Watches the iterations of a solver."""
 
     def begin_iteration(self) -> None:
         """Called before each iteration."""
 
-    def end_iteration(self, objective: float, model: Callable[[], Model]) -> bool:
-        """Called after each iteration.
-
-        Parameters
-        ----------
-        objective : float
-            Per unit of weight.
-        model : callable
-            Gives weights, of shape (n_features, n_columns), and bias.
-
-        Returns
-        -------
-        bool
-            Whether to stop.
-        """
+    def end_iteration(self, iteration: Iteration) -> bool:
+        """Called after each iteration; True ends them."""
 
 
 class EpochObserver(Protocol):
-    """What gradient descent tells of its epochs, many at a time."""
+    """Watches the epochs of gradient descent, many at a time."""
 
     @property
     def n_epochs(self) -> int:

@@ -15,8 +15,8 @@ from ...objective.dense import Totals
 from ...objective.moments import FeatureSums
 from ...objective.optimality import slope_divisors
 from ...runtime.workspace import aligned_zeros, round_up
-from ..base import ExactSettings
-from ..observer import Monitor
+from ..base import SolverOptions
+from ..observer import Iteration, Observer
 from .hessian import make_squares
 from .subsample import Sample
 
@@ -48,8 +48,8 @@ class Descent:
         After each step.
     largest_slope : float
         Of the objective, by a model, over the features' divisors.
-    was_stopped : bool
-        Whether a monitor has stopped the steps.
+    was_interrupted : bool
+        Whether an observer has ended the steps.
     """
 
     coordinates: Coordinates
@@ -59,7 +59,7 @@ class Descent:
     loss: float
     objectives: list[float]
     largest_slope: float
-    was_stopped: bool = False
+    was_interrupted: bool = False
 
     @cached_property
     def model(self) -> Model:
@@ -118,7 +118,7 @@ class FewUnknowns:
         self._steps_per_call = max(1, _PRODUCTS_PER_CALL // n_products)
 
     def follow(
-        self, problem: Problem, l2_penalties: Sequence[float], start: Model, settings: ExactSettings
+        self, problem: Problem, l2_penalties: Sequence[float], start: Model, options: SolverOptions
     ) -> Iterator[Descent]:
         """Minimise for one penalty after the other, each from where the last has led.
 
@@ -132,43 +132,44 @@ class FewUnknowns:
         l2_penalties : sequence of float
             Those of the problem don't count.
         start : tuple of weights and bias
-        settings : ExactSettings
+        options : SolverOptions
         """
         self._weigh(problem)
-        n_steps = self._most_steps(settings)
+        n_steps = self._most_steps(options)
         n_together = max(1, self._steps_per_call // _LIKELY_STEPS)
         point = self._point_of(start)
         for first in range(0, len(l2_penalties), n_together):
             penalties = l2_penalties[first : first + n_together]
-            for found in self._descend(problem, penalties, point, start[1], settings, n_steps):
+            for found in self._descend(problem, penalties, point, start[1], options, n_steps):
                 point = np.ascontiguousarray(found.variables.T)
                 yield found
 
     def minimise(
-        self, problem: Problem, start: Model, settings: ExactSettings, monitor: Monitor | None
+        self, problem: Problem, start: Model, options: SolverOptions, observer: Observer | None
     ) -> Descent:
         """Minimise the objective of a problem of the same rows; see `follow`.
 
-        A monitor is told of each step, which takes a call for each: the steps are the same.
+        An observer is told of each step, which takes a call for each: the steps are the same.
         """
-        if monitor is None:
-            (found,) = self.follow(problem, [problem.l2_penalty], start, settings)
+        if observer is None:
+            (found,) = self.follow(problem, [problem.l2_penalty], start, options)
             return found
         self._weigh(problem)
         objectives: list[float] = []
         point = self._point_of(start)
         while True:
-            n_steps = min(1, self._most_steps(settings) - len(objectives))
+            n_steps = min(1, self._most_steps(options) - len(objectives))
             (found,) = self._descend(
-                problem, [problem.l2_penalty], point, start[1], settings, n_steps
+                problem, [problem.l2_penalty], point, start[1], options, n_steps
             )
             if not found.objectives:
                 return replace(found, objectives=objectives)
-            monitor.begin_iteration()
+            observer.begin_iteration()
             objectives += found.objectives
             here = found.model
-            if monitor.end_iteration(objectives[-1], lambda here=here: here):  # type: ignore[misc]
-                return replace(found, objectives=objectives, was_stopped=True)
+            iteration = Iteration(objectives[-1], lambda here=here: here)  # type: ignore[misc]
+            if observer.end_iteration(iteration):
+                return replace(found, objectives=objectives, was_interrupted=True)
             point = np.ascontiguousarray(found.variables.T)
 
     def _weigh(self, problem: Problem) -> None:
@@ -178,8 +179,8 @@ class FewUnknowns:
         rows = self._sample.rows
         self._weights[0, : len(self._sample.features)] = weights[rows] / problem.total_weight
 
-    def _most_steps(self, settings: ExactSettings) -> int:
-        return min(_MOST_STEPS, settings.max_iterations, self._steps_per_call)
+    def _most_steps(self, options: SolverOptions) -> int:
+        return min(_MOST_STEPS, options.max_iterations, self._steps_per_call)
 
     def _point_of(self, model: Model) -> FloatArray:
         with np.errstate(all="ignore"):  # the caller looks at it
@@ -191,13 +192,13 @@ class FewUnknowns:
         l2_penalties: Sequence[float],
         start: FloatArray,
         bias: FloatArray,
-        settings: ExactSettings,
+        options: SolverOptions,
         n_steps: int,
     ) -> Iterator[Descent]:
         """At most so many steps for each penalty."""
-        tolerance = settings.tolerance.gradient
-        if settings.tolerance.gap is not None:
-            tolerance = _SHARE_OF_GAP * settings.tolerance.gap
+        tolerance = options.tolerance.gradient
+        if options.tolerance.gap is not None:
+            tolerance = _SHARE_OF_GAP * options.tolerance.gap
         of_penalties = [replace(problem, l2_penalty=l2_penalty) for l2_penalty in l2_penalties]
         total_weight = problem.total_weight
         all_penalties = np.array(
@@ -244,9 +245,9 @@ class FewUnknowns:
             )
 
 
-def are_few(problem: Problem, sample: Sample, settings: ExactSettings, bias: FloatArray) -> bool:
+def are_few(problem: Problem, sample: Sample, options: SolverOptions, bias: FloatArray) -> bool:
     """Whether there are few unknowns, of rows that are all in the sample, of a smooth objective."""
-    has_bias_to_keep = not settings.fit_intercept and bool(bias.any())
+    has_bias_to_keep = not options.fit_intercept and bool(bias.any())
     return (
         sample.is_whole
         and sample.n_unknowns * len(bias) <= _MOST_UNKNOWNS

@@ -10,8 +10,6 @@ are indefinite; what is left of them without the activation's own curvature make
 too long.)
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.lapack import dpotrf, dpotrs
@@ -20,6 +18,7 @@ from ..._typing import FloatArray
 from ...kernels import weighted_gram as kernels
 from ...runtime.threads import count_threads_for_pass, team_of
 from ...runtime.workspace import aligned_zeros, round_up
+from ..limited_memory import Solve
 from .subsample import Sample, predict_sample
 
 # Of a class: below, choosing rows takes longer than what it saves.
@@ -157,10 +156,6 @@ def _divide(right: FloatArray, factor: FloatArray) -> FloatArray:
     """What gives `right` when it is multiplied by a factored matrix."""
     quotient: FloatArray = dpotrs(factor, right, lower=1)[0]
     return quotient
-
-
-Solve = Callable[[FloatArray], FloatArray]
-"""Takes and gives flat arrays of the size of a point: one class after the other."""
 
 
 def derive_blocks(

@@ -7,12 +7,16 @@ import numpy as np
 from ..._typing import FloatArray, Model
 from ...objective.coordinates import Coordinates
 from ...objective.objective import Objective, Place
-from ..base import check_start
+from ..base import Progress, SolverOptions, check_start
+from ..observer import Iteration, Observer
 from .subsample import Sample
 
 # Steps until second derivatives are taken anew, at first.
 _FIRST_STEPS_BETWEEN = 6
 _GROWTH_OF_STEPS_BETWEEN = 2.0
+# Steps that may bring nothing: of Newton's method itself, and where second derivatives are only
+# nearly right.
+_PATIENCE_OF_EXACT, _PATIENCE = 10, 40
 
 
 class Steps(ABC):
@@ -135,3 +139,30 @@ class Steps(ABC):
     @abstractmethod
     def decrease_expected(self) -> float:
         """How much the next step would lower the objective by the second derivatives."""
+
+
+def descend(
+    steps: Steps,
+    objective: Objective,
+    options: SolverOptions,
+    objectives: list[float],
+    observer: Observer | None = None,
+) -> bool:
+    """Take steps until it is optimal; the objective after each is added to the list.
+
+    Or until steps lead nowhere any more, or the observer ends them: gives whether that was so.
+    """
+    progress = Progress(steps.place, _PATIENCE_OF_EXACT if steps.is_exact else _PATIENCE)
+    while len(objectives) < options.max_iterations and not objective.is_optimal(steps.place.point):
+        if observer is not None:
+            observer.begin_iteration()
+        if not steps.advance():
+            break
+        value = steps.place.point.objective
+        objectives.append(value)
+        if observer is not None and observer.end_iteration(Iteration(value, lambda: steps.model)):
+            return True
+        if not progress.goes_on(steps.place, value):
+            steps.place = progress.best
+            break
+    return False

@@ -15,18 +15,17 @@ from scipy.linalg import cho_factor, cho_solve
 from ..._typing import FloatArray
 from ...kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from ...objective.objective import Place
+from ..line_search import Trial, search
 from .hessian import derive_all, derive_blocks
 from .iteration import Steps
 
 # For which derivatives between classes are taken.
 _MOST_UNKNOWNS = 800
 _MOST_CORRECTIONS = 32
-_SUFFICIENT_DECREASE = 1e-4
 _ROUNDING = 1e-13
 # Of the gradient, where the objective can't fall any more.
 _PROGRESS = 0.7
 _MOST_TRIALS = 30
-_SHRINKING = 0.5
 # Of the coordinate descent.
 _TOLERANCE = 1e-3
 _MOST_SWEEPS = 200
@@ -249,18 +248,23 @@ class ProximalSteps(Steps):
         rounding = _ROUNDING * abs(here.point.objective)
         if not slope < 0.0:
             return None
-        length = 1.0
-        for _ in range(_MOST_TRIALS):
-            with np.errstate(all="ignore"):
-                there = self._evaluate(here.variables + length * step)
-            if slope > -rounding:  # differences of values are nothing but rounding
-                norms = there.point.gradient_norm, here.point.gradient_norm
-                return self._shift(there) if norms[0] < _PROGRESS * norms[1] else None
-            rise = there.point.objective - here.point.objective
-            if rise <= _SUFFICIENT_DECREASE * length * slope + rounding:
-                return self._shift(there)
-            length *= _SHRINKING
-        return None
+        if slope > -rounding:  # differences of values are nothing but rounding
+            there = self._move(step)
+            is_lower = there.point.gradient_norm < _PROGRESS * here.point.gradient_norm
+            return self._shift(there) if is_lower else None
+
+        def evaluate(length: float) -> Trial[Place]:
+            there = self._move(length * step)
+            return Trial(there, there.point.objective - here.point.objective)
+
+        found = search(
+            evaluate, here.point.objective, slope, max_trials=_MOST_TRIALS, rounding=rounding
+        )
+        return None if found is None else self._shift(found.there)
+
+    def _move(self, step: FloatArray) -> Place:
+        with np.errstate(all="ignore"):
+            return self._evaluate(self.place.variables + step)
 
     def _shift(self, place: Place) -> Place:
         """The same probabilities with the lowest penalty."""

@@ -5,8 +5,7 @@ extrapolated, and corrected by how far the first fold's extrapolation was off. S
 and what steps have shown of them, are shared by all.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -20,14 +19,13 @@ from ...objective.dense import Totals
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.objective import Objective, Place
 from ...objective.passes import accumulator_of
-from .. import lbfgs
-from ..base import ExactSettings, check_penalty
+from ..base import Report, SolverOptions, SolverResult, check_penalty
+from ..path import of_fold, zero_model
 from .compiled import Descent, FewUnknowns, are_few
-from .iteration import Steps
+from .iteration import Steps, descend
 from .l1 import ProximalSteps
 from .quasi_newton import Curvature
 from .smooth import SmoothSteps
-from .solver import descend
 from .subsample import take_sample
 
 # Of a path, the last places that its extrapolation goes through.
@@ -36,97 +34,23 @@ _PLACES_OF_FIRST, _PLACES_OF_OTHERS = 3, 2
 _MOST_FOLDS_TOGETHER = 8
 
 
-@dataclass(frozen=True)
-class Stop:
-    """A model on a path.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
-    n_iterations : int
-    converged : bool
-    """
-
-    weights: FloatArray
-    bias: FloatArray
-    n_iterations: int
-    converged: bool
-
-
-Report = Callable[[int, int, Stop], None]
-"""Told of the number of a fold, that of a penalty, and the model."""
-
-
 def follow(
     problem: Problem,
     folds: Sequence[npt.NDArray[np.int64]],
     penalties: Sequence[Penalty],
-    settings: ExactSettings,
+    options: SolverOptions,
     n_columns: int,
-    n_threads: int | None,
     report: Report,
 ) -> None:
-    """Minimise the objective for every fold and penalty, by Newton's method.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of dtype float64, with a convex loss; its penalties don't count.
-    folds : sequence of ndarrays of int
-        The rows of each; a row that is there twice counts twice.
-    penalties : sequence of Penalty
-        From strong to weak, no two alike.
-    settings : ExactSettings
-    n_columns : int
-        Of the models.
-    n_threads : int or None
-    report : callable
-        Told of each model.
-
-    Raises
-    ------
-    ValueError
-        The objective or its gradient overflows at the start.
-    """
-    with _Newton(problem, penalties, settings, n_columns, n_threads) as newton:
+    """Minimise the objective for every fold and penalty, by Newton's method; see `path.follow`."""
+    n_threads = options.n_threads
+    with _Newton(problem, penalties, options, n_columns) as newton:
         for first in range(0, len(folds), _MOST_FOLDS_TOGETHER):
             paths = [
                 _Path(first + place, of_fold(problem, rows), n_threads)
                 for place, rows in enumerate(folds[first : first + _MOST_FOLDS_TOGETHER])
             ]
             newton.follow(paths, report)
-
-
-def follow_with_lbfgs(
-    problem: Problem,
-    folds: Sequence[npt.NDArray[np.int64]],
-    penalties: Sequence[Penalty],
-    settings: ExactSettings,
-    n_columns: int,
-    n_threads: int | None,
-    report: Report,
-) -> None:
-    """The same by SciPy's L-BFGS, each fit from the one before; see `follow`."""
-    for fold, rows in enumerate(folds):
-        of_rows = of_fold(problem, rows)
-        model = _nothing(problem, n_columns)
-        for place, penalty in enumerate(penalties):
-            found = lbfgs.minimise(penalty.of(of_rows), settings, *model, n_threads)
-            model = found.weights, found.bias
-            report(fold, place, Stop(*model, found.n_iterations, found.converged))
-
-
-def of_fold(problem: Problem, rows: npt.NDArray[np.int64]) -> Problem:
-    """The problem of some of its rows, the others weighing nothing."""
-    weights = np.bincount(rows, minlength=problem.n_samples).astype(np.float64)
-    if problem.sample_weight is not None:
-        weights *= problem.sample_weight
-    return replace(problem, sample_weight=weights)
-
-
-def _nothing(problem: Problem, n_columns: int) -> Model:
-    return np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)
 
 
 class _Path:
@@ -183,7 +107,7 @@ class _Newton:
 
     Parameters
     ----------
-    problem, penalties, settings, n_columns, n_threads
+    problem, penalties, options, n_columns
         See `follow`.
     """
 
@@ -191,23 +115,22 @@ class _Newton:
         self,
         problem: Problem,
         penalties: Sequence[Penalty],
-        settings: ExactSettings,
+        options: SolverOptions,
         n_columns: int,
-        n_threads: int | None,
     ) -> None:
         self._penalties = penalties
-        self._settings = settings
-        self._n_threads = n_threads
+        self._options = options
+        self._n_threads = n_threads = options.n_threads
         weakest = penalties[-1].of(problem)
         self._sums = sum_features(weakest, n_threads)
         self._coordinates = choose_coordinates(
-            weakest, self._sums, fit_intercept=settings.fit_intercept
+            weakest, self._sums, fit_intercept=options.fit_intercept
         )
         self._sample = take_sample(weakest, self._coordinates)
-        self._nothing = _nothing(problem, n_columns)
+        self._nothing = zero_model(problem, n_columns)
         self._accumulator = accumulator_of(problem, n_columns, n_threads)
         self._few: FewUnknowns | None = None
-        if are_few(weakest, self._sample, settings, self._nothing[1]):
+        if are_few(weakest, self._sample, options, self._nothing[1]):
             self._few = FewUnknowns(problem, self._sums, self._coordinates, self._sample, n_columns)
         self._shared: Curvature
 
@@ -243,15 +166,15 @@ class _Newton:
                     guess = guess if path.n_known > 1 else None
                 elif guess is not None and error is not None:
                     guess += error
-                place, stop = self._fit(path, first, penalty, guess)
+                place, result = self._fit(path, first, penalty, guess)
                 if path is first and expected is not None:
                     error = place.variables - expected
                 path.add(logarithm, place)
-                report(path.number, number, stop)
+                report(path.number, number, result)
 
     def _fit(
         self, path: _Path, first: _Path, penalty: Penalty, guess: FloatArray | None
-    ) -> tuple[Place, Stop]:
+    ) -> tuple[Place, SolverResult]:
         problem = penalty.of(path.problem)
         objective = self._objective(path, problem)
         steps = self._steps(problem, objective)
@@ -263,23 +186,23 @@ class _Newton:
             is_smooth = penalty.l1_penalty == 0.0  # extrapolated zeros are none
             if is_smooth and guess is not None and not objective.is_optimal(steps.place.point):
                 steps.try_lower(guess)
-        stop = self._end(steps, objective, [])
-        return steps.place, stop
+        result = self._end(steps, objective, [])
+        return steps.place, result
 
     def _follow_few(self, few: FewUnknowns, paths: Sequence[_Path], report: Report) -> None:
         """The same for few unknowns, for which steps cost less than going far with paths."""
         l2_penalties = [penalty.l2_penalty for penalty in self._penalties]
         for path in paths:
-            descents = few.follow(path.problem, l2_penalties, self._nothing, self._settings)
+            descents = few.follow(path.problem, l2_penalties, self._nothing, self._options)
             for number, found in enumerate(descents):
-                stop = self._finish(path, self._penalties[number], found)
-                report(path.number, number, stop)
+                result = self._finish(path, self._penalties[number], found)
+                report(path.number, number, result)
 
-    def _finish(self, path: _Path, penalty: Penalty, found: Descent) -> Stop:
+    def _finish(self, path: _Path, penalty: Penalty, found: Descent) -> SolverResult:
         """Go on, where compiled steps have not led to the optimum."""
-        tolerance = self._settings.tolerance
+        tolerance = self._options.tolerance
         if tolerance.gap is None and found.largest_slope <= tolerance.gradient:
-            return Stop(*found.model, len(found.objectives), True)
+            return SolverResult(*found.model, np.array(found.objectives), converged=True)
         problem = penalty.of(path.problem)
         objective = self._objective(path, problem)
         totals = found.totals(problem.total_weight)
@@ -288,21 +211,21 @@ class _Newton:
         steps.begin_at(objective.place_of(self._coordinates, *found.model, totals))
         return self._end(steps, objective, found.objectives)
 
-    def _end(self, steps: Steps, objective: Objective, objectives: list[float]) -> Stop:
-        descend(steps, objective, self._settings, objectives)
+    def _end(self, steps: Steps, objective: Objective, objectives: list[float]) -> SolverResult:
+        descend(steps, objective, self._options, objectives)
         is_optimal = objective.is_optimal(steps.place.point)
-        return Stop(*steps.model, len(objectives), is_optimal)
+        return SolverResult(*steps.model, np.array(objectives), converged=is_optimal)
 
     def _objective(self, path: _Path, problem: Problem) -> Objective:
         # Only the gap needs those of the fold, which take a pass over the rows.
-        sums = self._sums if self._settings.tolerance.gap is None else path.sums
-        settings = self._settings
+        sums = self._sums if self._options.tolerance.gap is None else path.sums
+        options = self._options
         return Objective(
             problem,
             self._accumulator,
             sums,
-            settings.tolerance,
-            fit_intercept=settings.fit_intercept,
+            options.tolerance,
+            fit_intercept=options.fit_intercept,
         )
 
     def _steps(self, problem: Problem, objective: Objective) -> Steps:

@@ -5,17 +5,12 @@ import numpy as np
 from ..._typing import FloatArray
 from ...objective.coordinates import Coordinates
 from ...objective.objective import Objective, Place
+from ..line_search import Trial, search
 from .iteration import Steps
 from .quasi_newton import Curvature
 from .subsample import Sample
 
-# Of the line search: Armijo's condition; and of Hager and Zhang, A new conjugate gradient method
-# with guaranteed descent and an efficient line search, 2005, what to do where differences of values
-# are nothing but rounding.
-_SUFFICIENT_DECREASE = 1e-4
-_ROUNDING = 1e-11
 _MOST_TRIALS = 40
-_LEAST_SHRINKING, _MOST_SHRINKING = 0.5, 0.1
 
 
 class SmoothSteps(Steps):
@@ -81,25 +76,14 @@ class SmoothSteps(Steps):
         slope = float(np.vdot(here.gradient, direction))
         if not slope < 0.0:
             return None
-        length = 1.0
         value = here.point.objective
-        rounding = _ROUNDING * abs(value)
-        self._was_too_long = False
-        for _ in range(_MOST_TRIALS):
+
+        def evaluate(length: float) -> Trial[Place]:
             with np.errstate(all="ignore"):
                 there = self._evaluate(here.variables + length * direction)
                 slope_there = float(np.vdot(there.gradient, direction))
-            rise = there.point.objective - value
-            if rise <= _SUFFICIENT_DECREASE * length * slope:
-                return there
-            is_near = (2.0 * _SUFFICIENT_DECREASE - 1.0) * slope >= slope_there
-            if rise <= rounding and is_near:
-                return there
-            factor = _MOST_SHRINKING
-            if slope_there > slope:  # where the slope is zero, if it changes evenly
-                factor = slope / (slope - slope_there)
-            elif np.isfinite(rise):
-                factor = _LEAST_SHRINKING
-            self._was_too_long = True
-            length *= min(max(factor, _MOST_SHRINKING), _LEAST_SHRINKING)
-        return None
+            return Trial(there, there.point.objective - value, slope_there)
+
+        found = search(evaluate, value, slope, max_trials=_MOST_TRIALS)
+        self._was_too_long = found is not None and found.was_too_long
+        return None if found is None else found.there

@@ -18,11 +18,12 @@ from ...objective.moments import sum_features
 from ...objective.objective import Objective
 from ...objective.passes import accumulator_of
 from ...objective.sparse import SparseAccumulator
-from ..base import ExactSettings, Minimum, Progress, check_penalty, minimum_of
-from ..observer import Monitor
+from ..base import Solver, SolverOptions, SolverResult, check_penalty, result_at
+from ..observer import Observer
 from .compiled import FewUnknowns, are_few
-from .iteration import Steps
+from .iteration import Steps, descend
 from .l1 import ProximalSteps
+from .path import follow
 from .smooth import SmoothSteps
 from .subsample import count_rows, take_sample
 
@@ -31,9 +32,6 @@ _LEAST_STRIDE = 8
 _FEWEST_COARSE_ROWS = 20_000
 _MOST_COARSE_ITERATIONS = 30
 _MOST_BYTES_OF_DERIVATIVES = 1 << 28
-# Steps that may bring nothing: of Newton's method itself, and where second derivatives are only
-# nearly right.
-_PATIENCE_OF_EXACT, _PATIENCE = 10, 40
 
 
 def has_room(n_features: int, n_columns: int) -> bool:
@@ -57,28 +55,24 @@ def relative_cost(n_samples: int, n_features: int) -> float:
     return n_unknowns * (n_rows / 2 + n_unknowns / 6) / (3 * n_samples)
 
 
-def minimise(
-    problem: Problem,
-    settings: ExactSettings,
-    weights: FloatArray,
-    bias: FloatArray,
-    n_threads: int | None = None,
-    monitor: Monitor | None = None,
-) -> Minimum:
-    """Minimise the objective of a problem with a convex loss; see `lbfgs.minimise`."""
+def solve(
+    problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
+) -> SolverResult:
+    """Minimise the objective of a problem with a convex loss; see `lbfgs.solve`."""
     check_penalty(problem)
+    n_threads = options.n_threads
+    weights, bias = start
     sums = sum_features(problem, n_threads)
-    coordinates = choose_coordinates(problem, sums, fit_intercept=settings.fit_intercept)
+    coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
     sample = take_sample(problem, coordinates)
-    start = weights, bias
     if len(bias) > 1 and problem.l1_penalty == 0.0:
-        start = _centre(weights, bias, fit_intercept=settings.fit_intercept)
+        start = _centre(weights, bias, fit_intercept=options.fit_intercept)
 
     def begin(
         rows: Problem, accumulator: Accumulator | SparseAccumulator, start: Model
     ) -> tuple[Steps, Objective]:
         objective = Objective(
-            rows, accumulator, sums, settings.tolerance, fit_intercept=settings.fit_intercept
+            rows, accumulator, sums, options.tolerance, fit_intercept=options.fit_intercept
         )
         kind = ProximalSteps if problem.l1_penalty > 0.0 else SmoothSteps
         steps = kind(objective, coordinates, sample, bias, n_threads)
@@ -93,21 +87,40 @@ def minimise(
                 steps, _ = begin(part, accumulator, start)
                 start = _descend_coarsely(steps, part)
     objectives: list[float] = []
-    if are_few(problem, sample, settings, bias):
+    if are_few(problem, sample, options, bias):
         few = FewUnknowns(problem, sums, coordinates, sample, len(bias))
-        found = few.minimise(problem, start, settings, monitor)
+        found = few.minimise(problem, start, options, observer)
         objective = Objective(
-            problem, None, sums, settings.tolerance, fit_intercept=settings.fit_intercept
+            problem, None, sums, options.tolerance, fit_intercept=options.fit_intercept
         )
         with np.errstate(all="ignore"):  # looked at below
             point = objective.point_of(*found.model, found.totals(problem.total_weight))
-        if found.was_stopped or objective.is_optimal(point):
-            return minimum_of(objective, point, found.objectives)
+        if found.was_interrupted or objective.is_optimal(point):
+            return result_at(
+                objective, point, found.objectives, was_interrupted=found.was_interrupted
+            )
         start, objectives = found.model, found.objectives
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         steps, objective = begin(problem, accumulator, start)
-        descend(steps, objective, settings, objectives, monitor)
-        return minimum_of(objective, steps.place.point, objectives)
+        was_interrupted = descend(steps, objective, options, objectives, observer)
+        return result_at(objective, steps.place.point, objectives, was_interrupted=was_interrupted)
+
+
+SOLVER = Solver(
+    name="newton",
+    solve=solve,
+    is_exact=True,
+    supports_l1=True,
+    needs_convexity=True,
+    supports_held_out=False,
+    supports_streams=False,
+    default_max_iterations=1_000,
+    # A pass of more takes so long that an exact solver takes minutes.
+    most_products=100_000_000_000,
+    has_room=has_room,
+    relative_cost=relative_cost,
+    follow_paths=follow,
+)
 
 
 def _centre(weights: FloatArray, bias: FloatArray, *, fit_intercept: bool) -> Model:
@@ -115,32 +128,6 @@ def _centre(weights: FloatArray, bias: FloatArray, *, fit_intercept: bool) -> Mo
     with np.errstate(all="ignore"):  # looked at when it is evaluated
         weights = weights - weights.mean(axis=1, keepdims=True)
         return weights, bias - bias.mean() if fit_intercept else bias
-
-
-def descend(
-    steps: Steps,
-    objective: Objective,
-    settings: ExactSettings,
-    objectives: list[float],
-    monitor: Monitor | None = None,
-) -> None:
-    """Take steps until it is optimal; the objective after each is added to the list.
-
-    Or until steps lead nowhere any more. The monitor changes nothing, but that it may stop them.
-    """
-    progress = Progress(steps.place, _PATIENCE_OF_EXACT if steps.is_exact else _PATIENCE)
-    while len(objectives) < settings.max_iterations and not objective.is_optimal(steps.place.point):
-        if monitor is not None:
-            monitor.begin_iteration()
-        if not steps.advance():
-            break
-        value = steps.place.point.objective
-        objectives.append(value)
-        if monitor is not None and monitor.end_iteration(value, lambda: steps.model):
-            break
-        if not progress.goes_on(steps.place, value):
-            steps.place = progress.best
-            break
 
 
 def _take_part(problem: Problem, stride: int) -> Problem | None:

@@ -1,4 +1,4 @@
-"""Proximal gradient descent over dense rows."""
+"""Gradient descent over dense rows."""
 
 from typing import Any
 
@@ -25,22 +25,22 @@ from .iteration import (
     FIRST_CALL_PRODUCTS,
     Descent,
     Population,
-    ProximalSettings,
     Snapshot,
     population_of,
 )
+from .options import SgdSettings
 from .scaling import Scaling, can_rotate, choose_scaling, has_much_in_common, rotate
 
 _SETS = (WORKING, kernels.FAST, kernels.AVERAGE)
 
 
-class ProximalDescent(Descent):
+class DenseDescent(Descent):
     """Over dense rows.
 
     Parameters
     ----------
     problem : Problem
-    settings : ProximalSettings
+    settings : SgdSettings
     start : (weights, bias) or Snapshot
         Of shapes (n_features, n_columns) and (n_columns,); see `Accumulator` for the number of
         columns. A snapshot is gone on from; features are not rotated then.
@@ -55,7 +55,7 @@ class ProximalDescent(Descent):
     def __init__(
         self,
         problem: Problem,
-        settings: ProximalSettings,
+        settings: SgdSettings,
         start: Model | Snapshot,
         n_threads: int | None = 1,
         population: Population | None = None,

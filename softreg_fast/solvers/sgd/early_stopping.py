@@ -1,17 +1,20 @@
-"""Rows that are not trained on, by whose loss training is stopped and the best model chosen."""
+"""Stopping by the loss of rows that are not trained on."""
 
 from contextlib import ExitStack
 from typing import Self
 
 import numpy as np
 
-from ..._typing import FloatArray
+from ..._typing import Model
 from ...data.problem import Problem, with_mean_weight_one
 from ...objective.passes import accumulator_of
+from ..observer import Iteration, Observer
 
 
-class HeldOut:
-    """The mean loss of held-out rows after each epoch; a context, which keeps its threads.
+class EarlyStopping:
+    """Ends a descent when the loss of held-out rows stops falling; a context with threads.
+
+    It observes the descent, and passes on what it sees.
 
     Parameters
     ----------
@@ -24,6 +27,17 @@ class HeldOut:
     tolerance : float
         The least progress, relative to the loss.
     n_threads : int or None
+    observer : Observer or None, default=None
+        Told of each epoch too, with the loss of the held-out rows.
+
+    Attributes
+    ----------
+    losses : list of float
+        Mean loss of the held-out rows after each epoch.
+    best : tuple of weights and bias, or None
+        The model with the lowest of them.
+    was_interrupted : bool
+        Whether the observer ended the descent.
     """
 
     def __init__(
@@ -33,17 +47,20 @@ class HeldOut:
         patience: int,
         tolerance: float,
         n_threads: int | None,
+        observer: Observer | None = None,
     ) -> None:
         self._problem = problem = with_mean_weight_one(problem)
         self._accumulator = accumulator_of(problem, n_columns, n_threads)
         self._context = ExitStack()
         self._patience = patience
         self._tolerance = tolerance
+        self._observer = observer
         self._reference = np.inf
         self._n_without_progress = 0
         self._best_loss = np.inf
         self.losses: list[float] = []
-        self.best: tuple[FloatArray, FloatArray] | None = None
+        self.best: Model | None = None
+        self.was_interrupted = False
 
     def __enter__(self) -> Self:
         self._context.enter_context(self._accumulator)
@@ -57,13 +74,27 @@ class HeldOut:
         """Whether the loss has fallen too little for some epochs."""
         return self._n_without_progress >= self._patience
 
-    def evaluate(self, weights: FloatArray, bias: FloatArray) -> float:
+    def begin_iteration(self) -> None:
+        """See `Observer`."""
+        if self._observer is not None:
+            self._observer.begin_iteration()
+
+    def end_iteration(self, iteration: Iteration) -> bool:
+        """See `Observer`."""
+        model = iteration.model()
+        loss = self._evaluate(model)
+        if self._observer is not None:
+            seen = Iteration(iteration.objective, lambda: model, loss)
+            self.was_interrupted = self._observer.end_iteration(seen)
+        return self.should_stop or self.was_interrupted
+
+    def _evaluate(self, model: Model) -> float:
         """The mean loss of a model, which is remembered if it is the best so far."""
-        totals = self._accumulator.evaluate(weights, bias)
+        totals = self._accumulator.evaluate(*model)
         loss = totals.loss / self._problem.total_weight
         self.losses.append(loss)
         if loss < self._best_loss:
-            self._best_loss, self.best = loss, (weights, bias)
+            self._best_loss, self.best = loss, model
         self._n_without_progress += 1
         if loss < self._reference * (1.0 - self._tolerance):
             self._reference, self._n_without_progress = loss, 0

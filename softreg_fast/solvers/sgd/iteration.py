@@ -4,7 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,9 @@ from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
 from ...runtime.threads import Team, team_of
 from ...runtime.workspace import choose_windows
-from ..observer import Monitor
+from ..observer import Iteration, Observer
+from .options import SgdSettings
 from .scaling import Scaling, bound_curvature
-
-FeatureScaling = Literal["none", "standard", "whiten", "adapt"]
-Schedule = Literal["auto", "constant", "invscaling"]
-Method = Literal["plain", "averaged", "accelerated"]
 
 _METHODS = {
     "plain": kernels.PLAIN,
@@ -38,51 +35,6 @@ _EPOCHS_KEPT = 1 << 14
 _MOST_RISE_IN_ALL = 10.0
 # How often the bound of the curvature is doubled.
 _MOST_CAUTION = 2.0**60
-
-
-@dataclass(frozen=True)
-class ProximalSettings:
-    """How to descend.
-
-    Attributes
-    ----------
-    schedule : {"auto", "constant", "invscaling"}
-        How the rate changes: "auto" follows a bound of the curvature down as the loss falls, and
-        goes back where the objective rises; "invscaling" divides by the square root of the epoch.
-    learning_rate : float or None
-        For features scaled as `feature_scaling` says. None takes the inverse of the bound.
-    batch_size : int
-        At most the number of rows. The last batch of an epoch may be smaller.
-    n_epochs : int
-    patience : int
-        Stop after as many epochs in which the objective has not fallen by `tolerance` relative to
-        what it was before them; never if zero.
-    tolerance : float
-    method : {"plain", "averaged", "accelerated"}
-        See `kernels.proximal`; the last goes with a full batch.
-    momentum : float
-        From 0 to below 1; not used if accelerated.
-    feature_scaling : {"none", "standard", "whiten", "adapt"}
-        Centred (if there is an intercept) and scaled, implicitly; or rotated to their principal
-        axes first, which makes a copy of them and goes with no L1 penalty; "adapt" does the latter
-        where they have much in common.
-    fit_intercept : bool
-        The bias stays as it is at the start otherwise.
-    shuffle_seed : int or None
-        See `solvers.sgd.DescentSettings`.
-    """
-
-    schedule: Schedule
-    learning_rate: float | None
-    batch_size: int
-    n_epochs: int
-    patience: int
-    tolerance: float
-    method: Method
-    momentum: float
-    feature_scaling: FeatureScaling
-    fit_intercept: bool = True
-    shuffle_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +93,7 @@ class Descent(ABC):
     Parameters
     ----------
     problem : Problem
-    settings : ProximalSettings
+    settings : SgdSettings
     n_columns : int
         Of the model.
     """
@@ -151,7 +103,7 @@ class Descent(ABC):
     _begins_at_zero: bool
     _row_weights: npt.NDArray[np.float64]
 
-    def __init__(self, problem: Problem, settings: ProximalSettings, n_columns: int) -> None:
+    def __init__(self, problem: Problem, settings: SgdSettings, n_columns: int) -> None:
         self._problem = problem
         self._settings = settings
         self._n_columns = n_columns
@@ -335,13 +287,18 @@ class Descent(ABC):
         self._begin_at(*models[int(np.nanargmin([*objectives, np.inf])) % 2])
         state["outcome"] = kernels.RUNNING
 
-    def run(self, monitor: Monitor | None = None) -> None:
+    def run(self, observer: Observer | None = None) -> bool:
         """Descend to the last epoch or to a stop.
 
         Parameters
         ----------
-        monitor : Monitor or None, default=None
+        observer : Observer or None, default=None
             Told of each epoch.
+
+        Returns
+        -------
+        bool
+            Whether the observer has ended the descent.
 
         Raises
         ------
@@ -351,16 +308,17 @@ class Descent(ABC):
         """
         compiled = self._compile()
         state = self._states[0]
+        was_interrupted = False
         with team_of(self._n_threads, self._team_array) as team:
             while state["outcome"] == kernels.RUNNING and self.n_epochs < self._settings.n_epochs:
-                if monitor is None:
+                if observer is None:
                     self._run_to(team, compiled, self._settings.n_epochs)
                     continue
-                monitor.begin_iteration()
+                observer.begin_iteration()
                 self._run_to(team, compiled, self.n_epochs + 1)
-                if state["outcome"] != kernels.DIVERGED and monitor.end_iteration(
-                    float(self._recorded[-1][-1]), lambda: self.solution
-                ):
+                iteration = Iteration(self._last_objective, lambda: self.solution)
+                if state["outcome"] != kernels.DIVERGED and observer.end_iteration(iteration):
+                    was_interrupted = True
                     break
         if state["outcome"] == kernels.DIVERGED:
             raise FloatingPointError(
@@ -368,12 +326,18 @@ class Descent(ABC):
             )
         objectives = self.objectives
         if len(objectives) == 0:
-            return
+            return was_interrupted
         start = float(np.log(self._problem.n_classes))
         if not self._begins_at_zero:
             start = max(start, float(objectives[0]))
         if objectives[-1] > _MOST_RISE_IN_ALL * start:
             raise FloatingPointError(f"the objective rose from {start:.3g} to {objectives[-1]:.3g}")
+        return was_interrupted
+
+    @property
+    def _last_objective(self) -> float:
+        recorded = self._recorded[-1]
+        return float(recorded[-1]) if len(recorded) else float("nan")
 
     def _run_to(self, team: Team, compiled: Any, last_epoch: int) -> None:
         """Descend to an epoch or to a stop."""

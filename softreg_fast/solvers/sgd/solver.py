@@ -1,4 +1,4 @@
-"""Proximal mini-batch gradient descent, whatever the rows are."""
+"""Mini-batch gradient descent, over dense or sparse rows."""
 
 from dataclasses import replace
 
@@ -11,11 +11,13 @@ from ...objective.duality_gap import bound_objective
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.passes import accumulator_of
 from ...objective.rounding import evaluation_of
-from ..base import CLOSE, Solution
-from ..observer import Monitor
+from ..base import CLOSE, Solver, SolverOptions, SolverResult
+from ..observer import Observer
 from .decrement import estimate_remaining
-from .dense import ProximalDescent
-from .iteration import Descent, Population, ProximalSettings, Snapshot
+from .dense import DenseDescent
+from .early_stopping import EarlyStopping
+from .iteration import Descent, Population, Snapshot
+from .options import SgdSettings, settle
 from .scaling import Scaling
 from .sparse import SparseDescent
 
@@ -26,57 +28,83 @@ _WORTH_GOING_ON = 0.5 * CLOSE
 
 def descent_of(
     problem: Problem,
-    settings: ProximalSettings,
+    settings: SgdSettings,
     start: Model | Snapshot,
     n_threads: int | None,
     population: Population | None = None,
     scaling: Scaling | None = None,
 ) -> Descent:
-    """The descent that suits the problem's features; see `ProximalDescent` for the arguments."""
+    """The descent that suits the problem's features; see `DenseDescent` for the arguments."""
     if problem.is_sparse:
         return SparseDescent(problem, settings, start, n_threads, population, scaling)
-    return ProximalDescent(problem, settings, start, n_threads, population, scaling)
+    return DenseDescent(problem, settings, start, n_threads, population, scaling)
 
 
-def minimise(
-    problem: Problem,
-    settings: ProximalSettings,
-    weights: FloatArray,
-    bias: FloatArray,
-    n_threads: int | None = None,
-    monitor: Monitor | None = None,
-) -> Solution:
+def solve(
+    problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
+) -> SolverResult:
     """Minimise the objective of a problem approximately.
-
-    Where the objective falls slowly, but is far above the lowest one still, the descent goes on.
 
     Parameters
     ----------
     problem : Problem
         Without rows of weight zero.
-    settings : ProximalSettings
-    weights : ndarray of shape (n_features, n_columns)
-    bias : ndarray of shape (n_columns,)
-        The start. See `Accumulator` for the number of columns.
-    n_threads : int or None, default=None
-    monitor : Monitor or None, default=None
-        Told of each epoch.
+    options : SolverOptions
+    start : tuple of weights and bias
+        Of shapes (n_features, n_columns) and (n_columns,); see `Accumulator` for the number of
+        columns.
+    observer : Observer or None, default=None
 
     Returns
     -------
-    Solution
+    SolverResult
 
     Raises
     ------
     FloatingPointError
         See `Descent.run`.
     """
-    descent = descent_of(problem, settings, (weights, bias), n_threads)
+    settings = settle(
+        options.sgd,
+        problem,
+        n_epochs=options.max_iterations,
+        tolerance=options.tolerance.gradient,
+        fit_intercept=options.fit_intercept,
+    )
+    if options.sgd.held_out is not None:
+        return _stop_early(problem, options.sgd.held_out, options, settings, start, observer)
+    return minimise(problem, settings, start, options.n_threads, observer)
+
+
+SOLVER = Solver(
+    name="sgd",
+    solve=solve,
+    is_exact=False,
+    supports_l1=True,
+    needs_convexity=False,
+    supports_held_out=True,
+    supports_streams=True,
+    default_max_iterations=100,
+)
+
+
+def minimise(
+    problem: Problem,
+    settings: SgdSettings,
+    start: Model,
+    n_threads: int | None = None,
+    observer: Observer | None = None,
+) -> SolverResult:
+    """Descend until the objective falls too little; see `solve`.
+
+    Where it falls slowly, but is far above the lowest one still, the descent goes on.
+    """
+    descent = descent_of(problem, settings, start, n_threads)
     # Sums of weights may be too small or too large for float32.
     double = replace(problem, dtype=np.dtype(np.float64))
     sums = sum_features(double, n_threads)
     while True:
-        descent.run(monitor)
+        was_interrupted = descent.run(observer)
         model = descent.solution
         if problem.l1_penalty > 0.0:
             model = sharpen(problem, settings, *model, n_threads)
@@ -86,34 +114,51 @@ def minimise(
         if not (may_go_on and remaining > _WORTH_GOING_ON):
             break
         descent.go_on()
-    return Solution(
+    return SolverResult(
         *model,
         descent.objectives,
-        converged=False,
-        stopped=descent.has_stopped,
+        has_stopped=descent.has_stopped,
+        was_interrupted=was_interrupted,
         remaining=remaining,
         sums=sums,
         totals=totals,
     )
 
 
-def descend(
+def _stop_early(
     problem: Problem,
-    settings: ProximalSettings,
-    weights: FloatArray,
-    bias: FloatArray,
-    n_threads: int | None = None,
-    monitor: Monitor | None = None,
-) -> Solution:
-    """Descend for some epochs, wherever that leads; see `minimise`."""
-    descent = descent_of(problem, settings, (weights, bias), n_threads)
-    descent.run(monitor)
-    return Solution(*descent.solution, descent.objectives, converged=False)
+    held_out: Problem,
+    options: SolverOptions,
+    settings: SgdSettings,
+    start: Model,
+    observer: Observer | None,
+) -> SolverResult:
+    """Descend until the loss of held-out rows stops falling; the model of its lowest epoch."""
+    descent = descent_of(problem, settings, start, options.n_threads)
+    with EarlyStopping(
+        held_out,
+        len(start[1]),
+        options.sgd.n_iter_no_change,
+        settings.tolerance,
+        options.n_threads,
+        observer,
+    ) as stopping:
+        descent.run(stopping)
+    weights, bias = descent.solution if stopping.best is None else stopping.best
+    return SolverResult(
+        weights,
+        bias,
+        descent.objectives,
+        converged=stopping.should_stop and stopping.best is not None,
+        has_stopped=stopping.should_stop,
+        was_interrupted=stopping.was_interrupted,
+        validation_losses=np.array(stopping.losses),
+    )
 
 
 def _estimate_remaining(
     problem: Problem,
-    settings: ProximalSettings,
+    settings: SgdSettings,
     sums: FeatureSums,
     model: Model,
     enough: float,
@@ -136,7 +181,7 @@ def _estimate_remaining(
 
 def sharpen(
     problem: Problem,
-    settings: ProximalSettings,
+    settings: SgdSettings,
     weights: FloatArray,
     bias: FloatArray,
     n_threads: int | None = None,
@@ -147,7 +192,7 @@ def sharpen(
     ----------
     problem : Problem
         With an L1 penalty.
-    settings : ProximalSettings
+    settings : SgdSettings
         Those of the descent that has found the model.
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
@@ -164,5 +209,6 @@ def sharpen(
         momentum=0.0,
         shuffle_seed=None,
     )
-    solution = descend(problem, full, weights, bias, n_threads)
-    return solution.weights, solution.bias
+    descent = descent_of(problem, full, (weights, bias), n_threads)
+    descent.run()
+    return descent.solution

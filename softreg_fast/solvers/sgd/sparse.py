@@ -1,4 +1,4 @@
-"""Proximal gradient descent over sparse rows."""
+"""Gradient descent over sparse rows."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from .iteration import (
     FIRST_CALL_PRODUCTS,
     Descent,
     Population,
-    ProximalSettings,
     Snapshot,
     population_of,
 )
+from .options import SgdSettings
 from .scaling import Scaling, choose_sparse_scaling
 
 # Of logits and slopes, a tile's or fewer.
@@ -28,12 +28,12 @@ _PRODUCTS_PER_ELEMENT = 8
 
 
 class SparseDescent(Descent):
-    """Over sparse rows; see `ProximalDescent` for the parameters."""
+    """Over sparse rows; see `DenseDescent` for the parameters."""
 
     def __init__(
         self,
         problem: Problem,
-        settings: ProximalSettings,
+        settings: SgdSettings,
         start: Model | Snapshot,
         n_threads: int | None = 1,
         population: Population | None = None,

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem
-from .iteration import Population, ProximalSettings, Snapshot
+from .iteration import Population, Snapshot
+from .options import SgdSettings
 from .scaling import Scaling, presence, scale_sparse, steady_variances, weighted_moments
 from .solver import descent_of
 
@@ -49,7 +50,7 @@ def begin_stream(weights: FloatArray, bias: FloatArray) -> Stream:
 def advance(
     stream: Stream,
     problem: Problem,
-    settings: ProximalSettings,
+    settings: SgdSettings,
     n_samples_total: int | None = None,
     n_threads: int | None = None,
 ) -> Stream:
@@ -60,7 +61,7 @@ def advance(
     stream : Stream
     problem : Problem
         Its penalty is that of all rows of the stream together.
-    settings : ProximalSettings
+    settings : SgdSettings
         Of one epoch; features are not rotated.
     n_samples_total : int or None, default=None
         Rows of the whole stream. None are those seen so far.

@@ -1,0 +1,106 @@
+"""A solver's run, from a problem to what users get: a rounded model, and how good that is."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._typing import FloatArray, Model
+from ..data.problem import Problem, drop_weightless
+from ..objective.dense import Totals
+from ..objective.loss import LOSSES
+from ..objective.moments import sum_features
+from ..objective.optimality import Quality, judge
+from .base import Solver, SolverOptions, SolverResult
+from .observer import Observer
+
+_DOUBLE = np.dtype(np.float64)
+
+
+def round_model(model: Model, activation: str, dtype: np.dtype) -> Model:
+    """A model in the dtype of the features; intercepts of several classes have a mean of zero.
+
+    Raises
+    ------
+    ValueError
+        A coefficient overflows `dtype`.
+    """
+    weights, bias = model
+    if len(bias) > 1 and LOSSES[activation].is_convex:
+        bias = bias - bias.mean()
+    with np.errstate(all="ignore"):
+        weights, bias = np.ascontiguousarray(weights.T, dtype).T, bias.astype(dtype)
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise ValueError(
+            f"the coefficients overflow {dtype.name}, the dtype of X: scale the features"
+        )
+    return weights, bias
+
+
+def solve(
+    solver: Solver,
+    problem: Problem,
+    options: SolverOptions,
+    start: Model,
+    observer: Observer | None = None,
+) -> SolverResult:
+    """Minimise the objective of a problem.
+
+    Parameters
+    ----------
+    solver : Solver
+    problem : Problem
+        In the dtype that users get.
+    options : SolverOptions
+    start : tuple of weights and bias
+    observer : Observer or None, default=None
+
+    Returns
+    -------
+    SolverResult
+        With its model rounded, and the quality of that.
+
+    Raises
+    ------
+    FloatingPointError
+        Gradient descent has diverged.
+    ValueError
+        The objective overflows at the start, or a coefficient overflows the dtype.
+    """
+    if not solver.is_exact:
+        problem = drop_weightless(problem)
+        return _finish(problem, options, solver.solve(problem, options, start, observer))
+    result = solver.solve(replace(problem, dtype=_DOUBLE), options, start, observer)
+    return _finish(problem, options, result)
+
+
+def _finish(problem: Problem, options: SolverOptions, result: SolverResult) -> SolverResult:
+    """The result with its model rounded, and the quality of that."""
+    weights, bias = round_model(result.model, problem.activation, problem.dtype)
+    sums = result.sums
+    if sums is None:
+        sums = sum_features(problem, options.n_threads)
+    quality = result.quality
+
+    def judge_model(weights: FloatArray, bias: FloatArray, totals: Totals | None) -> Quality:
+        return judge(
+            replace(problem, dtype=_DOUBLE),
+            sums,
+            weights,
+            bias,
+            problem.dtype,
+            options.tolerance,
+            fit_intercept=options.fit_intercept,
+            n_threads=options.n_threads,
+            totals=totals,
+            known=None if quality is None else quality.bounds,
+        )
+
+    # The intercepts are moved together, whose rounding matters only to careful sums.
+    if problem.dtype == _DOUBLE and quality is None and result.totals is not None:
+        quality = judge_model(*result.model, result.totals)
+    if problem.dtype != _DOUBLE or quality is None or quality.is_careful:
+        quality = judge_model(weights.astype(_DOUBLE), bias.astype(_DOUBLE), None)
+    converged = quality.converged
+    if result.validation_losses is not None:
+        converged = result.converged
+    return replace(result, weights=weights, bias=bias, converged=converged, quality=quality)

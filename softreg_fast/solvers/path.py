@@ -1,0 +1,68 @@
+"""Fits for many penalties over folds of the rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import Model
+from ..data.problem import Penalty, Problem
+from .base import Report, Solver, SolverOptions
+
+
+def follow(
+    solver: Solver,
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    options: SolverOptions,
+    n_columns: int,
+    report: Report,
+) -> None:
+    """Minimise the objective for every fold and penalty.
+
+    Parameters
+    ----------
+    solver : Solver
+        An exact one.
+    problem : Problem
+        Of dtype float64; its penalties don't count.
+    folds : sequence of ndarrays of int
+        The rows of each; a row that is there twice counts twice.
+    penalties : sequence of Penalty
+        From strong to weak, no two alike.
+    options : SolverOptions
+    n_columns : int
+        Of the models.
+    report : callable
+        Told of each result.
+
+    Raises
+    ------
+    ValueError
+        The objective or its gradient overflows at the start.
+    """
+    if solver.follow_paths is not None:
+        solver.follow_paths(problem, folds, penalties, options, n_columns, report)
+        return
+    for fold, rows in enumerate(folds):
+        of_rows = of_fold(problem, rows)
+        model = zero_model(problem, n_columns)
+        for place, penalty in enumerate(penalties):
+            found = solver.solve(penalty.of(of_rows), options, model, None)
+            model = found.model
+            report(fold, place, found)
+
+
+def of_fold(problem: Problem, rows: npt.NDArray[np.int64]) -> Problem:
+    """The problem of some of its rows, the others weighing nothing."""
+    weights = np.bincount(rows, minlength=problem.n_samples).astype(np.float64)
+    if problem.sample_weight is not None:
+        weights *= problem.sample_weight
+    return replace(problem, sample_weight=weights)
+
+
+def zero_model(problem: Problem, n_columns: int) -> Model:
+    """Weights and bias of zeros."""
+    return np.zeros((problem.features.shape[1], n_columns)), np.zeros(n_columns)

@@ -1,0 +1,203 @@
+"""The solvers there are, and which of them suits a problem.
+
+A new solver is one line in `SOLVERS`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
+from . import lbfgs
+from .base import Solver
+from .newton import solver as newton
+from .sgd import solver as sgd
+
+# In the order in which "auto" looks at them.
+SOLVERS: dict[str, Solver] = {
+    solver.name: solver for solver in (newton.SOLVER, lbfgs.SOLVER, sgd.SOLVER)
+}
+AUTO = "auto"
+NAMES = (AUTO, *SOLVERS)
+EXACT_NAMES = (AUTO, *(name for name, solver in SOLVERS.items() if solver.is_exact))
+# Where what a solver needs beside its passes over the rows takes as many products as so many
+# passes, the next exact one is as fast as a rule. Measured by `python -m bench choices`.
+MOST_PASSES_BESIDE = 150
+
+
+def _quote(names: Any) -> str:
+    """'a', 'b' or 'c'."""
+    *first, last = [repr(name) for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a fit asks of its solver.
+
+    Attributes
+    ----------
+    activation : str
+    l1_ratio : float
+    gap_tol : float or None
+        As users have given it.
+    holds_out : bool
+        Whether rows are held out.
+    """
+
+    activation: str
+    l1_ratio: float = 0.0
+    gap_tol: float | None = None
+    holds_out: bool = False
+
+    def are_met_by(self, solver: Solver) -> bool:
+        """Whether a solver can do it."""
+        return (
+            (solver.supports_l1 or self.l1_ratio == 0.0)
+            and (LOSSES[self.activation].is_convex or not solver.needs_convexity)
+            and (solver.supports_held_out or not self.holds_out)
+            and (solver.is_exact or self.gap_tol is None)
+        )
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a problem and its model.
+
+    Attributes
+    ----------
+    n_elements : int
+        Numbers that the features of all rows are made of; of sparse ones those that are stored.
+    n_features, n_columns : int
+    """
+
+    n_elements: int
+    n_features: int
+    n_columns: int
+
+    @property
+    def n_products(self) -> int:
+        """Multiplications of a pass over the rows."""
+        return self.n_elements * self.n_columns
+
+    def fits(self, solver: Solver) -> bool:
+        """Whether it fits a solver's memory."""
+        return solver.has_room(self.n_features, self.n_columns)
+
+    def relative_cost(self, solver: Solver) -> float:
+        """See `Solver`."""
+        return solver.relative_cost(max(1, self.n_elements // self.n_features), self.n_features)
+
+
+def _names_of(attribute: str, value: bool = True) -> str:
+    """Names of the solvers that have a property, "auto" last."""
+    names = [name for name, solver in SOLVERS.items() if getattr(solver, attribute) == value]
+    return _quote([*names, AUTO])
+
+
+def check_needs(name: str, needs: Needs) -> None:
+    """Raise ValueError if the solver that users have named can't do what they ask of it.
+
+    The message names the argument, and the solvers that can.
+    """
+    if name == AUTO:
+        return
+    solver = SOLVERS[name]
+    if needs.l1_ratio > 0.0 and not solver.supports_l1:
+        raise ValueError(
+            f"l1_ratio={needs.l1_ratio!r} is not allowed with solver={name!r}: it must be 0, or "
+            f"the solver {_names_of('supports_l1')}"
+        )
+    if solver.needs_convexity and not LOSSES[needs.activation].is_convex:
+        raise ValueError(
+            f"activation={needs.activation!r} is not allowed with solver={name!r}, for its "
+            f"objective isn't convex: it must be {_quote(CONVEX_ACTIVATIONS)}, or the solver "
+            f"{_names_of('needs_convexity', False)}"
+        )
+    if needs.holds_out and not solver.supports_held_out:
+        raise ValueError(
+            f"early_stopping=True is not allowed with solver={name!r}: it must be False, or the "
+            f"solver {_names_of('supports_held_out')}"
+        )
+
+
+def check_held_out(name: str, solver: Solver) -> None:
+    """Raise ValueError if a solver can't stop by held-out rows."""
+    if not solver.supports_held_out:
+        raise ValueError(f"X_val goes with solver={_names_of('supports_held_out')}, not {name!r}")
+
+
+def check_streams(name: str) -> None:
+    """Raise AttributeError if the solver that users have named can't learn from blocks of rows."""
+    if name in SOLVERS and not SOLVERS[name].supports_streams:
+        raise AttributeError(
+            f"partial_fit requires solver={_names_of('supports_streams')}, got {name!r}"
+        )
+
+
+def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solver:
+    """The solver of a fit.
+
+    Parameters
+    ----------
+    name : str
+        What users have named; one of `NAMES`.
+    needs : Needs
+    size : Size
+    exact : bool, default=False
+        Whether it must be an exact one.
+
+    Raises
+    ------
+    ValueError
+        The solver that users have named has no room, or none can do it all.
+
+    Notes
+    -----
+    "auto" takes the first that applies:
+
+    1. With held-out rows, a solver that can stop by them.
+    2. The first exact solver that can do it, has room, and costs no more than 150 passes over the
+       rows beside its passes; with an L1 penalty, whatever it costs.
+    3. If there is none, or a pass takes more products than its limit, gradient descent; but not
+       with `gap_tol`.
+    """
+    if name != AUTO:
+        return _check_room(SOLVERS[name], size)
+    able = [solver for solver in SOLVERS.values() if needs.are_met_by(solver) and size.fits(solver)]
+    suited = [
+        solver
+        for solver in able
+        if solver.is_exact
+        and (needs.l1_ratio > 0.0 or size.relative_cost(solver) <= MOST_PASSES_BESIDE)
+    ]
+    if exact:
+        return suited[0] if suited else _least_demanding(needs)
+    if suited and (needs.gap_tol is not None or size.n_products <= suited[0].most_products):
+        return suited[0]
+    if able:
+        return able[-1]
+    what = "held-out rows" if needs.holds_out else f"an L1 penalty and {size.n_features} features"
+    raise ValueError(
+        f"gap_tol={needs.gap_tol!r} is not allowed with {what}, for which the solver is "
+        f"{_last_resort()!r}, which can't stop by it: it must be None"
+    )
+
+
+def _check_room(solver: Solver, size: Size) -> Solver:
+    if size.fits(solver):
+        return solver
+    others = [name for name, other in SOLVERS.items() if size.fits(other)]
+    raise ValueError(
+        f"solver={solver.name!r} is not allowed with {size.n_features} features and "
+        f"{size.n_columns} columns of coefficients, whose second derivatives would take more than "
+        f"256 MiB: it must be {_quote([*others, AUTO])}"
+    )
+
+
+def _least_demanding(needs: Needs) -> Solver:
+    """The exact solver that needs the least room, whatever it can't do."""
+    return [solver for solver in SOLVERS.values() if solver.is_exact][-1]
+
+
+def _last_resort() -> str:
+    return next(name for name, solver in SOLVERS.items() if not solver.is_exact)
