@@ -20,7 +20,7 @@ from softreg_fast.objective.duality_gap import bound_objective
 from softreg_fast.objective.moments import sum_features
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.passes import accumulator_of
-from softreg_fast.objective.rounding import evaluation_of
+from softreg_fast.objective.rounding import bounded_evaluation
 from softreg_fast.solvers import lbfgs
 from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.newton import solver as newton
@@ -212,7 +212,7 @@ class _Watch:
         weights, bias = iteration.model()
         with accumulator_of(self.problem, len(bias)) as accumulator:
             totals = accumulator.evaluate(weights, bias)
-        evaluation = evaluation_of(self.sums, totals, weights, bias)
+        evaluation = bounded_evaluation(self.sums, totals, weights, bias)
         gap = bound_objective(
             self.problem, self.sums, evaluation, fit_intercept=self.fit_intercept
         ).gap

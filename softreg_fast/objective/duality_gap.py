@@ -28,7 +28,7 @@ from .._typing import FloatArray
 from ..data.problem import Problem
 from .loss import loss_of
 from .moments import FeatureSums
-from .rounding import Evaluation
+from .rounding import BoundedEvaluation
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Bounds:
 
 
 def bound_objective(
-    problem: Problem, sums: FeatureSums, evaluation: Evaluation, *, fit_intercept: bool
+    problem: Problem, sums: FeatureSums, evaluation: BoundedEvaluation, *, fit_intercept: bool
 ) -> Bounds:
     """Bounds of a model's objective and of the optimum.
 
@@ -96,7 +96,7 @@ def bound_objective(
     problem : Problem
     sums : FeatureSums
         Of its features.
-    evaluation : Evaluation
+    evaluation : BoundedEvaluation
         Of the model.
     fit_intercept : bool
         Whether the bias is a variable of the problem.
@@ -106,7 +106,7 @@ def bound_objective(
 
 
 def _bound(
-    problem: Problem, sums: FeatureSums, evaluation: Evaluation, *, fit_intercept: bool
+    problem: Problem, sums: FeatureSums, evaluation: BoundedEvaluation, *, fit_intercept: bool
 ) -> Bounds:
     total = sums.total_weight
     l1_penalty, l2_penalty = problem.l1_penalty / total, problem.l2_penalty / total
@@ -130,7 +130,9 @@ def _bound(
     return Bounds(higher, max(value, 0.0) if np.isfinite(value) else float("nan"))
 
 
-def _without_residual(point: _DualPoint, evaluation: Evaluation, sums: FeatureSums) -> _DualPoint:
+def _without_residual(
+    point: _DualPoint, evaluation: BoundedEvaluation, sums: FeatureSums
+) -> _DualPoint:
     """A point near by whose residuals of the classes are zero."""
     residual = evaluation.bias_gradient
     if not residual.any():

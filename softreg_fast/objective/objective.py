@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .._typing import FloatArray
+from .._typing import FloatArray, Model
 from ..data.problem import Problem
 from .coordinates import Coordinates
 from .dense import Accumulator, Totals
@@ -20,7 +20,7 @@ from .optimality import (
     slope_divisors,
     slopes_of,
 )
-from .rounding import Evaluation, evaluation_of
+from .rounding import BoundedEvaluation, bounded_evaluation
 from .sparse import SparseAccumulator
 
 _DOUBLE = np.dtype(np.float64)
@@ -29,50 +29,37 @@ _HOPELESS_ERROR = 0.5
 
 
 @dataclass(frozen=True)
-class Point:
-    """A model, where the objective was evaluated, per unit of weight.
+class Evaluation:
+    """The objective at a model, and its gradient, per unit of weight.
 
     Attributes
     ----------
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
+    variables : ndarray of shape (n_unknowns, n_columns)
+        The model in the coordinates of the objective.
     totals : Totals
-        Of the rows.
+        Sums over the rows.
     objective : float
-    weights_gradient : ndarray of shape (n_features, n_columns)
-        Without that of an L1 penalty.
-    bias_gradient : ndarray of shape (n_columns,)
+    gradient : ndarray of shape (n_unknowns, n_columns)
+        By the variables, without that of an L1 penalty.
     gradient_norm : float
-        The largest absolute component of the shortest subgradient, over the features' divisors.
+        The largest absolute component of the shortest subgradient by weights and bias, over the
+        features' divisors.
     """
 
     weights: FloatArray
     bias: FloatArray
+    variables: FloatArray
     totals: Totals
     objective: float
-    weights_gradient: FloatArray
-    bias_gradient: FloatArray
+    gradient: FloatArray
     gradient_norm: float
 
-
-@dataclass(frozen=True)
-class Place:
-    """A point in some coordinates, and the derivatives by them.
-
-    Attributes
-    ----------
-    point : Point
-    variables, gradient : ndarrays of shape (n_unknowns, n_columns)
-    """
-
-    point: Point
-    variables: FloatArray
-    gradient: FloatArray
-
-
-def _place(coordinates: Coordinates, point: Point, variables: FloatArray) -> Place:
-    gradient = coordinates.gradient_of(point.weights_gradient, point.bias_gradient)
-    return Place(point, variables, gradient)
+    @property
+    def model(self) -> Model:
+        """Weights and bias."""
+        return self.weights, self.bias
 
 
 class Objective:
@@ -85,9 +72,10 @@ class Objective:
         Of this problem; not needed where totals are known.
     sums : FeatureSums
         Of its features.
+    coordinates : Coordinates
     tolerance : Tolerance
-    fit_intercept : bool
-        Whether the bias is a variable of the problem.
+    fixed_bias : ndarray of shape (n_columns,)
+        The bias of all models, if there is no intercept.
     """
 
     def __init__(
@@ -95,33 +83,41 @@ class Objective:
         problem: Problem,
         accumulator: Accumulator | SparseAccumulator | None,
         sums: FeatureSums,
+        coordinates: Coordinates,
         tolerance: Tolerance,
-        *,
-        fit_intercept: bool,
+        fixed_bias: FloatArray,
     ) -> None:
         self._problem = problem
         self._accumulator = accumulator
         self.sums = sums
+        self.coordinates = coordinates
         self._tolerance = tolerance
-        self._fit_intercept = fit_intercept
+        self._fit_intercept = coordinates.fit_intercept
+        self.fixed_bias = fixed_bias
         self._total_weight = problem.total_weight
         self.penalty = problem.l2_penalty / self._total_weight
         self.l1_penalty = problem.l1_penalty / self._total_weight
-        self._evaluated: tuple[Point, Evaluation] | None = None
-        self._sloped: tuple[Point, Slopes] | None = None
+        self._bounded: tuple[Evaluation, BoundedEvaluation] | None = None
+        self._sloped: tuple[Evaluation, Slopes] | None = None
 
     @cached_property
     def divisors(self) -> FloatArray:
         """Of the gradient's components; see `optimality.slope_divisors`."""
         return slope_divisors(self._problem, self.sums)
 
-    def evaluate(self, weights: FloatArray, bias: FloatArray) -> Point:
-        """The objective and its gradient."""
+    def evaluate(self, variables: FloatArray) -> Evaluation:
+        """The objective and its gradient, by a pass over the rows."""
         assert self._accumulator is not None
-        return self.point_of(weights, bias, self._accumulator.evaluate(weights, bias))
+        weights, bias = self.coordinates.model_of(variables, self.fixed_bias)
+        return self._evaluation(weights, bias, self._accumulator.evaluate(weights, bias), variables)
 
-    def point_of(self, weights: FloatArray, bias: FloatArray, totals: Totals) -> Point:
+    def evaluation_of(self, weights: FloatArray, bias: FloatArray, totals: Totals) -> Evaluation:
         """Of a model of known totals."""
+        return self._evaluation(weights, bias, totals, self.coordinates.point_of(weights, bias))
+
+    def _evaluation(
+        self, weights: FloatArray, bias: FloatArray, totals: Totals, variables: FloatArray
+    ) -> Evaluation:
         objective = totals.loss / self._total_weight
         weights_gradient = totals.weights_gradient / self._total_weight
         if self.penalty > 0.0:
@@ -134,36 +130,23 @@ class Objective:
         largest = float((np.abs(slopes) / self.divisors[:, None]).max())
         if self._fit_intercept:
             largest = max(largest, float(np.abs(bias_gradient).max()))
-        return Point(weights, bias, totals, objective, weights_gradient, bias_gradient, largest)
+        gradient = self.coordinates.gradient_of(weights_gradient, bias_gradient)
+        return Evaluation(weights, bias, variables, totals, objective, gradient, largest)
 
-    def evaluate_at(
-        self, coordinates: Coordinates, variables: FloatArray, fixed_bias: FloatArray
-    ) -> Place:
-        """The objective and its gradient at a point in coordinates."""
-        point = self.evaluate(*coordinates.model_of(variables, fixed_bias))
-        return _place(coordinates, point, variables)
-
-    def place_of(
-        self, coordinates: Coordinates, weights: FloatArray, bias: FloatArray, totals: Totals
-    ) -> Place:
-        """Where a model of known totals is."""
-        point = self.point_of(weights, bias, totals)
-        return _place(coordinates, point, coordinates.point_of(weights, bias))
-
-    def _evaluation_at(self, point: Point) -> Evaluation:
+    def _bounded_at(self, point: Evaluation) -> BoundedEvaluation:
         """What follows from a point's totals; the last point's is remembered."""
-        if self._evaluated is None or self._evaluated[0] is not point:
-            evaluation = evaluation_of(self.sums, point.totals, point.weights, point.bias)
-            self._evaluated = point, evaluation
-        return self._evaluated[1]
+        if self._bounded is None or self._bounded[0] is not point:
+            evaluation = bounded_evaluation(self.sums, point.totals, point.weights, point.bias)
+            self._bounded = point, evaluation
+        return self._bounded[1]
 
-    def _slopes_at(self, point: Point) -> Slopes:
+    def _slopes_at(self, point: Evaluation) -> Slopes:
         """The gradient there and its errors; the last point's are remembered."""
         if self._sloped is None or self._sloped[0] is not point:
             slopes = slopes_of(
                 self._problem,
                 self.sums,
-                self._evaluation_at(point),
+                self._bounded_at(point),
                 self.divisors,
                 _DOUBLE,
                 fit_intercept=self._fit_intercept,
@@ -171,17 +154,17 @@ class Objective:
             self._sloped = point, slopes
         return self._sloped[1]
 
-    def bound_gap(self, point: Point) -> float:
+    def bound_gap(self, point: Evaluation) -> float:
         """See `certificate.Bounds`."""
         bounds = bound_objective(
             self._problem,
             self.sums,
-            self._evaluation_at(point),
+            self._bounded_at(point),
             fit_intercept=self._fit_intercept,
         )
         return bounds.gap
 
-    def is_optimal(self, point: Point) -> bool:
+    def is_optimal(self, point: Evaluation) -> bool:
         """Whether the point satisfies the tolerance, as far as passes of the kernels can tell."""
         if self._tolerance.gap is not None:
             return self.bound_gap(point) <= self._tolerance.gap
@@ -191,11 +174,11 @@ class Objective:
         slopes = self._slopes_at(point)
         return slopes.are_within(tolerance) or slopes.largest_error > _HOPELESS_ERROR * tolerance
 
-    def is_rounding(self, point: Point) -> bool:
+    def is_rounding(self, point: Evaluation) -> bool:
         """Whether the gradient there is nothing but rounding."""
         return point.gradient_norm <= self._slopes_at(point).largest_error
 
-    def judge(self, point: Point) -> Quality:
+    def judge(self, point: Evaluation) -> Quality:
         """How good a point is that a solver ends at."""
         return judge(
             self._problem,
@@ -205,6 +188,6 @@ class Objective:
             _DOUBLE,
             self._tolerance,
             fit_intercept=self._fit_intercept,
-            seen=(self._evaluation_at(point), self._slopes_at(point)),
+            seen=(self._bounded_at(point), self._slopes_at(point)),
             divisors=self.divisors,
         )

@@ -17,7 +17,7 @@ from .duality_gap import Bounds, bound_objective
 from .loss import curvature_at_zero, loss_of
 from .moments import FeatureSums
 from .passes import accumulator_of
-from .rounding import Evaluation, evaluate_carefully, evaluation_of
+from .rounding import BoundedEvaluation, bounded_evaluation, evaluate_carefully
 
 # Of the loss' curvature, that of a penalty that hardly matters.
 _NEGLIGIBLE_PENALTY = 1e-8
@@ -129,7 +129,7 @@ class Slopes:
 def slopes_of(
     problem: Problem,
     sums: FeatureSums,
-    evaluation: Evaluation,
+    evaluation: BoundedEvaluation,
     divisors: FloatArray,
     dtype: np.dtype,
     *,
@@ -141,7 +141,7 @@ def slopes_of(
     ----------
     problem : Problem
     sums : FeatureSums
-    evaluation : Evaluation
+    evaluation : BoundedEvaluation
     divisors : ndarray of shape (n_features,)
         See `slope_divisors`.
     dtype : numpy.dtype
@@ -216,7 +216,7 @@ def judge(
     fit_intercept: bool,
     n_threads: int | None = None,
     totals: Totals | None = None,
-    seen: tuple[Evaluation, Slopes] | None = None,
+    seen: tuple[BoundedEvaluation, Slopes] | None = None,
     known: Bounds | None = None,
     divisors: FloatArray | None = None,
 ) -> Quality:
@@ -237,8 +237,8 @@ def judge(
     n_threads : int or None, default=None
     totals : Totals or None, default=None
         Of the model, if they are known; else a pass over the rows tells.
-    seen : tuple of Evaluation and Slopes or None, default=None
-        What follows from its totals, if that is known; see `evaluation_of` and `slopes_of`.
+    seen : tuple of BoundedEvaluation and Slopes or None, default=None
+        What follows from its totals, if that is known; see `bounded_evaluation` and `slopes_of`.
     known : Bounds or None, default=None
         Of another model of the same problem, which may tell more of the optimum.
     divisors : ndarray of shape (n_features,) or None, default=None
@@ -247,14 +247,14 @@ def judge(
     if divisors is None:
         divisors = slope_divisors(problem, sums)
 
-    def look(evaluation: Evaluation) -> Slopes:
+    def look(evaluation: BoundedEvaluation) -> Slopes:
         return slopes_of(problem, sums, evaluation, divisors, dtype, fit_intercept=fit_intercept)
 
     if seen is None:
         if totals is None:
             with accumulator_of(problem, len(bias), n_threads) as accumulator:
                 totals = accumulator.evaluate(weights, bias)
-        evaluation = evaluation_of(sums, totals, weights, bias)
+        evaluation = bounded_evaluation(sums, totals, weights, bias)
         seen = evaluation, look(evaluation)
     evaluation, slopes = seen
     is_careful = False

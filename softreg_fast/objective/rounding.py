@@ -27,8 +27,8 @@ _NUMBERS_PER_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """A model, its loss and the gradient, per unit of weight.
+class BoundedEvaluation:
+    """A model, its loss and the gradient, per unit of weight, and bounds of their rounding errors.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Evaluation:
         """How much its components may be wrong, shape (n_features,)."""
         return (self.sizes + np.abs(self.origin)) * self.bias_error
 
-    def without_bias(self) -> "Evaluation":
+    def without_bias(self) -> "BoundedEvaluation":
         """The same, if the bias is none of the unknowns."""
         return replace(self, bias_gradient=np.zeros(self.bias.shape))
 
@@ -83,7 +83,7 @@ def _evaluation(
     origin: FloatArray,
     *,
     keeps_small_residuals: bool,
-) -> Evaluation:
+) -> BoundedEvaluation:
     total = sums.total_weight
     with np.errstate(all="ignore"):  # what overflows makes the result no number
         loss = totals.loss / total
@@ -97,7 +97,7 @@ def _evaluation(
         # A probability near 1, less 1, is wrong by a unit in the last place of 1.
         of_residual = root if keeps_small_residuals else 1.0
         row_error = _EPSILON * of_residual + logit_error * min(0.5, root)
-        return Evaluation(
+        return BoundedEvaluation(
             weights,
             bias,
             origin,
@@ -111,9 +111,9 @@ def _evaluation(
         )
 
 
-def evaluation_of(
+def bounded_evaluation(
     sums: FeatureSums, totals: Totals, weights: FloatArray, bias: FloatArray
-) -> Evaluation:
+) -> BoundedEvaluation:
     """What a pass over the rows has given for a model.
 
     Parameters
@@ -134,7 +134,7 @@ def evaluate_carefully(
     bias: FloatArray,
     *,
     fit_intercept: bool,
-) -> Evaluation:
+) -> BoundedEvaluation:
     """The same with fewer digits lost, which takes longer than a pass of the kernels.
 
     Parameters

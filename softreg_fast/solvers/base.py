@@ -17,7 +17,7 @@ from .._typing import FloatArray, Model
 from ..data.problem import Penalty, Problem
 from ..objective.dense import Totals
 from ..objective.moments import FeatureSums
-from ..objective.objective import Objective, Place, Point
+from ..objective.objective import Evaluation, Objective
 from ..objective.optimality import Quality, Tolerance
 from .observer import Observer
 from .sgd.options import SgdOptions
@@ -192,13 +192,13 @@ class Progress:
 
     Parameters
     ----------
-    place : Place
+    place : Evaluation
         Where they begin.
     patience : int
         How many of them may bring nothing.
     """
 
-    def __init__(self, place: Place, patience: int) -> None:
+    def __init__(self, place: Evaluation, patience: int) -> None:
         self.best = place
         self._patience = patience
         self._lowest: float | None = None
@@ -206,15 +206,15 @@ class Progress:
         self._n_without = 0
 
     @staticmethod
-    def _norm(place: Place) -> float:
+    def _norm(place: Evaluation) -> float:
         return float(np.abs(place.gradient).max())
 
-    def goes_on(self, place: Place, value: float, least_fall: float = LEAST_FALL) -> bool:
+    def goes_on(self, place: Evaluation, value: float, least_fall: float = LEAST_FALL) -> bool:
         """Whether it is worth going on after an iteration that has led to a place.
 
         Parameters
         ----------
-        place : Place
+        place : Evaluation
         value : float
             The objective there, or its difference to that of some other place.
         least_fall : float
@@ -241,7 +241,7 @@ def check_penalty(problem: Problem) -> None:
         )
 
 
-def check_start(point: Point) -> None:
+def check_start(point: Evaluation) -> None:
     """Raise ValueError if the objective or its gradient overflows at the start."""
     if not np.isfinite([point.objective, point.gradient_norm]).all():
         raise ValueError(
@@ -251,7 +251,11 @@ def check_start(point: Point) -> None:
 
 
 def result_at(
-    objective: Objective, point: Point, objectives: list[float], *, was_interrupted: bool = False
+    objective: Objective,
+    point: Evaluation,
+    objectives: list[float],
+    *,
+    was_interrupted: bool = False,
 ) -> SolverResult:
     """The result of an exact solver that ends at a point."""
     quality = objective.judge(point)

@@ -7,12 +7,12 @@ problem all the same.
 
 import numpy as np
 
-from .._typing import FloatArray, Model
+from .._typing import Model
 from ..data.problem import Problem
-from ..objective.coordinates import Coordinates, choose_coordinates
+from ..objective.coordinates import choose_coordinates
 from ..objective.loss import curvature_at_zero
 from ..objective.moments import sum_features
-from ..objective.objective import Objective, Place
+from ..objective.objective import Evaluation, Objective
 from ..objective.passes import accumulator_of
 from .base import (
     LEAST_FALL,
@@ -70,32 +70,28 @@ def solve(
         The objective or its gradient overflows at the start.
     """
     check_penalty(problem)
-    weights, bias = start
+    _, bias = start
     sums = sum_features(problem, options.n_threads)
     coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
     with accumulator_of(problem, len(bias), options.n_threads) as accumulator:
-        objective = Objective(
-            problem, accumulator, sums, options.tolerance, fit_intercept=options.fit_intercept
-        )
-        descent = _Descent(
-            objective, coordinates, weights, bias, curvature_at_zero(problem.n_classes)
-        )
-        check_start(descent.place.point)
+        objective = Objective(problem, accumulator, sums, coordinates, options.tolerance, bias)
+        descent = _Descent(objective, start, curvature_at_zero(problem.n_classes))
+        check_start(descent.place)
         objectives: list[float] = []
         is_ended = False
         reached = np.inf
         while (
             not is_ended
             and len(objectives) < options.max_iterations
-            and not objective.is_optimal(descent.place.point)
-            and not objective.is_rounding(descent.place.point)
-            and descent.place.point.gradient_norm < _WORTH_GOING_ON * reached
+            and not objective.is_optimal(descent.place)
+            and not objective.is_rounding(descent.place)
+            and descent.place.gradient_norm < _WORTH_GOING_ON * reached
         ):
             if np.isfinite(reached):
                 descent.measure_from_here()
-            reached = descent.place.point.gradient_norm
+            reached = descent.place.gradient_norm
             is_ended = _descend(descent, objective, options, objectives, observer)
-        return result_at(objective, descent.place.point, objectives, was_interrupted=is_ended)
+        return result_at(objective, descent.place, objectives, was_interrupted=is_ended)
 
 
 def _descend(
@@ -112,10 +108,10 @@ def _descend(
             observer.begin_iteration()
         if not descent.advance():
             return False
-        point = descent.place.point
+        point = descent.place
         objectives.append(point.objective)
         if observer is not None:
-            iteration = Iteration(point.objective, lambda: (point.weights, point.bias))
+            iteration = Iteration(point.objective, lambda: descent.place.model)
             if observer.end_iteration(iteration):
                 return True
         if objective.is_optimal(point):
@@ -146,24 +142,18 @@ class _Descent:
     def __init__(
         self,
         objective: Objective,
-        coordinates: Coordinates,
-        weights: FloatArray,
-        bias: FloatArray,
+        start: Model,
         first_curvature: float,
     ) -> None:
         self._first_curvature = first_curvature
         self._objective = objective
-        self._coordinates = coordinates
-        self._fixed_bias = bias
-        n_coordinates = coordinates.n_unknowns * len(bias)
+        coordinates = objective.coordinates
+        n_coordinates = coordinates.n_unknowns * len(start[1])
         most_steps = min(max(_MOST_NUMBERS // (3 * n_coordinates), _FEWEST_STEPS), _MOST_STEPS)
         self._memory = LimitedMemory(n_coordinates, most_steps)
-        self._origin: Place | None = None
+        self._origin: Evaluation | None = None
         with np.errstate(all="ignore"):  # looked at
-            self.place = self._evaluate(coordinates.point_of(weights, bias))
-
-    def _evaluate(self, variables: FloatArray) -> Place:
-        return self._objective.evaluate_at(self._coordinates, variables, self._fixed_bias)
+            self.place = objective.evaluate(coordinates.point_of(*start))
 
     def measure_from_here(self) -> None:
         """Have values be differences to the one here, by the trapezoidal rule.
@@ -179,7 +169,7 @@ class _Descent:
         """What falls from iteration to iteration."""
         here, origin = self.place, self._origin
         if origin is None:
-            return here.point.objective
+            return here.objective
         way = here.variables - origin.variables
         return 0.5 * float(np.vdot(here.gradient + origin.gradient, way))
 
@@ -203,7 +193,7 @@ class _Descent:
         self.place = found.there
         return True
 
-    def _search(self) -> Found[Place] | None:
+    def _search(self) -> Found[Evaluation] | None:
         here = self.place
         gradient = here.gradient.ravel()
         length, steepest_end = 1.0, _STEEPEST_END
@@ -218,13 +208,13 @@ class _Descent:
         slope = float(np.vdot(here.gradient, direction))
         if not slope < 0.0:
             return None
-        value = here.point.objective
+        value = here.objective
 
-        def evaluate(length: float) -> Trial[Place]:
+        def evaluate(length: float) -> Trial[Evaluation]:
             with np.errstate(all="ignore"):
-                there = self._evaluate(here.variables + length * direction)
+                there = self._objective.evaluate(here.variables + length * direction)
                 slope_there = float(np.vdot(there.gradient, direction))
-            return Trial(there, there.point.objective - value, slope_there)
+            return Trial(there, there.objective - value, slope_there)
 
         return search(
             evaluate,

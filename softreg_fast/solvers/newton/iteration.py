@@ -5,8 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ..._typing import FloatArray, Model
-from ...objective.coordinates import Coordinates
-from ...objective.objective import Objective, Place
+from ...objective.objective import Evaluation, Objective
 from ..base import Progress, SolverOptions, check_start
 from ..observer import Iteration, Observer
 from .subsample import Sample
@@ -25,38 +24,32 @@ class Steps(ABC):
     Parameters
     ----------
     objective : Objective
-    coordinates : Coordinates
     sample : Sample
         The rows whose second derivatives are taken.
-    bias : ndarray of shape (n_columns,)
-        Kept, if there is no intercept.
     n_threads : int or None
     """
 
     def __init__(
         self,
         objective: Objective,
-        coordinates: Coordinates,
         sample: Sample,
-        bias: FloatArray,
         n_threads: int | None,
     ) -> None:
         self._objective = objective
-        self._coordinates = coordinates
+        self._coordinates = objective.coordinates
         self._sample = sample
-        self._fixed_bias = bias
         self._n_threads = n_threads
-        self._n_columns = len(bias)
-        self._penalties = coordinates.penalties_of(objective.penalty)
+        self._n_columns = len(objective.fixed_bias)
+        self._penalties = objective.coordinates.penalties_of(objective.penalty)
         self._steps_between = float(_FIRST_STEPS_BETWEEN)
         self._n_steps_since = 0
         self._is_derived_here = False
-        self.place: Place
+        self.place: Evaluation
 
     @property
     def model(self) -> Model:
         """Weights and bias where it is."""
-        return self.place.point.weights, self.place.point.bias
+        return self.place.model
 
     @property
     @abstractmethod
@@ -71,18 +64,18 @@ class Steps(ABC):
     def begin(self, weights: FloatArray, bias: FloatArray) -> None:
         """Begin at a model."""
         with np.errstate(all="ignore"):  # looked at
-            self.place = self._evaluate(self._coordinates.point_of(weights, bias))
-        check_start(self.place.point)
+            self.place = self._objective.evaluate(self._coordinates.point_of(weights, bias))
+        check_start(self.place)
 
-    def begin_at(self, place: Place) -> None:
+    def begin_at(self, place: Evaluation) -> None:
         """Begin at a place that is known."""
         self.place = place
 
     def try_lower(self, variables: FloatArray) -> None:
         """Go to a point, if it is lower."""
         with np.errstate(all="ignore"):
-            there = self._evaluate(variables)
-        if there.point.objective < self.place.point.objective:
+            there = self._objective.evaluate(variables)
+        if there.objective < self.place.objective:
             self.place = there
             self._is_derived_here = False
 
@@ -115,9 +108,6 @@ class Steps(ABC):
         self.place = reached
         return True
 
-    def _evaluate(self, variables: FloatArray) -> Place:
-        return self._objective.evaluate_at(self._coordinates, variables, self._fixed_bias)
-
     @property
     def _is_spent(self) -> bool:
         """Whether second derivatives can't be corrected any more."""
@@ -128,11 +118,11 @@ class Steps(ABC):
         """Take the second derivatives, and forget what steps have shown of them."""
 
     @abstractmethod
-    def _step(self) -> Place | None:
+    def _step(self) -> Evaluation | None:
         """A lower place, if there is one."""
 
     @abstractmethod
-    def _learn(self, reached: Place) -> None:
+    def _learn(self, reached: Evaluation) -> None:
         """Correct the second derivatives by what a step shows of them."""
 
     @property
@@ -153,12 +143,12 @@ def descend(
     Or until steps lead nowhere any more, or the observer ends them: gives whether that was so.
     """
     progress = Progress(steps.place, _PATIENCE_OF_EXACT if steps.is_exact else _PATIENCE)
-    while len(objectives) < options.max_iterations and not objective.is_optimal(steps.place.point):
+    while len(objectives) < options.max_iterations and not objective.is_optimal(steps.place):
         if observer is not None:
             observer.begin_iteration()
         if not steps.advance():
             break
-        value = steps.place.point.objective
+        value = steps.place.objective
         objectives.append(value)
         if observer is not None and observer.end_iteration(Iteration(value, lambda: steps.model)):
             return True

@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from ..._typing import FloatArray
 from ...kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
-from ...objective.objective import Place
+from ...objective.objective import Evaluation
 from ..line_search import Trial, search
 from .hessian import derive_all, derive_blocks
 from .iteration import Steps
@@ -119,7 +119,7 @@ class ProximalSteps(Steps):
     def _is_spent(self) -> bool:
         return len(self._signs) >= _MOST_CORRECTIONS
 
-    def _learn(self, reached: Place) -> None:
+    def _learn(self, reached: Evaluation) -> None:
         """Correct by the BFGS formula."""
         step = (reached.variables - self.place.variables).T.ravel()
         change = (reached.gradient - self.place.gradient).T.ravel()
@@ -241,40 +241,36 @@ class ProximalSteps(Steps):
         """See `Steps`."""
         return -0.5 * self._slope(self._propose())
 
-    def _step(self) -> Place | None:
+    def _step(self) -> Evaluation | None:
         here = self.place
         step = self._propose()
         slope = self._slope(step)
-        rounding = _ROUNDING * abs(here.point.objective)
+        rounding = _ROUNDING * abs(here.objective)
         if not slope < 0.0:
             return None
         if slope > -rounding:  # differences of values are nothing but rounding
             there = self._move(step)
-            is_lower = there.point.gradient_norm < _PROGRESS * here.point.gradient_norm
+            is_lower = there.gradient_norm < _PROGRESS * here.gradient_norm
             return self._shift(there) if is_lower else None
 
-        def evaluate(length: float) -> Trial[Place]:
+        def evaluate(length: float) -> Trial[Evaluation]:
             there = self._move(length * step)
-            return Trial(there, there.point.objective - here.point.objective)
+            return Trial(there, there.objective - here.objective)
 
-        found = search(
-            evaluate, here.point.objective, slope, max_trials=_MOST_TRIALS, rounding=rounding
-        )
+        found = search(evaluate, here.objective, slope, max_trials=_MOST_TRIALS, rounding=rounding)
         return None if found is None else self._shift(found.there)
 
-    def _move(self, step: FloatArray) -> Place:
+    def _move(self, step: FloatArray) -> Evaluation:
         with np.errstate(all="ignore"):
-            return self._evaluate(self.place.variables + step)
+            return self._objective.evaluate(self.place.variables + step)
 
-    def _shift(self, place: Place) -> Place:
+    def _shift(self, place: Evaluation) -> Evaluation:
         """The same probabilities with the lowest penalty."""
         if self._n_columns == 1:
             return place
-        point = place.point
+        point = place
         l1_penalty, l2_penalty = self._objective.l1_penalty, self._objective.penalty
         shifts = best_shifts(point.weights, l1_penalty, l2_penalty)
         if not shifts.any():
             return place
-        return self._objective.place_of(
-            self._coordinates, point.weights - shifts, point.bias, point.totals
-        )
+        return self._objective.evaluation_of(point.weights - shifts, point.bias, point.totals)

@@ -17,7 +17,7 @@ from ...data.problem import Penalty, Problem
 from ...objective.coordinates import choose_coordinates
 from ...objective.dense import Totals
 from ...objective.moments import FeatureSums, sum_features
-from ...objective.objective import Objective, Place
+from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of
 from ..base import Report, SolverOptions, SolverResult, check_penalty
 from ..path import of_fold, zero_model
@@ -83,11 +83,11 @@ class _Path:
         """The last places that are remembered."""
         return len(self._known)
 
-    def add(self, logarithm: float, place: Place) -> None:
+    def add(self, logarithm: float, place: Evaluation) -> None:
         """Go on to a place."""
         self._known = [*self._known[1 - _PLACES_OF_FIRST :], (logarithm, place.variables)]
-        self.model = place.point.weights, place.point.bias
-        self.totals = place.point.totals
+        self.model = place.model
+        self.totals = place.totals
 
     def extrapolate(self, logarithm: float, n_places: int) -> FloatArray | None:
         """Where the polynomial through the last places leads; None if nobody knows."""
@@ -174,7 +174,7 @@ class _Newton:
 
     def _fit(
         self, path: _Path, first: _Path, penalty: Penalty, guess: FloatArray | None
-    ) -> tuple[Place, SolverResult]:
+    ) -> tuple[Evaluation, SolverResult]:
         problem = penalty.of(path.problem)
         objective = self._objective(path, problem)
         steps = self._steps(problem, objective)
@@ -182,9 +182,9 @@ class _Newton:
         if not path.n_known:
             steps.begin(*(first.model if first.n_known else self._nothing))
         else:
-            steps.begin_at(objective.place_of(self._coordinates, *path.model, path.totals))
+            steps.begin_at(objective.evaluation_of(*path.model, path.totals))
             is_smooth = penalty.l1_penalty == 0.0  # extrapolated zeros are none
-            if is_smooth and guess is not None and not objective.is_optimal(steps.place.point):
+            if is_smooth and guess is not None and not objective.is_optimal(steps.place):
                 steps.try_lower(guess)
         result = self._end(steps, objective, [])
         return steps.place, result
@@ -208,34 +208,33 @@ class _Newton:
         totals = found.totals(problem.total_weight)
         steps = self._steps(problem, objective)
         self._accumulator.weigh(problem.sample_weight)
-        steps.begin_at(objective.place_of(self._coordinates, *found.model, totals))
+        steps.begin_at(objective.evaluation_of(*found.model, totals))
         return self._end(steps, objective, found.objectives)
 
     def _end(self, steps: Steps, objective: Objective, objectives: list[float]) -> SolverResult:
         descend(steps, objective, self._options, objectives)
-        is_optimal = objective.is_optimal(steps.place.point)
+        is_optimal = objective.is_optimal(steps.place)
         return SolverResult(*steps.model, np.array(objectives), converged=is_optimal)
 
     def _objective(self, path: _Path, problem: Problem) -> Objective:
         # Only the gap needs those of the fold, which take a pass over the rows.
         sums = self._sums if self._options.tolerance.gap is None else path.sums
-        options = self._options
         return Objective(
             problem,
             self._accumulator,
             sums,
-            options.tolerance,
-            fit_intercept=options.fit_intercept,
+            self._coordinates,
+            self._options.tolerance,
+            self._nothing[1],
         )
 
     def _steps(self, problem: Problem, objective: Objective) -> Steps:
-        bias = self._nothing[1]
         sample, curvature = self._sample, self._shared
         if problem.sample_weight is not None:
             # The rows held out, about which the model is the least certain, must not count.
             sample = sample.weigh(problem.sample_weight)
         curvature.sample = sample
-        arguments = objective, self._coordinates, sample, bias, self._n_threads
+        arguments = objective, sample, self._n_threads
         if problem.l1_penalty > 0.0:
             return ProximalSteps(*arguments)
         return SmoothSteps(*arguments, None if curvature.is_exact else curvature)

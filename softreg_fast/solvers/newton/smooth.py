@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..._typing import FloatArray
-from ...objective.coordinates import Coordinates
-from ...objective.objective import Objective, Place
+from ...objective.objective import Evaluation, Objective
 from ..line_search import Trial, search
 from .iteration import Steps
 from .quasi_newton import Curvature
@@ -18,7 +17,7 @@ class SmoothSteps(Steps):
 
     Parameters
     ----------
-    objective, coordinates, sample, bias, n_threads
+    objective, sample, n_threads
         See `Steps`.
     curvature : Curvature, default=None
         Of this objective or one much like it, to go on with. By default there is none yet.
@@ -29,15 +28,13 @@ class SmoothSteps(Steps):
     def __init__(
         self,
         objective: Objective,
-        coordinates: Coordinates,
         sample: Sample,
-        bias: FloatArray,
         n_threads: int | None,
         curvature: Curvature | None = None,
     ) -> None:
-        super().__init__(objective, coordinates, sample, bias, n_threads)
+        super().__init__(objective, sample, n_threads)
         if curvature is None:
-            curvature = Curvature(sample, len(bias), self._penalties, n_threads)
+            curvature = Curvature(sample, self._n_columns, self._penalties, n_threads)
         self._curvature = curvature
 
     @property
@@ -53,7 +50,7 @@ class SmoothSteps(Steps):
     def _derive(self) -> None:
         self._curvature.take(self.place.variables)
 
-    def _learn(self, reached: Place) -> None:
+    def _learn(self, reached: Evaluation) -> None:
         step = reached.variables - self.place.variables
         change = reached.gradient - self.place.gradient
         self._curvature.learn(step.T.ravel(), change.T.ravel(), was_too_long=self._was_too_long)
@@ -70,19 +67,19 @@ class SmoothSteps(Steps):
         """See `Steps`."""
         return -0.5 * float(np.vdot(self.place.gradient, self._direction()))
 
-    def _step(self) -> Place | None:
+    def _step(self) -> Evaluation | None:
         here = self.place
         direction = self._direction()
         slope = float(np.vdot(here.gradient, direction))
         if not slope < 0.0:
             return None
-        value = here.point.objective
+        value = here.objective
 
-        def evaluate(length: float) -> Trial[Place]:
+        def evaluate(length: float) -> Trial[Evaluation]:
             with np.errstate(all="ignore"):
-                there = self._evaluate(here.variables + length * direction)
+                there = self._objective.evaluate(here.variables + length * direction)
                 slope_there = float(np.vdot(there.gradient, direction))
-            return Trial(there, there.point.objective - value, slope_there)
+            return Trial(there, there.objective - value, slope_there)
 
         found = search(evaluate, value, slope, max_trials=_MOST_TRIALS)
         self._was_too_long = found is not None and found.was_too_long

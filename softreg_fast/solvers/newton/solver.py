@@ -71,11 +71,9 @@ def solve(
     def begin(
         rows: Problem, accumulator: Accumulator | SparseAccumulator, start: Model
     ) -> tuple[Steps, Objective]:
-        objective = Objective(
-            rows, accumulator, sums, options.tolerance, fit_intercept=options.fit_intercept
-        )
+        objective = Objective(rows, accumulator, sums, coordinates, options.tolerance, bias)
         kind = ProximalSteps if problem.l1_penalty > 0.0 else SmoothSteps
-        steps = kind(objective, coordinates, sample, bias, n_threads)
+        steps = kind(objective, sample, n_threads)
         steps.begin(*start)
         return steps, objective
 
@@ -90,11 +88,9 @@ def solve(
     if are_few(problem, sample, options, bias):
         few = FewUnknowns(problem, sums, coordinates, sample, len(bias))
         found = few.minimise(problem, start, options, observer)
-        objective = Objective(
-            problem, None, sums, options.tolerance, fit_intercept=options.fit_intercept
-        )
+        objective = Objective(problem, None, sums, coordinates, options.tolerance, bias)
         with np.errstate(all="ignore"):  # looked at below
-            point = objective.point_of(*found.model, found.totals(problem.total_weight))
+            point = objective.evaluation_of(*found.model, found.totals(problem.total_weight))
         if found.was_interrupted or objective.is_optimal(point):
             return result_at(
                 objective, point, found.objectives, was_interrupted=found.was_interrupted
@@ -103,7 +99,7 @@ def solve(
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         steps, objective = begin(problem, accumulator, start)
         was_interrupted = descend(steps, objective, options, objectives, observer)
-        return result_at(objective, steps.place.point, objectives, was_interrupted=was_interrupted)
+        return result_at(objective, steps.place, objectives, was_interrupted=was_interrupted)
 
 
 SOLVER = Solver(

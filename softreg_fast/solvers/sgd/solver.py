@@ -10,7 +10,7 @@ from ...objective.dense import Totals
 from ...objective.duality_gap import bound_objective
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.passes import accumulator_of
-from ...objective.rounding import evaluation_of
+from ...objective.rounding import bounded_evaluation
 from ..base import CLOSE, Solver, SolverOptions, SolverResult
 from ..observer import Observer
 from .decrement import estimate_remaining
@@ -169,7 +169,7 @@ def _estimate_remaining(
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         totals = accumulator.evaluate(weights, bias)
     fit_intercept = settings.fit_intercept
-    evaluation = evaluation_of(sums, totals, weights, bias)
+    evaluation = bounded_evaluation(sums, totals, weights, bias)
     gap = bound_objective(problem, sums, evaluation, fit_intercept=fit_intercept).gap
     if gap <= _WORTH_GOING_ON:  # no need to estimate what is proven
         return gap, totals
