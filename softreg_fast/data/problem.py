@@ -57,6 +57,13 @@ class Problem:
         """Whether the features are a sparse matrix."""
         return not isinstance(self.features, np.ndarray)
 
+    def weights(self, rows: Any = slice(None)) -> npt.NDArray[np.float64]:
+        """Weights of some rows, ones if there are none."""
+        if self.sample_weight is None:
+            return np.ones(len(self.targets[rows]))
+        weights: npt.NDArray[np.float64] = self.sample_weight[rows]
+        return weights
+
     @property
     def total_weight(self) -> float:
         """Sum of the rows' weights."""

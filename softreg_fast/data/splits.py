@@ -97,9 +97,7 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
         No row is held out.
     """
     n_samples = problem.n_samples
-    weights = problem.sample_weight
-    if weights is None:
-        weights = np.ones(n_samples)
+    weights = problem.weights()
     order = source.permutation(n_samples)
     order = order[weights[order] > 0.0]
     targets = problem.targets[order]

@@ -672,4 +672,5 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             classes=self.classes_.tolist(),
             names=[str(name) for name in names],
             confidence=confidence,
+            n_threads=parameters.n_threads,
         )

@@ -161,9 +161,7 @@ class WeighedRows:
         scaled = design[:, : len(self.used)]
         np.subtract(features, self.centres, out=scaled)
         scaled *= self.factors
-        weights = np.ones(len(rows))
-        if problem.sample_weight is not None:
-            weights = problem.sample_weight[chosen] / self.largest_weight
+        weights = problem.weights(chosen) / self.largest_weight
         return RowBlock(rows, design, problem.targets[chosen].astype(np.int64), weights)
 
     def blocks(self, stride: int = 1) -> Iterator[RowBlock]:

@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.special import log_ndtr, ndtri, softmax
+from scipy.special import log_ndtr, ndtri
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..data.row_blocks import row_blocks
 from ..objective.coordinates import Coordinates, choose_coordinates
+from ..objective.loss import probabilities_of_columns
 from ..objective.moments import sum_features
 from .separation import describe, find_separation
 
@@ -98,6 +100,7 @@ def summarise(
     classes: Sequence[Any],
     names: Sequence[str],
     confidence: float,
+    n_threads: int | None = None,
 ) -> Summary:
     """Standard errors of a model at its optimum.
 
@@ -113,6 +116,7 @@ def summarise(
         Of the classes and of the features.
     confidence : float
         Of the intervals, above 0 and below 1.
+    n_threads : int or None, default=None
 
     Returns
     -------
@@ -126,7 +130,9 @@ def summarise(
     """
     n_features, n_columns = weights.shape
     is_penalised = problem.l2_penalty > 0.0
-    coordinates = choose_coordinates(problem, sum_features(problem), fit_intercept=fit_intercept)
+    coordinates = choose_coordinates(
+        problem, sum_features(problem, n_threads), fit_intercept=fit_intercept
+    )
     contrasts = _contrasts(n_columns, is_penalised=is_penalised)
     n_unknowns = contrasts.shape[0] * (n_features + fit_intercept)
     if 8 * n_unknowns**2 > _MOST_BYTES:
@@ -134,7 +140,9 @@ def summarise(
             f"X has too many features for standard errors: the second derivatives by {n_unknowns} "
             "coefficients would take more than 256 MiB"
         )
-    _refuse_without_optimum(problem, weights, bias, fit_intercept=fit_intercept)
+    _refuse_without_optimum(
+        problem, weights, bias, fit_intercept=fit_intercept, n_threads=n_threads
+    )
     moments = _accumulate(problem, weights, bias, coordinates, contrasts)
     penalties = coordinates.penalties_of(problem.l2_penalty)
     curvature = moments.information.copy()
@@ -162,7 +170,12 @@ def summarise(
 
 
 def _refuse_without_optimum(
-    problem: Problem, weights: FloatArray, bias: FloatArray, *, fit_intercept: bool
+    problem: Problem,
+    weights: FloatArray,
+    bias: FloatArray,
+    *,
+    fit_intercept: bool,
+    n_threads: int | None,
 ) -> None:
     """Raise ValueError where the coefficients that minimise the objective aren't finite."""
     advice = "so that there is no optimum and there are no standard errors"
@@ -175,7 +188,7 @@ def _refuse_without_optimum(
     if problem.l2_penalty > 0.0:
         return
     separation = find_separation(
-        problem, weights, bias, fit_intercept=fit_intercept, n_threads=None
+        problem, weights, bias, fit_intercept=fit_intercept, n_threads=n_threads
     )
     if separation is not None:
         raise ValueError(f"{describe(separation)}, {advice}: set a finite C")
@@ -220,23 +233,15 @@ def _accumulate(
     n_unknowns = len(contrasts) * size
     information, squares = np.zeros((2, n_unknowns, n_unknowns))
     gradient = np.zeros(n_unknowns)
-    step = max(1, _NUMBERS_PER_BLOCK // (n_unknowns + size))
-    for start in range(0, problem.n_samples, step):
-        rows = slice(start, min(start + step, problem.n_samples))
-        block = problem.features[rows]
-        block = np.asarray(block.toarray() if problem.is_sparse else block, np.float64)
+    for rows in row_blocks(problem, n_unknowns + size, _NUMBERS_PER_BLOCK):
+        block, row_weights, targets = rows.dense_features(), rows.weights, rows.targets
         logits = block @ weights + bias
         scaled = np.ones((len(block), size))
         scaled[:, :n_features] = (block - coordinates.means) / coordinates.scales
-        row_weights = np.ones(len(block))
-        if problem.sample_weight is not None:
-            row_weights = problem.sample_weight[rows]
-        targets = problem.targets[rows]
+        probabilities = probabilities_of_columns(logits)
         if logits.shape[1] == 1:
-            probabilities = softmax(np.hstack([np.zeros_like(logits), logits]), axis=1)[:, 1:]
             residuals = probabilities - targets[:, None]
         else:
-            probabilities = softmax(logits, axis=1)
             residuals = probabilities.copy()
             residuals[np.arange(len(block)), targets] -= 1.0
         # Of the contrasts: diag(p) - outer(p, p) between its rows.

@@ -205,8 +205,7 @@ def sum_sparse_squares(
 
 def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
     n_samples, n_features = problem.features.shape
-    weights = problem.sample_weight
-    row_weights = np.ones(n_samples) if weights is None else weights
+    row_weights = problem.weights()
     membership = np.zeros((n_samples, problem.n_classes))
     membership[np.arange(n_samples), problem.targets] = row_weights
     with np.errstate(all="ignore"):
@@ -224,6 +223,6 @@ def _sum_sparse(problem: Problem, class_weights: FloatArray) -> FeatureSums:
         columns = problem.features[:, is_small].astype(np.float64).tocsc()
         for place, feature in enumerate(np.flatnonzero(is_small)):
             column = columns[:, [place]].toarray()[:, 0]
-            deviations[feature] = _deviation(column, weights)
+            deviations[feature] = _deviation(column, problem.sample_weight)
         sums = replace(sums, small_deviations=deviations)
     return sums

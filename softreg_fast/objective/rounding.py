@@ -16,6 +16,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..data.row_blocks import row_blocks
 from .dense import Totals
 from .loss import accurate_losses_and_gradients
 from .moments import FeatureSums
@@ -155,23 +156,15 @@ def evaluate_carefully(
     loss = 0.0
     weights_gradient, bias_gradient = np.zeros(weights.shape), np.zeros(bias.shape)
     n_features, n_columns = weights.shape
-    step = max(1, _NUMBERS_PER_BLOCK // (n_features + 2 * n_columns))
     with np.errstate(all="ignore"):
-        for start in range(0, problem.n_samples, step):
-            rows = slice(start, min(start + step, problem.n_samples))
-            sample_weight = None
+        for rows in row_blocks(problem, n_features + 2 * n_columns, _NUMBERS_PER_BLOCK):
+            features = rows.dense_features() - origin
+            losses, slopes = accurate_losses_and_gradients(features @ weights + moved, rows.targets)
             if problem.sample_weight is not None:
-                sample_weight = problem.sample_weight[rows]
-            features = problem.features[rows].astype(np.float64)
-            features = (features.toarray() if problem.is_sparse else features) - origin
-            losses, slopes = accurate_losses_and_gradients(
-                features @ weights + moved, problem.targets[rows]
-            )
-            if sample_weight is not None:
-                counts = sample_weight > 0.0
+                counts = rows.weights > 0.0
                 features[~counts] = 0.0
-                losses = np.where(counts, losses * sample_weight, 0.0)
-                slopes = np.where(counts[:, None], slopes * sample_weight[:, None], 0.0)
+                losses = np.where(counts, losses * rows.weights, 0.0)
+                slopes = np.where(counts[:, None], slopes * rows.weights[:, None], 0.0)
             loss += float(losses.sum())
             weights_gradient += features.T @ slopes
             bias_gradient += slopes.sum(axis=0)

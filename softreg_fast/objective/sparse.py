@@ -5,10 +5,10 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..data.row_blocks import row_blocks
 from .dense import Totals
 from .loss import loss_of
 
@@ -22,13 +22,10 @@ class SparseAccumulator:
     Parameters
     ----------
     problem : Problem
-    n_columns : int
-        Of the model.
     """
 
-    def __init__(self, problem: Problem, n_columns: int) -> None:
+    def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._block_rows = max(1, _NUMBERS_PER_BLOCK // n_columns)
 
     def __enter__(self) -> Self:
         return self
@@ -46,35 +43,16 @@ class SparseAccumulator:
         loss = 0.0
         weights_gradient = np.zeros(weights.shape)
         bias_gradient = np.zeros(bias.shape)
-        model = weights.astype(problem.dtype), bias.astype(problem.dtype)
-        for start in range(0, problem.n_samples, self._block_rows):
-            rows = slice(start, min(start + self._block_rows, problem.n_samples))
-            features = rows_of(problem.features, rows)
+        weights, bias = weights.astype(problem.dtype), bias.astype(problem.dtype)
+        for rows in row_blocks(problem, len(bias), _NUMBERS_PER_BLOCK):
+            sample_weight = rows.weights.astype(problem.dtype)
             with np.errstate(all="ignore"):
-                logits = features @ model[0] + model[1]
-                if problem.sample_weight is not None:
-                    sample_weight = problem.sample_weight[rows].astype(problem.dtype)
-                    # Of rows that weigh nothing logits may be anything, also infinite or NaN.
-                    logits[sample_weight == 0.0] = 0.0
-                losses, gradients = loss_of(problem).losses_and_gradients(
-                    logits, problem.targets[rows]
-                )
-                if problem.sample_weight is not None:
-                    losses *= sample_weight
-                    gradients = gradients * sample_weight[:, None]
-                weights_gradient += features.T @ gradients
-            loss += float(losses.sum())
+                logits = rows.features @ weights + bias
+                # Of rows that weigh nothing logits may be anything, also infinite or NaN.
+                logits[sample_weight == 0.0] = 0.0
+                losses, gradients = loss_of(problem).losses_and_gradients(logits, rows.targets)
+                gradients = gradients * sample_weight[:, None]
+                weights_gradient += rows.features.T @ gradients
+            loss += float((losses * sample_weight).sum())
             bias_gradient += gradients.sum(axis=0)
         return Totals(loss, weights_gradient, bias_gradient)
-
-
-def rows_of(features: csr_array, rows: slice) -> csr_array:
-    """Some rows, without a copy of their elements."""
-    if rows.start == 0 and rows.stop == features.shape[0]:
-        return features
-    pointers = features.indptr[rows.start : rows.stop + 1]
-    elements = slice(pointers[0], pointers[-1])
-    return csr_array(
-        (features.data[elements], features.indices[elements], pointers - pointers[0]),
-        shape=(rows.stop - rows.start, features.shape[1]),
-    )

@@ -173,11 +173,8 @@ class FewUnknowns:
             point = np.ascontiguousarray(found.variables.T)
 
     def _weigh(self, problem: Problem) -> None:
-        weights = problem.sample_weight
-        if weights is None:
-            weights = np.ones(problem.n_samples)
-        rows = self._sample.rows
-        self._weights[0, : len(self._sample.features)] = weights[rows] / problem.total_weight
+        weights = problem.weights(self._sample.rows)
+        self._weights[0, : len(self._sample.features)] = weights / problem.total_weight
 
     def _most_steps(self, options: SolverOptions) -> int:
         return min(_MOST_STEPS, options.max_iterations, self._steps_per_call)

@@ -70,7 +70,7 @@ def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     Rows of weight zero are left out; where all rows are taken, zeros stand for theirs.
     """
     n_samples, n_features = problem.features.shape
-    weights = np.ones(n_samples) if problem.sample_weight is None else problem.sample_weight
+    weights = problem.weights()
     n_candidates = int(np.count_nonzero(weights))
     n_wanted = count_rows(n_features)
     is_whole = n_candidates <= n_wanted

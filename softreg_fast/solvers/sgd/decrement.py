@@ -79,9 +79,7 @@ def _take_sample(problem: Problem, *, center: bool) -> _Sample:
         chosen = np.random.default_rng(_SEED).choice(n_samples, n_rows, replace=False)
         chosen.sort()
     rows = problem.features[chosen].astype(np.float64)
-    weights = np.ones(rows.shape[0])
-    if problem.sample_weight is not None:
-        weights = problem.sample_weight[chosen]
+    weights = problem.weights(chosen)
     shares = weights / (weights.sum() or 1.0)
     zeros = np.zeros(n_features)
     centre = means = rows.T @ shares if center else zeros

@@ -64,7 +64,7 @@ class DenseDescent(Descent):
         if scaling is None:
             scales = settings.feature_scaling != "none"
             scaling = choose_scaling(
-                problem, center=settings.fit_intercept and scales, scale=scales
+                problem, n_threads, center=settings.fit_intercept and scales, scale=scales
             )
         self._rotation: FloatArray | None = None
         self._origin: FloatArray = np.zeros(problem.features.shape[1])

@@ -1,6 +1,5 @@
 """How features are spread, so that solvers can work in variables of equal curvature."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +9,7 @@ from scipy.sparse import csr_array
 
 from ..._typing import FloatArray
 from ...data.problem import Problem
+from ...data.row_blocks import row_blocks
 from ...objective.loss import loss_of
 from ...objective.moments import sum_features, sum_sparse_squares
 
@@ -32,23 +32,15 @@ _MUCH_IN_COMMON = 8.0
 _MOST_NUMBERS_COPIED = 1 << 27
 
 
-def _blocks(problem: Problem) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Blocks of rows in float64 and their weights."""
-    n_samples, n_features = problem.features.shape
-    step = max(1, _NUMBERS_PER_BLOCK // n_features)
-    for start in range(0, n_samples, step):
-        rows = slice(start, start + step)
-        block = problem.features[rows].astype(np.float64)
-        weights = problem.sample_weight
-        yield block, np.ones(len(block)) if weights is None else weights[rows]
-
-
-def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
+def weighted_moments(
+    problem: Problem, n_threads: int | None = None, *, center: bool
+) -> tuple[FloatArray, FloatArray]:
     """Mean and variance of each feature, over the rows by their weights.
 
     Parameters
     ----------
     problem : Problem
+    n_threads : int or None, default=None
     center : bool
         Otherwise the means are given as zero and the variances are mean squares.
 
@@ -61,7 +53,7 @@ def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Flo
     with np.errstate(all="ignore"):
         if problem.is_sparse:
             return _sparse_moments(problem, center=center)
-        sums = sum_features(problem)
+        sums = sum_features(problem, n_threads)
         if center:
             return sums.means, sums.variances
         return np.zeros(len(sums.means)), sums.variances + sums.means**2
@@ -69,9 +61,7 @@ def weighted_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, Flo
 
 def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
     features, total = problem.features, problem.total_weight
-    weights = problem.sample_weight
-    if weights is None:
-        weights = np.ones(problem.n_samples)
+    weights = problem.weights()
     if not center:
         return np.zeros(features.shape[1]), sum_sparse_squares(features, weights) / total
     means = features.T @ weights / total
@@ -102,7 +92,9 @@ class Scaling:
     presence: FloatArray | None = None
 
 
-def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
+def choose_scaling(
+    problem: Problem, n_threads: int | None = None, *, center: bool, scale: bool
+) -> Scaling:
     """A scaling by the features' weighted moments.
 
     Raises
@@ -113,7 +105,7 @@ def choose_scaling(problem: Problem, *, center: bool, scale: bool) -> Scaling:
     n_features = problem.features.shape[1]
     if not scale:
         return Scaling(np.zeros(n_features), np.ones(n_features))
-    means, variances = weighted_moments(problem, center=center)
+    means, variances = weighted_moments(problem, n_threads, center=center)
     return Scaling(means, 1.0 / steady_variances(variances, means))
 
 
@@ -194,9 +186,7 @@ def _sample_rows(problem: Problem) -> tuple[Any, FloatArray]:
     """A part of many rows in float64, and their weights as shares."""
     every = -(-problem.n_samples // _SAMPLED_ROWS)
     rows = problem.features[::every].astype(np.float64)
-    weights = np.ones(rows.shape[0])
-    if problem.sample_weight is not None:
-        weights = problem.sample_weight[::every]
+    weights = problem.weights(slice(None, None, every))
     return rows, weights / (weights.sum() or 1.0)
 
 
@@ -222,18 +212,16 @@ def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatA
     """
     n_features = problem.features.shape[1]
     moments = np.zeros((n_features, n_features))
-    for block, weights in _blocks(problem):
-        centred = block - scaling.means
-        moments += (centred * weights[:, None]).T @ centred
+    for block in row_blocks(problem, n_features, _NUMBERS_PER_BLOCK):
+        centred = block.dense_features() - scaling.means
+        moments += (centred * block.weights[:, None]).T @ centred
     variances, rotation = eigh(moments / problem.total_weight)
     least = n_features * _EPSILON * variances[-1]
     # Where only rounding differs, rows are taken as equal.
     variances = np.where(variances > least, variances, variances[-1] or 1.0)
     features = np.empty(problem.features.shape, problem.dtype)
-    start = 0
-    for block, _ in _blocks(problem):
-        features[start : start + len(block)] = (block - scaling.means) @ rotation
-        start += len(block)
+    for block in row_blocks(problem, n_features, _NUMBERS_PER_BLOCK):
+        features[block.rows] = (block.dense_features() - scaling.means) @ rotation
     rotated = replace(problem, features=features)
     variances = np.maximum(variances, np.finfo(np.float64).tiny)
     return rotated, Scaling(np.zeros(n_features), 1.0 / variances), rotation

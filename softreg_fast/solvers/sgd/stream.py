@@ -78,7 +78,7 @@ def advance(
     total_weight = stream.total_weight + problem.total_weight
     if stream.n_samples and problem.is_sparse != (stream.presence is not None):
         raise ValueError("X is sparse in some blocks and dense in others: all must be the same")
-    means, variances = _merge_moments(stream, problem, center=settings.fit_intercept)
+    means, variances = _merge_moments(stream, problem, n_threads, center=settings.fit_intercept)
     scales = settings.feature_scaling != "none"
     shares: FloatArray | None = None
     scaling = Scaling(np.zeros_like(means), np.ones_like(means))
@@ -96,10 +96,10 @@ def advance(
 
 
 def _merge_moments(
-    stream: Stream, problem: Problem, *, center: bool
+    stream: Stream, problem: Problem, n_threads: int | None, *, center: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Moments of both together (Chan, Golub and LeVeque, 1983)."""
-    means, variances = weighted_moments(problem, center=center)
+    means, variances = weighted_moments(problem, n_threads, center=center)
     share = problem.total_weight / (stream.total_weight + problem.total_weight)
     apart = means - stream.means
     merged_means = stream.means + share * apart
