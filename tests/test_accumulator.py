@@ -7,7 +7,7 @@ from conftest import WITHOUT_JIT
 from softreg_fast import reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.objective.dense import Accumulator
-from softreg_fast.runtime import workspace as layout
+from softreg_fast.runtime import tuning
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 TOLERANCE = {DOUBLE: 1e-12, SINGLE: 2e-5}
@@ -83,9 +83,9 @@ def test_sums_equal_reference(make_data, features_dtype, dtype, order, is_weight
 
 
 def test_sums_over_many_rounds_and_calls_equal_reference(make_data, monkeypatch):
-    monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
-    monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
-    monkeypatch.setattr("softreg_fast.objective.dense._PRODUCTS_PER_CALL", 1)
+    monkeypatch.setattr(tuning, "GRADIENTS_BYTES", 0)
+    monkeypatch.setattr(tuning, "MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_PER_CALL", 1)
     features, targets = make_data(900, 6, 5)
     problem = replace(
         make_problem(features, targets, "identity", DOUBLE), sample_weight=_weights(900)

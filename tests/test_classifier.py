@@ -195,7 +195,7 @@ def test_running_out_of_iterations_warns_and_names_the_gradient(make_data):
 
 
 def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, started_threads):
-    monkeypatch.setattr("softreg_fast.runtime.threads._PRODUCTS_WORTH_A_THREAD", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_A_THREAD", 1)
     X, y = make_data(4_000, 60, 5)
     expected = SoftmaxClassifier(n_threads=1).fit(X, y)
     assert started_threads == []

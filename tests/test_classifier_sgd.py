@@ -581,7 +581,7 @@ def test_number_of_epochs_costs_no_memory(make_data):
 def test_more_epochs_than_are_kept_at_a_time(make_data, monkeypatch):
     X, y = make_data(300, 3, 3)
     expected = _sgd().fit(X, y)
-    monkeypatch.setattr("softreg_fast.solvers.sgd.iteration._EPOCHS_KEPT", 3)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.EPOCHS_PER_CALL", 3)
     found = _sgd().fit(X, y)
     np.testing.assert_array_equal(found.loss_curve_, expected.loss_curve_)
     np.testing.assert_array_equal(found.coef_, expected.coef_)

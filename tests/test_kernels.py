@@ -592,9 +592,9 @@ def test_stopping_and_resuming_anywhere_changes_no_bit(
     whole, *solution = _descend(*arguments, **settings)
 
     for seconds, first in [(1e-9, 1), (1e-4, 500)]:
-        monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._SECONDS_PER_CALL", seconds)
-        monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._FIRST_CALL_PRODUCTS", first)
-        monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._EPOCHS_PER_CALL", 2)
+        monkeypatch.setattr("softreg_fast.runtime.tuning.SECONDS_PER_CALL", seconds)
+        monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_OF_THE_FIRST_CALL", first)
+        monkeypatch.setattr("softreg_fast.runtime.tuning.EPOCHS_PER_CALL", 2)
         n_calls.clear()
         pieces, *pieced_solution = _descend(*arguments, **settings)
         assert len(n_calls) > 1
@@ -647,11 +647,11 @@ def test_any_number_of_threads_gives_the_same_bits(
 @pytest.mark.usefixtures("eager_threads")
 def test_batch_of_several_rounds_equals_reference(make_data, monkeypatch):
     """More chunks than there are gradients to keep, left and resumed between the rounds."""
-    monkeypatch.setattr("softreg_fast.runtime.workspace._MOST_CHUNKS", 2)
-    monkeypatch.setattr("softreg_fast.runtime.workspace._MOST_TILES_IN_A_CHUNK", 1)
-    monkeypatch.setattr("softreg_fast.runtime.workspace._MOST_TILE_ROWS", 16)
-    monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._FIRST_CALL_PRODUCTS", 1)
-    monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._SECONDS_PER_CALL", 1e-9)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_CHUNKS", 2)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_TILE_ROWS", 16)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_OF_THE_FIRST_CALL", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.SECONDS_PER_CALL", 1e-9)
     features, targets = make_data(300, 6, 5)
     for dtype in DTYPES:
         _assert_batch_equals_reference(features, targets, 5, dtype, "sigmoid", "exact")

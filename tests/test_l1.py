@@ -64,7 +64,7 @@ def test_is_certified(make_data, n_classes, fit_intercept):
 def test_blocks_of_classes_find_the_same(make_data, monkeypatch):
     X, y = make_data(500, 10, 4)
     complete = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
-    monkeypatch.setattr("softreg_fast.solvers.newton.l1._MOST_UNKNOWNS", 0)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1", 0)
     blocks = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
     assert blocks.converged_
     assert (blocks.coef_ != complete.coef_).any(), "they are the same steps"

@@ -8,6 +8,7 @@ from softreg_fast import reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.objective.dense import Accumulator
 from softreg_fast.objective.optimality import Tolerance
+from softreg_fast.runtime import tuning
 from softreg_fast.runtime import workspace as layout
 from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.lbfgs import solve
@@ -156,12 +157,12 @@ def test_rounds_and_calls_change_nothing_but_rounding(make_data, monkeypatch):
     problem = _problem(make_data, n_samples=900, n_columns=5)
     settings = replace(SETTINGS, batch_size=700, method="averaged", momentum=0.5)
     start = _start(problem, 5)
-    monkeypatch.setattr(layout, "_PRODUCTS_WORTH_CUTTING", 1)
-    monkeypatch.setattr(layout, "_GRADIENTS_BYTES", 0)
-    monkeypatch.setattr(layout, "_MOST_TILES_IN_A_CHUNK", 1)
-    monkeypatch.setattr(layout, "_MOST_TILE_ROWS", 16)
-    monkeypatch.setattr("softreg_fast.solvers.sgd.dense.FIRST_CALL_PRODUCTS", 1)
-    monkeypatch.setattr("softreg_fast.solvers.sgd.iteration._SECONDS_PER_CALL", 0.0)
+    monkeypatch.setattr(tuning, "PRODUCTS_WORTH_CUTTING", 1)
+    monkeypatch.setattr(tuning, "GRADIENTS_BYTES", 0)
+    monkeypatch.setattr(tuning, "MOST_TILES_IN_A_CHUNK", 1)
+    monkeypatch.setattr(tuning, "MOST_TILE_ROWS", 16)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_OF_THE_FIRST_CALL", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.SECONDS_PER_CALL", 0.0)
     _assert_equal(_descend(problem, settings, start), _expected(problem, settings, start))
 
 

@@ -220,7 +220,7 @@ def test_subclass_keeps_its_type(iris):
 @pytest.mark.parametrize("n_samples", [150, 40_000])
 def test_interrupt_keeps_the_last_finished_epoch(n_samples, n_threads, make_data, monkeypatch):
     """Whether epochs are short or long, in the middle of one or of its accuracy."""
-    monkeypatch.setattr("softreg_fast.runtime.threads._PRODUCTS_WORTH_A_THREAD", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_A_THREAD", 1)
     x, y = make_data(n_samples, 50, 3)
     model = SoftmaxRegressor(0.1, random_state=0, verbose=False, n_threads=n_threads)
     model.fit(x, y, 1, n_samples)
@@ -261,7 +261,7 @@ def test_interrupt_while_epochs_are_recorded_loses_none(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(EpochLog, "record", interrupted_record)
-    monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._FIRST_CALL_PRODUCTS", 20_000)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_OF_THE_FIRST_CALL", 20_000)
     model = SoftmaxRegressor(0.1, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, 10**9, 100)
@@ -290,7 +290,7 @@ def test_interrupt_before_the_first_epoch_ends_leaves_the_model_as_it_was(
         assert self._states[0]["row"] > 0
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("softreg_fast.solvers.notebook_sgd._FIRST_CALL_PRODUCTS", 1)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_OF_THE_FIRST_CALL", 1)
     monkeypatch.setattr(GradientDescent, "_call", interrupted_call)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, 10, 100)

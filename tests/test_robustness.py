@@ -139,13 +139,12 @@ def test_green_threads_are_no_team(library, when):
     """They run one at a time until they give way, which nobody does at a barrier."""
     fits = f"""{DATA}
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.runtime import threads
-for name in ("_PRODUCTS_WORTH_A_THREAD", "_PRODUCTS_WORTH_A_TEAM",
-             "_PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
-    setattr(threads, name, 1)
+from softreg_fast.runtime import threads, tuning
+for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_WORTH_A_TEAM",
+             "PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
+    setattr(tuning, name, 1)
 threads._usable_cpus = lambda: 64
-from softreg_fast.runtime import workspace as layout
-layout._PRODUCTS_WORTH_CUTTING, layout._CHUNK_ROWS = 1, 8
+tuning.PRODUCTS_WORTH_CUTTING, tuning.CHUNK_ROWS = 1, 8
 def fit(n_threads):
     models = [
         SoftmaxClassifier(solver=solver, n_threads=n_threads, tol=0.1, max_iter=3000).fit(rows, y)

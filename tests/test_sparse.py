@@ -194,7 +194,7 @@ def test_steps_without_scaling_or_intercept_or_weights(feature_scaling, fit_inte
 def test_any_number_of_threads_gives_the_same_bits(
     monkeypatch, eager_threads, started_threads, method
 ):
-    monkeypatch.setattr("softreg_fast.solvers.sgd.sparse._MOST_TILE_ROWS", 8)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_SPARSE_TILE_ROWS", 8)
     problem = _problem()
     settings = replace(
         SETTINGS, method=method, schedule="auto", n_epochs=3 if WITHOUT_JIT else 10, shuffle_seed=3
@@ -215,7 +215,7 @@ def test_any_number_of_threads_gives_the_same_bits(
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])
 def test_thread_that_breaks_off_is_not_waited_for(eager_threads, broken_thread, monkeypatch):
-    monkeypatch.setattr("softreg_fast.solvers.sgd.sparse._MOST_TILE_ROWS", 8)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_SPARSE_TILE_ROWS", 8)
     original = SparseDescent._call
 
     def call(self, compiled, last_epoch, thread, n_threads):

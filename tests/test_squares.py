@@ -39,7 +39,7 @@ def test_squares_equal_reference(n_rows, n_unknowns, n_sets):
 
 
 def test_rows_that_are_chosen_stand_for_all(monkeypatch):
-    monkeypatch.setattr("softreg_fast.solvers.newton.hessian._PRODUCTS_WORTH_CHOOSING", 0)
+    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_CHOOSING_ROWS", 0)
     sample = _sample(4_000, 5)
     features = sample.features[:, :5]
     even = np.full((1, 4_000), 0.25)

@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..runtime import tuning
 
 _NUMBERS_PER_BLOCK = 1 << 18
-# BLAS takes threads for products of more numbers: of their own, which ours would have to wait for.
-_MOST_PRODUCTS_OF_ONE_THREAD = 1 << 18
 _EPSILON = float(np.finfo(np.float64).eps)
 
 Indices = npt.NDArray[np.int64]
@@ -24,7 +23,7 @@ Indices = npt.NDArray[np.int64]
 def multiply(left: FloatArray, right: FloatArray) -> FloatArray:
     """The product of a long matrix and a small one, by this thread alone."""
     product = np.empty((len(left), right.shape[1]))
-    step = max(1, _MOST_PRODUCTS_OF_ONE_THREAD // max(right.size, 1))
+    step = max(1, tuning.MOST_PRODUCTS_OF_ONE_BLAS_THREAD // max(right.size, 1))
     for start in range(0, len(left), step):
         rows = slice(start, start + step)
         np.matmul(left[rows], right, out=product[rows])
@@ -33,7 +32,7 @@ def multiply(left: FloatArray, right: FloatArray) -> FloatArray:
 
 def add_squares(design: FloatArray, weights: FloatArray, squares_out: FloatArray) -> None:
     """Add ``design.T @ (weights * design)``, by this thread alone."""
-    step = max(1, _MOST_PRODUCTS_OF_ONE_THREAD // max(squares_out.size, 1))
+    step = max(1, tuning.MOST_PRODUCTS_OF_ONE_BLAS_THREAD // max(squares_out.size, 1))
     for start in range(0, len(design), step):
         rows = slice(start, start + step)
         part = design[rows]

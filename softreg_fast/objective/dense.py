@@ -13,6 +13,7 @@ from .._typing import FloatArray
 from ..data.problem import Problem
 from ..kernels import gradient as kernels
 from ..kernels.threads.barrier import TEAM_SIZE
+from ..runtime import tuning
 from ..runtime.threads import Team, count_threads_for_pass, team_of
 from ..runtime.workspace import (
     aligned_zeros,
@@ -27,8 +28,6 @@ from ..runtime.workspace import (
 )
 from .loss import loss_of
 
-# Between two calls an interrupt is answered.
-_PRODUCTS_PER_CALL = 200_000_000
 _NO_WEIGHTS = np.zeros(0)
 
 
@@ -87,7 +86,7 @@ class Accumulator:
         self._settings["chunk_rows"] = cuts.chunk_rows
         self._settings["activation"] = loss_of(problem).code
         round_rows = cuts.n_chunks * cuts.chunk_rows
-        n_rounds = max(1, _PRODUCTS_PER_CALL // (round_rows * parameters.size))
+        n_rounds = max(1, tuning.PRODUCTS_PER_CALL // (round_rows * parameters.size))
         self._rows_per_call = n_rounds * round_rows
         self._context = ExitStack()
         self._team: Team

@@ -17,16 +17,10 @@ import numpy.typing as npt
 
 from ..data.checks import check_integer
 from ..kernels.threads.barrier import ABANDONED, GIVEN_UP, LATE, TEAM_SIZE
+from . import tuning
 
 Result = TypeVar("Result")
 
-# Below so many, handing them to threads takes longer than it saves: for a pass over rows, for a
-# whole training, and for a step of it, after which threads wait for each other.
-_PRODUCTS_WORTH_A_THREAD = 4_000_000
-_PRODUCTS_WORTH_A_TEAM = 20_000_000
-_PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 150_000
-_BLOCKS_PER_THREAD = 4
-_PRODUCTS_PER_BLOCK = 200_000_000
 # No computer has more CPUs than these digits can count.
 _MOST_DIGITS = 9
 
@@ -81,7 +75,7 @@ def count_threads(n_threads: int | None, n_useful: int) -> int:
 
 def count_threads_for_pass(n_threads: int | None, n_products: int) -> int:
     """The number of threads for a pass over rows with some multiplications."""
-    return count_threads(n_threads, 1 + n_products // _PRODUCTS_WORTH_A_THREAD)
+    return count_threads(n_threads, 1 + n_products // tuning.PRODUCTS_WORTH_A_THREAD)
 
 
 def count_threads_for_steps(
@@ -99,8 +93,8 @@ def count_threads_for_steps(
         Pieces that a step is cut into.
     """
     pays = (
-        n_products >= _PRODUCTS_WORTH_A_TEAM
-        and n_products_per_step >= _PRODUCTS_OF_A_STEP_WORTH_A_TEAM
+        n_products >= tuning.PRODUCTS_WORTH_A_TEAM
+        and n_products_per_step >= tuning.PRODUCTS_OF_A_STEP_WORTH_A_TEAM
     )
     return count_threads(n_threads, n_chunks if pays else 1)
 
@@ -124,8 +118,8 @@ class RowWorkers:
         Few enough that no thread is left with much when the others are done, and that an interrupt
         is answered soon: the compiled code doesn't look for any.
         """
-        n_blocks = _BLOCKS_PER_THREAD * self._n_threads
-        return min(-(-n_rows // n_blocks), max(1, _PRODUCTS_PER_BLOCK // n_products_per_row))
+        n_blocks = tuning.BLOCKS_PER_THREAD * self._n_threads
+        return min(-(-n_rows // n_blocks), max(1, tuning.PRODUCTS_PER_CALL // n_products_per_row))
 
     def run(
         self, function: Callable[[int, int], Result], n_rows: int, block_rows: int

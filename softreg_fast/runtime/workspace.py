@@ -8,32 +8,7 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..kernels.shapes import Order, Specialisation, choose_specialisation
-
-_CACHE_LINE = 64
-
-# A tile of rows is read twice, forward and backward: it is to stay in the first-level cache, and so
-# are its logits. Very long rows are taken by sixteen all the same.
-_TILE_BYTES = 1 << 15
-_LOGITS_BYTES = 1 << 15
-_FEWEST_TILE_ROWS, _MOST_TILE_ROWS = 16, 256
-# Features that lie column by column are read in pieces of some cache lines at least, and the tile
-# and the next one stay in the second-level cache.
-_COLUMN_ROWS = 128
-_COLUMNS_BYTES = 1 << 19
-
-# Of a block and of a window of a shuffled order. At least 256 blocks make up a window.
-_BLOCK_BYTES, _MOST_BLOCK_BITS = 1 << 11, 5
-_WINDOW_BYTES, _FEWEST_WINDOW_BITS, _MOST_WINDOW_BITS = 1 << 19, 8, 13
-
-# Fewer products than this in a batch are no work for two threads: it isn't cut.
-_PRODUCTS_WORTH_CUTTING = 150_000
-_PRODUCTS_PER_CLASS = 100
-# Summing the chunks' gradients costs about as much as a row of each.
-_CHUNK_ROWS = 128
-_MOST_CHUNKS = 64
-_GRADIENTS_BYTES = 1 << 21
-# Of as many tiles a gradient may be summed in float32.
-_MOST_TILES_IN_A_CHUNK = 64
+from . import tuning
 
 
 def round_up(number: int, multiple: int) -> int:
@@ -45,8 +20,8 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     """An array of zeros that begins at a cache line, so that no vector lies across two."""
     dtype = np.dtype(dtype)
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    memory = np.zeros(n_bytes + _CACHE_LINE, np.uint8)
-    first = -memory.ctypes.data % _CACHE_LINE
+    memory = np.zeros(n_bytes + tuning.CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % tuning.CACHE_LINE
     array: npt.NDArray[Any] = memory[first : first + n_bytes].view(dtype).reshape(shape)
     return array
 
@@ -125,7 +100,7 @@ def unpack_parameters(
 
 def estimate_work(n_rows: int, parameters: FloatArray) -> int:
     """About how many multiplications rows cost, exponentials and the like converted; measured."""
-    return n_rows * (parameters.size + _PRODUCTS_PER_CLASS * (len(parameters) + 1))
+    return n_rows * (parameters.size + tuning.PRODUCTS_PER_CLASS * (len(parameters) + 1))
 
 
 @dataclass(frozen=True)
@@ -160,22 +135,24 @@ def choose_cuts(
     if specialisation.transposes:
         numbers_per_row += round_up(n_features, lanes)
     features_bytes = itemsize * n_features
-    most_rows = min(_LOGITS_BYTES // (itemsize * numbers_per_row), _TILE_BYTES // features_bytes)
+    most_rows = min(
+        tuning.LOGITS_BYTES // (itemsize * numbers_per_row), tuning.TILE_BYTES // features_bytes
+    )
     if specialisation.transposes or specialisation.in_place:
-        most_rows = max(most_rows, min(_COLUMN_ROWS, _COLUMNS_BYTES // features_bytes))
-    if estimate_work(batch_size, parameters) < _PRODUCTS_WORTH_CUTTING:
+        most_rows = max(most_rows, min(tuning.COLUMN_ROWS, tuning.COLUMNS_BYTES // features_bytes))
+    if estimate_work(batch_size, parameters) < tuning.PRODUCTS_WORTH_CUTTING:
         tile_rows = _share(batch_size, most_rows, lanes)
         return Cuts(tile_rows, round_up(batch_size, tile_rows), 1)
-    most_chunks = min(_MOST_CHUNKS, max(_GRADIENTS_BYTES // parameters.nbytes, 4))
-    rows = max(min(_CHUNK_ROWS, -(-batch_size // 2)), -(-batch_size // most_chunks))
+    most_chunks = min(tuning.MOST_CHUNKS, max(tuning.GRADIENTS_BYTES // parameters.nbytes, 4))
+    rows = max(min(tuning.CHUNK_ROWS, -(-batch_size // 2)), -(-batch_size // most_chunks))
     tile_rows = _share(rows, most_rows, lanes)
-    chunk_rows = min(round_up(rows, tile_rows), _MOST_TILES_IN_A_CHUNK * tile_rows)
+    chunk_rows = min(round_up(rows, tile_rows), tuning.MOST_TILES_IN_A_CHUNK * tile_rows)
     return Cuts(tile_rows, chunk_rows, min(most_chunks, -(-batch_size // chunk_rows)))
 
 
 def _share(n_rows: int, most_rows: int, lanes: int) -> int:
     """Rows of equal tiles that are multiples of the lanes."""
-    most_rows = max(min(most_rows, _MOST_TILE_ROWS), _FEWEST_TILE_ROWS)
+    most_rows = max(min(most_rows, tuning.MOST_TILE_ROWS), tuning.FEWEST_TILE_ROWS)
     return round_up(-(-n_rows // -(-n_rows // most_rows)), lanes)
 
 
@@ -201,8 +178,10 @@ def choose_windows(row_bytes: int) -> Windows:
     def bits(n_bytes: int) -> int:
         return max(n_bytes // row_bytes, 1).bit_length() - 1
 
-    block_bits = min(bits(_BLOCK_BYTES), _MOST_BLOCK_BITS)
-    window_bits = min(max(bits(_WINDOW_BYTES), _FEWEST_WINDOW_BITS), _MOST_WINDOW_BITS)
+    block_bits = min(bits(tuning.BLOCK_BYTES), tuning.MOST_BLOCK_BITS)
+    window_bits = min(
+        max(bits(tuning.WINDOW_BYTES), tuning.FEWEST_WINDOW_BITS), tuning.MOST_WINDOW_BITS
+    )
     return Windows(block_bits, 1 << window_bits)
 
 

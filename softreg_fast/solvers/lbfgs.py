@@ -14,6 +14,7 @@ from ..objective.loss import curvature_at_zero
 from ..objective.moments import sum_features
 from ..objective.objective import Evaluation, Objective
 from ..objective.passes import accumulator_of
+from ..runtime import tuning
 from .base import (
     LEAST_FALL,
     Progress,
@@ -131,8 +132,7 @@ SOLVER = Solver(
     supports_held_out=False,
     supports_streams=False,
     default_max_iterations=1_000,
-    # A pass of more takes so long that an exact solver takes minutes.
-    most_products=10_000_000_000,
+    most_products=tuning.MOST_PRODUCTS_OF_LBFGS,
 )
 
 

@@ -13,6 +13,7 @@ from ..kernels import sgd_notebook as kernels
 from ..kernels.threads.barrier import TEAM_SIZE
 from ..kernels.tile import SCORED
 from ..objective.loss import check_gradient, loss_of
+from ..runtime import tuning
 from ..runtime.threads import Team, count_threads_for_steps, team_of
 from ..runtime.workspace import (
     aligned_zeros,
@@ -27,13 +28,6 @@ from ..runtime.workspace import (
     unpack_parameters,
 )
 from .observer import EpochObserver
-
-# Long enough that returning to Python costs next to nothing, short enough that lines appear and
-# interrupts are answered as if at once.
-_SECONDS_PER_CALL = 0.1
-_LARGEST_GROWTH = 8.0
-_FIRST_CALL_PRODUCTS = 20_000_000
-_EPOCHS_PER_CALL = 16_384
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,7 @@ class GradientDescent:
         )
         self._states = np.zeros(1, kernels.RUN_STATE)
         self._kernel_settings = self._make_kernel_settings(weights.shape[1], cuts.chunk_rows)
-        n_kept = min(_EPOCHS_PER_CALL, settings.n_epochs + 1)
+        n_kept = min(tuning.EPOCHS_PER_CALL, settings.n_epochs + 1)
         self._losses = np.full(max(n_kept, 2), np.nan)
         self._accuracies = np.full(max(n_kept, 2), np.nan)
         self._team = np.zeros(TEAM_SIZE, np.int64)
@@ -198,7 +192,7 @@ class GradientDescent:
 
     def _run_with(self, team: Team, run_epochs: Any, log: EpochObserver) -> None:
         state = self._states[0]
-        row_budget = max(1, _FIRST_CALL_PRODUCTS // self._models[0].size)
+        row_budget = max(1, tuning.PRODUCTS_OF_THE_FIRST_CALL // self._models[0].size)
         while state["outcome"] == kernels.RUNNING:
             started = time.perf_counter()
             try:
@@ -207,8 +201,8 @@ class GradientDescent:
                 # An interrupt is raised as soon as the kernel has returned.
                 self._record(log)
             elapsed = time.perf_counter() - started
-            growth = _SECONDS_PER_CALL * (row_budget - unspent) / (elapsed * row_budget)
-            row_budget = max(1, int(row_budget * min(growth, _LARGEST_GROWTH)))
+            growth = tuning.SECONDS_PER_CALL * (row_budget - unspent) / (elapsed * row_budget)
+            row_budget = max(1, int(row_budget * min(growth, tuning.LARGEST_GROWTH_OF_A_CALL)))
 
     def _record(self, log: EpochObserver) -> None:
         """Tell the log of epochs that have been finished since the last time."""

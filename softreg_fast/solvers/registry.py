@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
+from ..runtime import tuning
 from . import lbfgs
 from .base import Solver
 from .newton import solver as newton
@@ -19,9 +20,6 @@ SOLVERS: dict[str, Solver] = {
 AUTO = "auto"
 NAMES = (AUTO, *SOLVERS)
 EXACT_NAMES = (AUTO, *(name for name, solver in SOLVERS.items() if solver.is_exact))
-# Where what a solver needs beside its passes over the rows takes as many products as so many
-# passes, the next exact one is as fast as a rule. Measured by `python -m bench choices`.
-MOST_PASSES_BESIDE = 150
 
 
 def _quote(names: Any) -> str:
@@ -168,7 +166,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
         solver
         for solver in able
         if solver.is_exact
-        and (needs.l1_ratio > 0.0 or size.relative_cost(solver) <= MOST_PASSES_BESIDE)
+        and (needs.l1_ratio > 0.0 or size.relative_cost(solver) <= tuning.MOST_PASSES_BESIDE)
     ]
     if exact:
         return suited[0] if suited else _least_demanding(needs)

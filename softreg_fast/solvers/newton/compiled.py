@@ -14,19 +14,16 @@ from ...objective.coordinates import Coordinates
 from ...objective.dense import Totals
 from ...objective.moments import FeatureSums
 from ...objective.optimality import slope_divisors
+from ...runtime import tuning
 from ...runtime.workspace import aligned_zeros, round_up
 from ..base import SolverOptions
 from ..observer import Iteration, Observer
 from .hessian import make_squares
 from .subsample import Sample
 
-# Above, what Python takes between steps is little, and LAPACK is faster.
-_MOST_UNKNOWNS = 160
 _MOST_STEPS = 64
 # A fit on a path has some.
 _LIKELY_STEPS = 4
-# Between two calls an interrupt is answered.
-_PRODUCTS_PER_CALL = 200_000_000
 # Of the tolerance of the gap, that of the gradient which is likely to satisfy it.
 _SHARE_OF_GAP = 1e-2
 
@@ -115,7 +112,7 @@ class FewUnknowns:
         )
         self._scratch_of_points = np.empty((3, n_columns, n_unknowns))
         n_products = n_rows * (n_pairs * n_unknowns**2 + 3 * size) + size**3
-        self._steps_per_call = max(1, _PRODUCTS_PER_CALL // n_products)
+        self._steps_per_call = max(1, tuning.PRODUCTS_PER_CALL // n_products)
 
     def follow(
         self, problem: Problem, l2_penalties: Sequence[float], start: Model, options: SolverOptions
@@ -247,7 +244,7 @@ def are_few(problem: Problem, sample: Sample, options: SolverOptions, bias: Floa
     has_bias_to_keep = not options.fit_intercept and bool(bias.any())
     return (
         sample.is_whole
-        and sample.n_unknowns * len(bias) <= _MOST_UNKNOWNS
+        and sample.n_unknowns * len(bias) <= tuning.MOST_UNKNOWNS_OF_COMPILED_STEPS
         and problem.l1_penalty == 0.0
         and not has_bias_to_keep
     )

@@ -16,16 +16,13 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..._typing import FloatArray
 from ...kernels import weighted_gram as kernels
+from ...runtime import tuning
 from ...runtime.threads import count_threads_for_pass, team_of
 from ...runtime.workspace import aligned_zeros, round_up
 from ..limited_memory import Solve
 from .subsample import Sample, predict_sample
 
-# Of a class: below, choosing rows takes longer than what it saves.
-_PRODUCTS_WORTH_CHOOSING = 50_000_000
 _SEED = 0
-# So many products take as long as one of a pass over rows, a thread's start and end included.
-_PRODUCTS_OF_ONE = 25
 # Added to what may be singular, as a share of the largest.
 _RIDGE = 1e-12
 
@@ -51,7 +48,7 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
     """
     squares = make_squares(sample, len(all_weights))
     n_rows, n_padded = sample.features.shape
-    if squares[0].size // 2 * n_rows < _PRODUCTS_WORTH_CHOOSING:
+    if squares[0].size // 2 * n_rows < tuning.PRODUCTS_WORTH_CHOOSING_ROWS:
         _fill_squares(sample.features, all_weights, n_threads, squares)
     else:
         uniforms = np.random.default_rng(_SEED).random((n_rows,))
@@ -99,7 +96,10 @@ def _fill_squares(
     specialisation = kernels.choose_squares_specialisation()
     n_products = squares_out.size // 2 * len(features)
     n_groups = squares_out.shape[1] // specialisation.rows
-    n_useful = min(count_threads_for_pass(n_threads, n_products // _PRODUCTS_OF_ONE), n_groups)
+    n_useful = min(
+        count_threads_for_pass(n_threads, n_products // tuning.PRODUCTS_OF_SQUARES_PER_PRODUCT),
+        n_groups,
+    )
     scratch = np.empty((n_useful, specialisation.rows, kernels.TILE_ROWS))
     weigh = kernels.weigh_squares.specialise(specialisation)
 

@@ -15,12 +15,11 @@ from scipy.linalg import cho_factor, cho_solve
 from ..._typing import FloatArray
 from ...kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from ...objective.objective import Evaluation
+from ...runtime import tuning
 from ..line_search import Trial, search
 from .hessian import derive_all, derive_blocks
 from .iteration import Steps
 
-# For which derivatives between classes are taken.
-_MOST_UNKNOWNS = 800
 _MOST_CORRECTIONS = 32
 _ROUNDING = 1e-13
 # Of the gradient, where the objective can't fall any more.
@@ -76,7 +75,11 @@ class ProximalSteps(Steps):
     @property
     def _is_complete(self) -> bool:
         """Whether second derivatives between classes are taken."""
-        return 1 < self._n_columns <= _MOST_UNKNOWNS // self._sample.n_unknowns
+        return (
+            1
+            < self._n_columns
+            <= tuning.MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1 // self._sample.n_unknowns
+        )
 
     @property
     def is_exact(self) -> bool:

@@ -3,12 +3,10 @@
 import numpy as np
 
 from ..._typing import FloatArray
+from ...runtime import tuning
 from ..limited_memory import LimitedMemory, Solve
 from .hessian import derive_all, derive_blocks, factor_all, factor_blocks
 from .subsample import Sample
-
-# For which derivatives between classes are taken.
-_MOST_UNKNOWNS = 160
 
 
 class Curvature:
@@ -34,7 +32,7 @@ class Curvature:
         self._penalties = penalties
         self._n_threads = n_threads
         n_coordinates = sample.n_unknowns * n_columns
-        self.is_complete = n_columns > 1 and n_coordinates <= _MOST_UNKNOWNS
+        self.is_complete = n_columns > 1 and n_coordinates <= tuning.MOST_UNKNOWNS_BETWEEN_CLASSES
         """Whether second derivatives between classes are among them."""
         self.is_exact = sample.is_whole and (self.is_complete or n_columns == 1)
         """Whether all are taken, of all rows: Newton's method itself."""

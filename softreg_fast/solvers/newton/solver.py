@@ -18,6 +18,7 @@ from ...objective.moments import sum_features
 from ...objective.objective import Objective
 from ...objective.passes import accumulator_of
 from ...objective.sparse import SparseAccumulator
+from ...runtime import tuning
 from ..base import Solver, SolverOptions, SolverResult, check_penalty, result_at
 from ..observer import Observer
 from .compiled import FewUnknowns, are_few
@@ -111,8 +112,7 @@ SOLVER = Solver(
     supports_held_out=False,
     supports_streams=False,
     default_max_iterations=1_000,
-    # A pass of more takes so long that an exact solver takes minutes.
-    most_products=100_000_000_000,
+    most_products=tuning.MOST_PRODUCTS_OF_NEWTON,
     has_room=has_room,
     relative_cost=relative_cost,
     follow_paths=follow,

@@ -10,6 +10,7 @@ from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...kernels import weighted_gram as kernels
 from ...objective.coordinates import Coordinates
+from ...runtime import tuning
 from ...runtime.workspace import aligned_zeros, round_up
 
 # Of a sample: rows for each unknown of a class, at least so many rows, and its seed.
@@ -18,8 +19,6 @@ _FEWEST_ROWS = 3072
 _SEED = 0
 # Of the mean square of a feature, what the one in a sample lacks of it.
 _MOST_LACKING = 0.9
-# BLAS takes threads for products of more numbers: of their own, which ours would have to wait for.
-_MOST_PRODUCTS_OF_ONE_THREAD = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def predict_sample(sample: Sample, point: FloatArray) -> FloatArray:
     """Probabilities of a sample's rows, of the second of two classes for a single column."""
     features = sample.features[:, : sample.n_unknowns]
     logits = np.empty((len(features), point.shape[1]))
-    step = max(1, _MOST_PRODUCTS_OF_ONE_THREAD // point.size)
+    step = max(1, tuning.MOST_PRODUCTS_OF_ONE_BLAS_THREAD // point.size)
     for start in range(0, len(logits), step):
         rows = slice(start, start + step)
         np.matmul(features[rows], point, out=logits[rows])

@@ -8,6 +8,7 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...kernels import sgd_dense as kernels
 from ...kernels.tile import WORKING
+from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
 from ...runtime.workspace import (
     aligned_zeros,
@@ -22,7 +23,6 @@ from ...runtime.workspace import (
     unpack_parameters,
 )
 from .iteration import (
-    FIRST_CALL_PRODUCTS,
     Descent,
     Population,
     Snapshot,
@@ -92,7 +92,7 @@ class DenseDescent(Descent):
             self._chunk_rows,
             self._features.shape[1] * self._features.itemsize,
         )
-        self._row_budget = max(1, FIRST_CALL_PRODUCTS // self._models[0].size)
+        self._row_budget = max(1, tuning.PRODUCTS_OF_THE_FIRST_CALL // self._models[0].size)
         if isinstance(start, Snapshot):
             self._resume(start)
         else:

@@ -15,6 +15,7 @@ from ...kernels import sgd_dense as kernels
 from ...kernels.threads.barrier import TEAM_SIZE
 from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
+from ...runtime import tuning
 from ...runtime.threads import Team, team_of
 from ...runtime.workspace import choose_windows
 from ..observer import Iteration, Observer
@@ -26,11 +27,6 @@ _METHODS = {
     "averaged": kernels.AVERAGED,
     "accelerated": kernels.ACCELERATED,
 }
-# See `solvers.sgd`.
-_SECONDS_PER_CALL = 0.1
-_LARGEST_GROWTH = 8.0
-FIRST_CALL_PRODUCTS = 20_000_000
-_EPOCHS_KEPT = 1 << 14
 # A model that is worse than this is of no use.
 _MOST_RISE_IN_ALL = 10.0
 # How often the bound of the curvature is doubled.
@@ -111,7 +107,7 @@ class Descent(ABC):
         self._states["caution"] = 1.0
         self._states["reference_objective"] = np.inf
         self._states["epoch_objective"] = np.inf
-        self._objectives = np.full(min(settings.n_epochs, _EPOCHS_KEPT), np.nan)
+        self._objectives = np.full(min(settings.n_epochs, tuning.EPOCHS_PER_CALL), np.nan)
         self._recorded: list[FloatArray] = []
         self._n_recorded = 0
         self._team_array = np.zeros(TEAM_SIZE, np.int64)
@@ -347,8 +343,14 @@ class Descent(ABC):
             stop = min(last_epoch, self._n_recorded + len(self._objectives))
             unspent = team.call(partial(self._call, compiled, stop))
             elapsed = time.perf_counter() - started
-            growth = _SECONDS_PER_CALL * (self._row_budget - unspent) / (elapsed * self._row_budget)
-            self._row_budget = max(1, int(self._row_budget * min(growth, _LARGEST_GROWTH)))
+            growth = (
+                tuning.SECONDS_PER_CALL
+                * (self._row_budget - unspent)
+                / (elapsed * self._row_budget)
+            )
+            self._row_budget = max(
+                1, int(self._row_budget * min(growth, tuning.LARGEST_GROWTH_OF_A_CALL))
+            )
             if state["outcome"] == kernels.ROSE:
                 self._go_back()
             self._record()

@@ -6,15 +6,12 @@ from typing import Literal
 import numpy as np
 
 from ...data.problem import Problem
+from ...runtime import tuning
 
 FeatureScaling = Literal["none", "standard", "whiten", "adapt"]
 Schedule = Literal["auto", "constant", "invscaling"]
 Method = Literal["plain", "averaged", "accelerated"]
 
-_MOST_ROWS_OF_A_FULL_BATCH = 1_000
-_BATCHES_PER_EPOCH = 128
-_SMALLEST_BATCH, _LARGEST_BATCH, _LARGEST_SPARSE_BATCH = 16, 1_024, 64
-_MOST_FEATURES_ROTATED = 256
 _MOMENTUM = 0.95
 
 
@@ -119,7 +116,7 @@ def settle(
     momentum, method = _method(options, _MOMENTUM)
     feature_scaling = options.feature_scaling
     if feature_scaling is None:
-        may_rotate = n_features <= _MOST_FEATURES_ROTATED and problem.l1_penalty == 0.0
+        may_rotate = n_features <= tuning.MOST_FEATURES_ROTATED and problem.l1_penalty == 0.0
         feature_scaling = "standard"
         if may_rotate and not is_sparse and is_full:
             feature_scaling = "whiten"
@@ -188,8 +185,8 @@ def _method(options: SgdOptions, momentum: float) -> tuple[float, Method]:
 
 def choose_batch_size(n_samples: int, *, is_sparse: bool, full: bool = True) -> int:
     """Rows in a batch: all of few, if that is wanted; else a power of two."""
-    if full and n_samples <= _MOST_ROWS_OF_A_FULL_BATCH:
+    if full and n_samples <= tuning.MOST_ROWS_OF_A_FULL_BATCH:
         return n_samples
-    power = round(np.log2(max(n_samples / _BATCHES_PER_EPOCH, 1.0)))
-    largest = _LARGEST_SPARSE_BATCH if is_sparse else _LARGEST_BATCH
-    return int(np.clip(2**power, _SMALLEST_BATCH, largest))
+    power = round(np.log2(max(n_samples / tuning.BATCHES_PER_EPOCH, 1.0)))
+    largest = tuning.LARGEST_SPARSE_BATCH if is_sparse else tuning.LARGEST_BATCH
+    return int(np.clip(2**power, tuning.SMALLEST_BATCH, largest))

@@ -12,6 +12,7 @@ from ...data.problem import Problem
 from ...data.row_blocks import row_blocks
 from ...objective.loss import loss_of
 from ...objective.moments import sum_features, sum_sparse_squares
+from ...runtime import tuning
 
 _NUMBERS_PER_BLOCK = 1 << 20
 # Of rows from which the largest eigenvalue of their second moments is estimated.
@@ -26,10 +27,6 @@ _LEAST_CURVATURE_OF_SPARSE = 0.1
 # Of a sparse feature's mean square, what the mean's square must have: as large a share of the rows
 # have an element of it at least, so that batches have about all such features.
 _MEAN_WORTH_CENTRING = 0.25
-# Of features' correlations, the largest eigenvalue from which the epochs that a rotation saves are
-# worth its time, and the largest features that are copied for it. Measured.
-_MUCH_IN_COMMON = 8.0
-_MOST_NUMBERS_COPIED = 1 << 27
 
 
 def weighted_moments(
@@ -173,13 +170,13 @@ def has_much_in_common(problem: Problem, scaling: Scaling) -> bool:
     Judged by the largest eigenvalue of their correlations in a part of many rows; not above a size
     at which a copy of the features would be in the way.
     """
-    if problem.features.size > _MOST_NUMBERS_COPIED:
+    if problem.features.size > tuning.MOST_NUMBERS_COPIED:
         return False
     rows, weights = _sample_rows(problem)
     with np.errstate(all="ignore"):
         scaled = (rows - scaling.means) * np.sqrt(scaling.factors)
         largest = _largest_eigenvalue(_DenseRows(scaled), weights)
-    return bool(np.isfinite(largest) and largest > _MUCH_IN_COMMON)
+    return bool(np.isfinite(largest) and largest > tuning.MUCH_IN_COMMON)
 
 
 def _sample_rows(problem: Problem) -> tuple[Any, FloatArray]:

@@ -8,10 +8,10 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...kernels import sgd_sparse as kernels
 from ...kernels.shapes import choose_sparse_specialisation
+from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
 from ...runtime.workspace import aligned_zeros, choose_windows
 from .iteration import (
-    FIRST_CALL_PRODUCTS,
     Descent,
     Population,
     Snapshot,
@@ -19,12 +19,6 @@ from .iteration import (
 )
 from .options import SgdSettings
 from .scaling import Scaling, choose_sparse_scaling
-
-# Of logits and slopes, a tile's or fewer.
-_TILE_BYTES = 1 << 15
-_MOST_TILE_ROWS = 32
-# An element costs about as much as so many of a dense row, whose parameters are in the cache.
-_PRODUCTS_PER_ELEMENT = 8
 
 
 class SparseDescent(Descent):
@@ -74,10 +68,14 @@ class SparseDescent(Descent):
         self._n_padded = -(-self._n_columns // group) * group
         dtype, itemsize = problem.dtype, problem.dtype.itemsize
         row_lanes = self._specialisation.row_lanes
-        rows = min(settings.batch_size, _MOST_TILE_ROWS, _TILE_BYTES // (itemsize * self._n_padded))
+        rows = min(
+            settings.batch_size,
+            tuning.MOST_SPARSE_TILE_ROWS,
+            tuning.SPARSE_TILE_BYTES // (itemsize * self._n_padded),
+        )
         self._tile_rows = -(-max(rows, 1) // row_lanes) * row_lanes
         n_tiles = -(-settings.batch_size // self._tile_rows)
-        n_elements = max(1, problem.features.nnz // n_samples) * _PRODUCTS_PER_ELEMENT
+        n_elements = max(1, problem.features.nnz // n_samples) * tuning.PRODUCTS_PER_SPARSE_ELEMENT
         products = n_elements * self._n_padded
         self._n_threads = count_threads_for_steps(
             n_threads,
@@ -85,7 +83,7 @@ class SparseDescent(Descent):
             settings.batch_size * products,
             n_tiles,
         )
-        self._row_budget = max(1, FIRST_CALL_PRODUCTS // products)
+        self._row_budget = max(1, tuning.PRODUCTS_OF_THE_FIRST_CALL // products)
         self._parameters = aligned_zeros((n_features, 2 * self._n_padded), dtype)
         self._biases = aligned_zeros((3, self._n_padded), dtype)
         self._best = aligned_zeros((n_features + 1, self._n_padded), dtype)
