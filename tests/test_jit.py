@@ -23,7 +23,7 @@ from softreg_fast.kernels.compile import cache_folders, disk_cache, entry_point
 from softreg_fast.kernels.predict import predict
 from softreg_fast.kernels.sgd_notebook import run_epochs
 from softreg_fast.kernels.simd import cpu
-from softreg_fast.runtime.workspace import choose_cuts, make_workspace, pack_parameters
+from softreg_fast.runtime.workspace import choose_cuts, make_workspaces, pack_parameters
 
 PACKAGE = Path(softreg_fast.__file__).parent
 DOUBLE = np.dtype(np.float64)
@@ -126,13 +126,13 @@ def _predict(entry, features=FEATURES):
     """Whether the probabilities of a model are right."""
     parameters = pack_parameters(np.eye(3), np.zeros(3), SPECIALISATION)
     cuts = choose_cuts(6, 3, parameters, SPECIALISATION)
-    workspace = make_workspace(1, cuts.tile_rows, 3, parameters, SPECIALISATION)
+    (workspace,) = make_workspaces(1, cuts.tile_rows, 3, parameters, SPECIALISATION)
     probabilities = np.empty((6, 3))
     nothing = np.empty((0, 3))
     compiled = entry.specialise(SPECIALISATION)
     compiled(
         features, None, np.zeros(0, np.int32), 0, 6, True, SPECIALISATION.blocks, parameters,
-        workspace.tiles, workspace.feature_tiles, workspace.feature_weights, workspace.numbers,
+        *workspace.arguments,
         probabilities, nothing, nothing,
     )  # fmt: skip
     expected, *_ = reference.predict(features, np.eye(3), np.zeros(3), "sigmoid")
@@ -642,14 +642,16 @@ def test_kernels_can_be_translated_for_neon():
     code = (
         "import llvmlite.binding as llvm, numba, re\n"
         "from softreg_fast.kernels import matmul\n"
+        "from softreg_fast.kernels.groups import Rows, Workspace\n"
         "from softreg_fast.kernels.compile import entry_point\n"
         "sizes = (4, 4, 2, 5, 0, 0, 0, 4)\n"
         "blocks = tuple((0,) * size for size in sizes)\n"
         "forward = matmul.forward\n"
         "@numba.njit(**entry_point._FLAGS)\n"
         "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
-        "    forward(features, None, None, None, 0, 0, numbers, n_rows, parameters, blocks,\n"
-        "            logits)\n"
+        "    rows = Rows(features, None, numbers, numbers, None)\n"
+        "    work = Workspace(logits, None, None, numbers)\n"
+        "    forward(rows, work, 0, n_rows, parameters, blocks, logits)\n"
         "matrix = numba.float32[:, ::1]\n"
         "types = [numba.types.UniTuple(numba.intp, size) for size in sizes]\n"
         "run.compile((matrix, numba.int64[:, ::1], numba.int64, matrix,\n"

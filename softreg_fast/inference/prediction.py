@@ -19,7 +19,7 @@ from ..runtime.workspace import (
     columns_in_place,
     estimate_work,
     fill_parameters,
-    make_workspace,
+    make_workspaces,
     order_of,
     pack_parameters,
     specialise,
@@ -75,7 +75,7 @@ def _prepare(features: FloatArray, weights: FloatArray, bias: FloatArray) -> _Pr
         predict_kernel.specialise(specialisation),
         parameters,
         cuts,
-        make_workspace(1, cuts.tile_rows, n_features, parameters, specialisation),
+        make_workspaces(1, cuts.tile_rows, n_features, parameters, specialisation)[0],
     )
 
 
@@ -165,7 +165,7 @@ def _run(
 
     def predict_rows(start: int, stop: int, workspace: Workspace | None = None) -> bool:
         if workspace is None:
-            workspace = make_workspace(
+            (workspace,) = make_workspaces(
                 1,
                 prepared.cuts.tile_rows,
                 n_features,
@@ -181,10 +181,7 @@ def _run(
             LOSSES[activation].code,
             prepared.specialisation.blocks,
             prepared.parameters,
-            workspace.tiles,
-            workspace.feature_tiles,
-            workspace.feature_weights,
-            workspace.numbers,
+            *workspace.arguments,
             probabilities_out,
             values_out,
             logits_out,

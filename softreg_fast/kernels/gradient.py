@@ -8,24 +8,25 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point
+from .groups import Fold, Rows, Span, Sums, Team, Workspace
 from .matmul import transpose_weights
+from .round import do_round
 from .shapes import (
     Specialisation,
     blocks_type,
     feature_columns_type,
-    feature_tiles_type,
-    feature_weights_type,
     features_type,
+    workspace_types,
 )
 from .threads.barrier import begin_with_team, wait_for_team
-from .tile import WORKING, add_compensated, fold_chunks, work_on_round
+from .tile import WORKING, add_compensated
 
 PASS_SETTINGS = np.dtype(
     [
         ("n_classes", np.int64),  # columns of the model
         ("activation", np.int64),  # see `loss`
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
-        ("notebook_gradient", np.bool_),
+        ("only_loss", np.bool_),  # whether no gradient is wanted
     ],
     align=True,
 )
@@ -50,10 +51,7 @@ def _accumulate_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         types.int64,
         model,
         model,
-        array_type(specialisation.dtype, 3),
-        feature_tiles_type(specialisation),
-        feature_weights_type(specialisation),
-        array_type(np.dtype(np.int64), 3),
+        *workspace_types(specialisation),
         array_type(double, 2),
         array_type(double, 2),
         array_type(double, 1),
@@ -75,14 +73,14 @@ def accumulate(
     n_threads,
     models,
     gradients,
-    tiles,
-    feature_tiles,
+    tile,
+    feature_tile,
     feature_weights,
     numbers,
     chunk_results,
     totals_out,
     results_out,
-    team,
+    shared,
 ):
     """Add the loss and the gradient of the rows from `start` to `stop`.
 
@@ -99,7 +97,7 @@ def accumulate(
         With none, every row weighs 1.
     all_settings : (1,) PASS_SETTINGS
     blocks : tuple of tuples
-        See `products`.
+        See `matmul`.
     start, stop : int
         `start` is a multiple of the rows of a round.
     thread, n_threads : int
@@ -107,74 +105,48 @@ def accumulate(
     models : (1, padded_classes, padded_features + lanes)
     gradients : (n_chunks, padded_classes, padded_features + lanes)
         Zero at first; the chunks' gradients.
-    tiles : (n_threads, 2 * tile_classes + 2, tile_rows)
-        Zero at first.
-    feature_tiles : (n_threads, n_features, tile_rows) or None
-    feature_weights : (n_threads, 2, n_features + 1, class_lanes) or None
-    numbers : (n_threads, 4, >= 2 * tile_rows) int64
-        The second row of each is 0, 1, 2 ...; the others are zero at first.
+    tile, feature_tile, feature_weights, numbers
+        The thread's; see `groups.Workspace`. Zero at first, but for the second of the numbers.
     chunk_results : (n_chunks, 2)
         Overwritten.
     totals_out : (padded_classes, padded_features + lanes) float64
-        The weighted sum of the rows' gradients is added.
+        The weighted sum of the rows' gradients is added, if it is wanted.
     results_out : (N_RESULTS,) float64
         The weighted sum of the losses, and what rounding has cut off from it, are added.
-    team : (TEAM_SIZE,) int64
-        Zero before each call; see `team.py`.
+    shared : (TEAM_SIZE,) int64
+        Zero before each call; see `threads.barrier`.
     """
     settings = all_settings[0]
-    chunk_rows = settings["chunk_rows"]
-    n_chunks = gradients.shape[0]
+    round_rows = gradients.shape[0] * settings["chunk_rows"]
     # What is read in another order than that of the rows has no part in this.
     order = (False, np.uint64(0), 0, 0, 1)
-    transpose_weights(models[WORKING], blocks[0], feature_weights, thread, WORKING)
-    begin_with_team(team)
+    rows = Rows(features, feature_columns, targets, sample_weights, order)
+    work = Workspace(tile, feature_tile, feature_weights, numbers)
+    team = Team(thread, n_threads, shared)
+    sums = Sums(gradients, totals_out, chunk_results)
+    transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
+    begin_with_team(shared)
     is_together = True
     round_start = start
     while is_together and round_start < stop:
-        round_stop = min(round_start + n_chunks * chunk_rows, stop)
-        n_filled = work_on_round(
-            features,
-            feature_columns,
-            targets,
-            sample_weights,
-            round_start,
-            round_stop,
-            round_stop,
-            order,
-            WORKING,
-            WORKING,
-            False,
+        round_stop = min(round_start + round_rows, stop)
+        n_filled, is_together = do_round(
+            rows,
+            Span(round_start, round_stop, round_stop),
+            None,
             settings,
             blocks,
             models,
-            tiles,
-            feature_tiles,
-            feature_weights,
-            thread,
-            n_threads,
-            numbers,
-            gradients,
-            chunk_results,
+            work,
+            team,
+            sums,
+            Fold(not settings["only_loss"], False, False, 0.0),
+            None,
         )
-        is_together = wait_for_team(team, n_threads)
-        if is_together:
-            fold_chunks(
-                gradients,
-                n_filled,
-                False,
-                False,
-                0.0,
-                thread,
-                n_threads,
-                blocks,
-                models,
-                totals_out,
-            )
         if thread == 0 and is_together:
             for chunk in range(n_filled):
                 results_out[LOSS], results_out[LOSS_REMAINDER] = add_compensated(
                     results_out[LOSS], results_out[LOSS_REMAINDER], chunk_results[chunk, 0]
                 )
-        is_together = is_together and wait_for_team(team, n_threads)
+        is_together = is_together and wait_for_team(shared, n_threads)
         round_start = round_stop

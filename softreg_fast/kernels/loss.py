@@ -11,7 +11,7 @@ up the last vector.
 
 import numpy as np
 
-from .compile.entry_point import kernel
+from .compile.entry_point import by_presence, kernel
 from .simd.exponential import exponential, logarithm
 from .simd.lanes import load, maximum, minimum, select_equal, select_less, splat, store, sum_lanes
 
@@ -93,12 +93,30 @@ def _of_targets(targets, row, n_classes, width, values):
     return found
 
 
-@kernel
-def _slopes(
+def _exact_slopes(
     targets, weights, row, n_classes, activation, notebook_gradient, width, values, exponentials,
     total,
 ):  # fmt: skip
     """Write the derivatives of each row's loss by its logits in place of the exponentials."""
+    wanted = load(targets, 0, row, width)
+    weight = load(weights, 0, row, width)
+    zero = splat(0.0, weight)
+    one = splat(1.0, weight)
+    scale = one / total
+    for label in range(n_classes):
+        above = load(exponentials, label, row, width)
+        slope = above * scale - select_equal(wanted, splat(label, wanted), one, zero)
+        if activation == SIGMOID:
+            value = load(values, label, row, width)
+            slope = slope * (value * (one - value))
+        store(exponentials, label, row, slope * weight)
+
+
+def _either_slopes(
+    targets, weights, row, n_classes, activation, notebook_gradient, width, values, exponentials,
+    total,
+):  # fmt: skip
+    """The same, or the notebook's."""
     wanted = load(targets, 0, row, width)
     weight = load(weights, 0, row, width)
     zero = splat(0.0, weight)
@@ -116,6 +134,9 @@ def _slopes(
             value = load(values, label, row, width)
             slope = slope * (value * (one - value))
         store(exponentials, label, row, slope * weight)
+
+
+_slopes = by_presence(_exact_slopes, {"notebook_gradient": _either_slopes})
 
 
 @kernel
@@ -240,7 +261,7 @@ def count_correct(
 
 @kernel
 def _loss_and_slopes_of_two(targets, weights, row, width, logits):
-    """Loss, slopes and correctness for a model of one column."""
+    """Loss and slopes for a model of one column."""
     wanted = load(targets, 0, row, width)
     weight = load(weights, 0, row, width)
     z = load(logits, 0, row, width)
@@ -250,9 +271,8 @@ def _loss_and_slopes_of_two(targets, weights, row, width, logits):
     upper = one / (one + decayed)
     probability = select_less(z, zero, decayed * upper, upper)
     loss = logarithm(one + decayed) + (maximum(z, zero) - wanted * z)
-    correct = select_less(zero, z, wanted, select_equal(z, z, one - wanted, zero))
     store(logits, 0, row, (probability - wanted) * weight)
-    return loss * weight, correct * weight
+    return loss * weight
 
 
 @kernel
@@ -276,6 +296,23 @@ def _replace_weightless(weights, n_rows, n_classes, width, logits):
             store(logits, label, row, select_equal(weight, zero, other, logit))
 
 
+def _count_nothing(targets, weights, n_rows, n_classes, activation, count, width, values):
+    return np.float64(0.0)
+
+
+def _count_if_wanted(targets, weights, n_rows, n_classes, activation, count, width, values):
+    # Read at run time: a constant would have another version of the function compiled.
+    are_logits = n_classes < 1
+    if count:
+        return count_correct(
+            targets, weights, n_rows, n_classes, activation, are_logits, width, values, values
+        )
+    return np.float64(0.0)
+
+
+_count = by_presence(_count_nothing, {"count": _count_if_wanted})
+
+
 @kernel
 def loss_and_slopes(
     targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
@@ -293,10 +330,12 @@ def loss_and_slopes(
         1 for a model of one column.
     activation : int
         IDENTITY or SIGMOID.
-    notebook_gradient : bool
-        Whether to multiply by ``p[j]`` where the derivative has ``p[target]``.
-    count : bool
-        Whether to count correctly classified rows; zero otherwise.
+    notebook_gradient : bool or None
+        Whether to multiply by ``p[j]`` where the derivative has ``p[target]``. None never does, and
+        nothing is compiled for it.
+    count : bool or None
+        Whether to count correctly classified rows; zero otherwise. None never does, and nothing is
+        compiled for it.
     width : tuple of `lanes`
     logits : (padded_classes, tile_rows)
         Overwritten with the derivatives of each row's loss with respect to its logits.
@@ -313,21 +352,12 @@ def loss_and_slopes(
     _replace_weightless(weights, n_rows, n_classes, width, logits)
     loss = splat(0.0, load(logits, 0, 0, width))
     if n_classes == 1:
-        n_correct = loss
+        n_counted = _count(targets, weights, n_rows, n_classes, activation, count, width, logits)
         for row in range(0, n_rows, len(width)):
-            loss_here, correct_here = _loss_and_slopes_of_two(targets, weights, row, width, logits)
-            loss = loss + loss_here
-            n_correct = n_correct + correct_here
-        n_counted = np.float64(sum_lanes(n_correct)) if count else 0.0
+            loss = loss + _loss_and_slopes_of_two(targets, weights, row, width, logits)
         return np.float64(sum_lanes(loss)), n_counted
     exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
-    # Read at run time: a constant would have another version of the function compiled.
-    are_logits = n_classes < 1
-    n_correct_rows = np.float64(0.0)
-    if count:
-        n_correct_rows = count_correct(
-            targets, weights, n_rows, n_classes, activation, are_logits, width, values, values
-        )
+    n_correct_rows = _count(targets, weights, n_rows, n_classes, activation, count, width, values)
     for row in range(0, n_rows, len(width)):
         total = sum_over_classes(row, n_classes, width, logits)
         own = _of_targets(targets, row, n_classes, width, values)

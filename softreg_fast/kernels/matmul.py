@@ -6,11 +6,11 @@ their derivatives are ``(padded_classes, tile_rows)``.
 
 Wide rows are read where they lie, a vector of features at a time: *contracted* with the parameters
 forward, where every product ends in one sum across lanes, and *combined* backward. Of columns
-(`feature_columns`) the lanes are rows, and the two operations change places; narrow or scattered
-rows are transposed to columns first, a tile at a time (`feature_tiles`). For rows in between and
-few classes the sums across lanes would cost as much as the products: forward, the lanes are
-classes, and the parameters are transposed (`feature_weights`). Rows of the tile beyond the last
-have finite numbers and no weight.
+(`Rows.columns`) the lanes are rows, and the two operations change places; narrow or scattered rows
+are transposed to columns first, a tile at a time (`Workspace.feature_tile`). For rows in between
+and few classes the sums across lanes would cost as much as the products: forward, the lanes are
+classes, and the parameters are transposed (`Workspace.feature_weights`). Rows of the tile beyond
+the last have finite numbers and no weight.
 
 `blocks` is eight tuples whose lengths are the lanes, the vectors that are contracted or combined
 side by side, half of them, the classes, how much of the next tile is fetched meanwhile (rows
@@ -19,6 +19,7 @@ number and that of the rows taken at a time.
 """
 
 from .compile.entry_point import by_presence, kernel
+from .groups import Ahead
 from .rows import fetch_ahead, fetch_vectors, place_of_vector
 from .simd.lanes import (
     add_outer,
@@ -65,9 +66,6 @@ def _contract(
     group,
     blocks,
     ahead,
-    rows_ahead,
-    coming,
-    n_fetched,
 ):
     """Add, for some classes and some numbered rows, their vectors times the matrix' vectors.
 
@@ -76,16 +74,16 @@ def _contract(
     width = blocks[0]
     like = load(matrix, group, 0, width)
     whole = n_columns - n_columns % len(width)
-    place = place_of_vector(n_fetched, coming, width)
+    place = place_of_vector(ahead.n_fetched, ahead.coming, width)
     for column in range(0, whole, len(width)):
-        place = fetch_vectors(coming, place, width)
-        prefetch_numbered(vectors, numbers, ahead, column, rows_ahead)
+        place = fetch_vectors(ahead.coming, place, width)
+        prefetch_numbered(vectors, numbers, ahead.number, column, ahead.blocks)
         sums = _contract_vector(
             sums, vectors, numbers, first, start, column, None, matrix, group, like, blocks
         )
     if whole < n_columns:
         count = n_columns - whole
-        prefetch_numbered(vectors, numbers, ahead, whole, rows_ahead)
+        prefetch_numbered(vectors, numbers, ahead.number, whole, ahead.blocks)
         sums = _contract_vector(
             sums, vectors, numbers, first, start, whole, count, matrix, group, like, blocks
         )
@@ -100,14 +98,11 @@ def _combine(
     vectors,
     numbers,
     n_rows,
-    ahead,
     column,
     count,
     blocks,
-    vectors_ahead,
     columns,
-    coming,
-    n_fetched,
+    ahead,
 ):
     """Add, for some classes, the sum of the numbered rows' vectors times the classes' scalars.
 
@@ -116,33 +111,33 @@ def _combine(
     width, _, _, classes, _, _, _, _ = blocks
     like = load(scalars, group, 0, width)
     # Each group of classes fetches other vectors.
-    column_ahead = column + group // len(classes) * len(vectors_ahead) * len(width)
-    place = place_of_vector(n_fetched, coming, width)
+    column_ahead = column + group // len(classes) * len(ahead.blocks) * len(width)
+    place = place_of_vector(ahead.n_fetched, ahead.coming, width)
     for row in range(n_rows):
-        place = fetch_vectors(coming, place, width)
-        prefetch_along(vectors, numbers[ahead + row], column_ahead, width, vectors_ahead)
+        place = fetch_vectors(ahead.coming, place, width)
+        prefetch_along(vectors, numbers[ahead.number + row], column_ahead, width, ahead.blocks)
         down = splat_down(scalars, group, row, like, classes)
         along = load_along(vectors, numbers[row], column, count, like, columns)
         sums = add_outer(sums, down, along)
     return sums
 
 
-def _leave_weights(parameters, width, feature_weights_out, thread, model):
+def _leave_weights(parameters, width, model, feature_weights_out):
     pass
 
 
-def _transpose_weights(parameters, width, feature_weights_out, thread, model):
+def _transpose_weights(parameters, width, model, feature_weights_out):
     """Weights with a row for each feature, if there is an array for them; the last is the biases.
 
     Parameters
     ----------
     parameters : (padded_classes, padded_features + lanes)
     width : tuple of `lanes`
-    feature_weights_out : (n_threads, n_models, n_features + 1, class_lanes) or None
-    thread, model : int
+    model : int
         Which to write.
+    feature_weights_out : (n_models, n_features + 1, class_lanes) or None
     """
-    weights_out = feature_weights_out[thread, model]
+    weights_out = feature_weights_out[model]
     n_features = weights_out.shape[0] - 1
     bias_column = parameters.shape[1] - len(width)
     for label in range(min(parameters.shape[0], weights_out.shape[1])):
@@ -151,24 +146,13 @@ def _transpose_weights(parameters, width, feature_weights_out, thread, model):
         weights_out[n_features, label] = parameters[label, bias_column]
 
 
-transpose_weights = by_presence(_leave_weights, feature_weights_out=_transpose_weights)
+transpose_weights = by_presence(_leave_weights, {"feature_weights_out": _transpose_weights})
 
 
-def _forward_wide(
-    features,
-    feature_columns,
-    feature_tiles,
-    feature_weights,
-    thread,
-    model,
-    all_numbers,
-    n_rows,
-    parameters,
-    blocks,
-    logits_out,
-):
+def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
     width, side, _, classes, rows_ahead, _, _, _ = blocks
-    numbers = all_numbers[0]
+    features = rows.features
+    numbers = work.numbers[0]
     n_features = features.shape[1]
     bias_column = parameters.shape[1] - len(width)
     ahead = logits_out.shape[1]
@@ -185,10 +169,7 @@ def _forward_wide(
                 parameters,
                 group,
                 blocks,
-                ahead,
-                rows_ahead,
-                (features, 0, 1, _NONE),
-                0,
+                Ahead(ahead, rows_ahead, (features, 0, 1, _NONE), 0),
             )
             # The rows of the next tile are fetched meanwhile.
             ahead = min(ahead + len(rows_ahead), 2 * logits_out.shape[1] - len(rows_ahead))
@@ -224,37 +205,22 @@ def _forward_vectors(
             columns,
             numbers,
             n_features,
-            0,
             start + row,
             count,
             blocks,
-            _NONE,
             vectors,
-            coming,
-            n_fetched,
+            Ahead(0, _NONE, coming, n_fetched),
         )
         n_fetched += n_features * len(vectors_ahead)
         store_block(logits_out, group, row, logits)
     return n_fetched
 
 
-def _forward_narrow(
-    features,
-    feature_columns,
-    feature_tiles,
-    feature_weights,
-    thread,
-    model,
-    all_numbers,
-    n_rows,
-    parameters,
-    blocks,
-    logits_out,
-):
+def _forward_narrow(rows, work, model, n_rows, parameters, blocks, logits_out):
     width, side, _, _, _, _, _, _ = blocks
-    columns = feature_tiles[thread]
-    numbers = all_numbers[1]
-    n_features = features.shape[1]
+    columns = work.feature_tile
+    numbers = work.numbers[1]
+    n_features = rows.features.shape[1]
     step = len(side) * len(width)
     whole_rows = n_rows - n_rows % step
     nothing = columns, 0, 1, _NONE
@@ -290,33 +256,22 @@ def _forward_narrow(
         )
 
 
-def _forward_in_place(
-    features,
-    feature_columns,
-    feature_tiles,
-    feature_weights,
-    thread,
-    model,
-    all_numbers,
-    n_rows,
-    parameters,
-    blocks,
-    logits_out,
-):
+def _forward_in_place(rows, work, model, n_rows, parameters, blocks, logits_out):
     width, side, _, _, vectors_ahead, _, _, _ = blocks
+    columns, all_numbers = rows.columns, work.numbers
     numbers = all_numbers[1]
-    n_features, n_samples = feature_columns.shape
+    n_features, n_samples = columns.shape
     tile_rows = logits_out.shape[1]
     start = all_numbers[0, 0]
     n_there = n_samples - start
     step = len(side) * len(width)
     whole_rows = min(n_rows, n_there)
     whole_rows -= whole_rows % step
-    coming = feature_columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
+    coming = columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
     n_fetched = 0
     for row in range(0, whole_rows, step):
         n_fetched = _forward_vectors(
-            feature_columns,
+            columns,
             start,
             n_features,
             numbers,
@@ -331,7 +286,7 @@ def _forward_in_place(
         )
     for row in range(whole_rows, n_rows, len(width)):
         n_fetched = _forward_vectors(
-            feature_columns,
+            columns,
             start,
             n_features,
             numbers,
@@ -346,37 +301,16 @@ def _forward_in_place(
         )
 
 
-def _forward_by_class(
-    features,
-    feature_columns,
-    feature_tiles,
-    feature_weights,
-    thread,
-    model,
-    all_numbers,
-    n_rows,
-    parameters,
-    blocks,
-    logits_out,
-):
+def _forward_by_class(rows, work, model, n_rows, parameters, blocks, logits_out):
     """Logits of a tile of rows.
 
     Parameters
     ----------
-    features : (n_samples, n_features)
-        Rows of neighbouring numbers, if there are neither `feature_columns` nor `feature_tiles`.
-    feature_columns : (n_features, n_samples) or None
-        The features transposed, if their columns are of neighbouring numbers and the rows of the
-        tile follow each other.
-    feature_tiles : (n_threads, >= n_features, tile_rows) or None
-        The rows transposed, and finite numbers below, to whole vectors.
-    feature_weights : (n_threads, n_models, n_features + 1, class_lanes) or None
-        The parameters, transposed.
-    thread, model : int
-        Which of them to take.
-    all_numbers : (2, >= 2 * tile_rows) int64
-        Which rows of `features` are in the tile, and from `tile_rows` on in the next; 0, 1, 2 ...,
-        which for `feature_columns` stops at the last feature.
+    rows : Rows
+    work : Workspace
+        Holds the numbers of the tile's rows.
+    model : int
+        Which of the transposed parameters to take.
     n_rows : int
         Rows in the tile, a multiple of the lanes.
     parameters : (padded_classes, padded_features + lanes)
@@ -385,8 +319,9 @@ def _forward_by_class(
         As many as `class_lanes`, if there are `feature_weights`.
     """
     width, _, _, _, _, _, class_width, side = blocks
-    weights = feature_weights[thread, model]
-    numbers = all_numbers[0]
+    features = rows.features
+    weights = work.feature_weights[model]
+    numbers = work.numbers[0]
     n_features = features.shape[1]
     biases = load(weights, n_features, 0, class_width)
     for row in range(0, n_rows, len(side)):
@@ -402,9 +337,11 @@ def _forward_by_class(
 
 forward = by_presence(
     _forward_wide,
-    feature_weights=_forward_by_class,
-    feature_columns=_forward_in_place,
-    feature_tiles=_forward_narrow,
+    {
+        "work.feature_weights": _forward_by_class,
+        "rows.columns": _forward_in_place,
+        "work.feature_tile": _forward_narrow,
+    },
 )
 
 
@@ -429,14 +366,11 @@ def _backward_columns(
             features,
             numbers,
             n_rows,
-            slopes.shape[1],
             column,
             count,
             blocks,
-            vectors_ahead,
             columns,
-            (features, 0, 1, _NONE),
-            0,
+            Ahead(slopes.shape[1], vectors_ahead, (features, 0, 1, _NONE), 0),
         )
         _keep(products, is_first, group, column, width, classes, columns, gradient)
 
@@ -452,23 +386,12 @@ def _backward_biases(n_rows, slopes, is_first, width, gradient):
         gradient[group, bias_column] = before + sum_lanes(total)
 
 
-def _backward_wide(
-    features,
-    feature_columns,
-    feature_tiles,
-    thread,
-    all_numbers,
-    n_rows,
-    slopes,
-    is_first,
-    blocks,
-    gradient,
-):
+def _backward_wide(rows, work, n_rows, slopes, is_first, blocks, gradient):
     """Add the gradient of the summed loss of a tile of rows to `gradient`.
 
     Parameters
     ----------
-    features, feature_columns, feature_tiles, thread, all_numbers, n_rows
+    rows, work, n_rows
         As in `forward`.
     slopes : (padded_classes, tile_rows)
         Derivatives of each row's loss with respect to its logits.
@@ -479,7 +402,7 @@ def _backward_wide(
         Changed in place. The tile is summed by itself first, which keeps rounding errors small.
     """
     width, side, half_side, _, _, _, _, _ = blocks
-    numbers = all_numbers[0]
+    features, numbers = rows.features, work.numbers[0]
     n_features = features.shape[1]
     whole_features = n_features - n_features % len(width)
     step, half_step = len(side) * len(width), len(half_side) * len(width)
@@ -529,28 +452,14 @@ def _backward_vectors(
         slopes,
         group,
         blocks,
-        0,
-        _NONE,
-        coming,
-        n_fetched,
+        Ahead(0, _NONE, coming, n_fetched),
     )
     _keep(products, is_first, group, first, side, classes, _ONE, gradient)
 
 
-def _backward_narrow(
-    features,
-    feature_columns,
-    feature_tiles,
-    thread,
-    all_numbers,
-    n_rows,
-    slopes,
-    is_first,
-    blocks,
-    gradient,
-):
+def _backward_narrow(rows, work, n_rows, slopes, is_first, blocks, gradient):
     width, side, _, classes, _, _, _, _ = blocks
-    columns = feature_tiles[thread]
+    columns, all_numbers = work.feature_tile, work.numbers
     numbers = all_numbers[1]
     n_features = columns.shape[0]
     n_steps = gradient.shape[0] // len(classes) * (-(-n_features // len(side)))
@@ -558,7 +467,7 @@ def _backward_narrow(
     step = 0
     for group in range(0, gradient.shape[0], len(classes)):
         for feature in range(0, n_features, len(side)):
-            fetch_ahead(features, all_numbers[0], slopes.shape[1], step, n_steps, width)
+            fetch_ahead(rows.features, all_numbers[0], slopes.shape[1], step, n_steps, width)
             step += 1
             _backward_vectors(
                 columns,
@@ -577,24 +486,14 @@ def _backward_narrow(
     _backward_biases(n_rows, slopes, is_first, width, gradient)
 
 
-def _backward_in_place(
-    features,
-    feature_columns,
-    feature_tiles,
-    thread,
-    all_numbers,
-    n_rows,
-    slopes,
-    is_first,
-    blocks,
-    gradient,
-):
+def _backward_in_place(rows, work, n_rows, slopes, is_first, blocks, gradient):
     width, side, _, classes, vectors_ahead, _, _, _ = blocks
-    n_features, n_samples = feature_columns.shape
+    columns, all_numbers = rows.columns, work.numbers
+    n_features, n_samples = columns.shape
     tile_rows = slopes.shape[1]
     start = all_numbers[0, 0]
     n_there = min(n_rows, n_samples - start)
-    coming = feature_columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
+    coming = columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
     n_groups = gradient.shape[0] // len(classes)
     # As many as have been fetched forward.
     n_steps = -(-n_rows // (len(side) * len(width)))
@@ -603,7 +502,7 @@ def _backward_in_place(
     for group in range(0, gradient.shape[0], len(classes)):
         for feature in range(0, padded_features, len(side)):
             _backward_vectors(
-                feature_columns,
+                columns,
                 start,
                 all_numbers[1],
                 feature,
@@ -625,5 +524,6 @@ def _backward_in_place(
 
 
 backward = by_presence(
-    _backward_wide, feature_columns=_backward_in_place, feature_tiles=_backward_narrow
+    _backward_wide,
+    {"rows.columns": _backward_in_place, "work.feature_tile": _backward_narrow},
 )

@@ -3,6 +3,8 @@
 Coefficients are ``(n_columns, n_unknowns)``, of features centred and scaled, the intercept last.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import types
 
@@ -65,7 +67,7 @@ def _evaluate(columns, targets, row_weights, penalties, width, point, logits, va
                 logit = multiply_add(coefficient, load(columns, unknown, row, width), logit)
             store(logits, label, row, logit)
     objective, _ = loss_and_slopes(
-        targets, row_weights, n_padded, n_columns, IDENTITY, False, False, width, logits, values
+        targets, row_weights, n_padded, n_columns, IDENTITY, None, None, width, logits, values
     )
     for label in range(n_columns):
         for unknown in range(n_unknowns):
@@ -191,27 +193,61 @@ def _slope_against(gradient, direction):
     return slope
 
 
+class _Problem(NamedTuple):
+    """What is minimised; see `follow_by_newton`."""
+
+    features: Any
+    columns: Any
+    targets: Any
+    row_weights: Any
+    penalties: Any
+    means: Any
+    scales: Any
+    divisors: Any
+    tolerance: Any
+
+
+class _Scratch(NamedTuple):
+    """What is overwritten; see `follow_by_newton`."""
+
+    logits: Any
+    values: Any
+    all_weights: Any
+    scaled: Any
+    squares: Any
+    matrix: Any
+    direction: Any
+    trial: Any
+    trial_gradient: Any
+
+
 @kernel
-def _minimise(
-    features, columns, targets, row_weights, penalties, means, scales, divisors, tolerance, blocks,
-    logits, values, all_weights, scaled, squares, matrix, direction, trial, trial_gradient, point,
-    gradient, objectives_out,
-):  # fmt: skip
-    """What `follow_by_newton` does for one penalty; steps, and the largest slope at the end."""
-    width = blocks[0]
-    n_columns = point.shape[0]
+def _evaluate_here(problem, scratch, blocks, point, gradient_out):
+    """The objective, and the largest slope; see `_evaluate`."""
     value = _evaluate(
-        columns, targets, row_weights, penalties, width, point, logits, values, gradient
-    )
-    largest = _largest_slope(gradient, means, scales, divisors)
+        problem.columns, problem.targets, problem.row_weights, problem.penalties, blocks[0],
+        point, scratch.logits, scratch.values, gradient_out,
+    )  # fmt: skip
+    return value, _largest_slope(gradient_out, problem.means, problem.scales, problem.divisors)
+
+
+@kernel
+def _minimise(problem, scratch, blocks, point, gradient, objectives_out):
+    """What `follow_by_newton` does for one penalty; steps, and the largest slope at the end."""
+    n_columns = point.shape[0]
+    matrix, direction = scratch.matrix, scratch.direction
+    value, largest = _evaluate_here(problem, scratch, blocks, point, gradient)
     objectives_out[0] = value
     n_steps = 0
     is_lower = True
-    while is_lower and n_steps < len(objectives_out) - 1 and largest > tolerance:
-        _weigh_pairs(targets, row_weights, logits, n_columns, all_weights)
-        assemble_derivatives(
-            features, all_weights, penalties, n_columns > 1, blocks, scaled, squares, matrix
+    while is_lower and n_steps < len(objectives_out) - 1 and largest > problem.tolerance:
+        _weigh_pairs(
+            problem.targets, problem.row_weights, scratch.logits, n_columns, scratch.all_weights
         )
+        assemble_derivatives(
+            problem.features, scratch.all_weights, problem.penalties, n_columns > 1, blocks,
+            scratch.scaled, scratch.squares, matrix,
+        )  # fmt: skip
         _add_ridge(matrix)
         if not _factor(matrix):
             break
@@ -221,12 +257,10 @@ def _minimise(
         length = 1.0
         is_lower = False
         for _ in range(_MOST_TRIALS):
-            _move(point, direction, length, trial)
-            after = _evaluate(
-                columns, targets, row_weights, penalties, width, trial, logits, values,
-                trial_gradient,
-            )  # fmt: skip
-            largest_after = _largest_slope(trial_gradient, means, scales, divisors)
+            _move(point, direction, length, scratch.trial)
+            after, largest_after = _evaluate_here(
+                problem, scratch, blocks, scratch.trial, scratch.trial_gradient
+            )
             rise = after - value
             is_lower = rise <= _SUFFICIENT_DECREASE * length * slope or (
                 rise <= _ROUNDING * abs(value) and largest_after < largest
@@ -235,8 +269,8 @@ def _minimise(
                 break
             length *= 0.5
         if is_lower:
-            _copy(trial, point)
-            _copy(trial_gradient, gradient)
+            _copy(scratch.trial, point)
+            _copy(scratch.trial_gradient, gradient)
             value, largest = after, largest_after
             n_steps += 1
             objectives_out[n_steps] = value
@@ -320,26 +354,16 @@ def follow_by_newton(
         else:
             _copy(points_out[place - 1], point)
         n_steps_out[place], largest_out[place] = _minimise(
-            features,
-            columns,
-            targets,
-            row_weights,
-            all_penalties[place],
-            means,
-            scales,
-            all_divisors[place],
-            tolerance,
+            _Problem(
+                features, columns, targets, row_weights, all_penalties[place], means, scales,
+                all_divisors[place], tolerance,
+            ),
+            _Scratch(
+                logits, values, all_weights, scaled, squares, matrix, scratch[0], scratch[1],
+                scratch[2],
+            ),
             blocks,
-            logits,
-            values,
-            all_weights,
-            scaled,
-            squares,
-            matrix,
-            scratch[0],
-            scratch[1],
-            scratch[2],
             point,
             gradients_out[place],
             objectives_out[place],
-        )
+        )  # fmt: skip

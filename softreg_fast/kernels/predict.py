@@ -4,15 +4,15 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
+from .groups import Rows, Workspace
 from .loss import IDENTITY, exponentials_of_values, logistic, sum_over_classes
 from .matmul import forward, transpose_weights
 from .shapes import (
     Specialisation,
     blocks_type,
     feature_columns_type,
-    feature_tiles_type,
-    feature_weights_type,
     features_type,
+    workspace_types,
 )
 from .simd.lanes import load, multiply_add, splat, store, sum_lanes
 from .tile import take_tile
@@ -66,10 +66,7 @@ def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         types.int64,
         blocks_type(specialisation),
         matrix,
-        array_type(specialisation.dtype, 3),
-        feature_tiles_type(specialisation),
-        feature_weights_type(specialisation),
-        array_type(np.dtype(np.int64), 3),
+        *workspace_types(specialisation),
         matrix,
         matrix,
         matrix,
@@ -86,8 +83,8 @@ def predict(
     activation,
     blocks,
     parameters,
-    tiles,
-    feature_tiles,
+    tile,
+    feature_tile,
     feature_weights,
     numbers,
     probabilities_out,
@@ -107,11 +104,8 @@ def predict(
         See `loss`.
     blocks : tuple of tuples
     parameters : (padded_classes, padded_features + lanes)
-    tiles : (1, 2 * tile_classes + 2, tile_rows)
-        Overwritten.
-    feature_tiles : (1, n_features, tile_rows) or None
-    feature_weights : (1, 2, n_features + 1, class_lanes) or None
-    numbers : (1, 4, >= 2 * tile_rows) int64
+    tile, feature_tile, feature_weights, numbers
+        The thread's; see `groups.Workspace`. Zero at first, but for the second of the numbers.
     probabilities_out : (n_samples, n_classes), or (0, n_classes)
         `n_classes` is 2 for a model of one column.
     values_out, logits_out : (n_samples, n_columns), or (0, n_columns)
@@ -124,44 +118,20 @@ def predict(
     """
     all_finite = True
     width = blocks[0]
-    tile = tiles[0]
     padded_classes = parameters.shape[0]
     n_classes = probabilities_out.shape[1]
     tile_classes = (tile.shape[0] - 2) // 2
     logits = tile[:tile_classes]
     values = tile[tile_classes : 2 * tile_classes]
-    transpose_weights(parameters, width, feature_weights, 0, 0)
     order = (False, np.uint64(0), 0, 0, 1)
-    numbers[0, 3, 0] = 0  # what is in the tile are rows of another call
+    rows = Rows(features, feature_columns, no_targets, no_targets, order)
+    work = Workspace(tile, feature_tile, feature_weights, numbers)
+    transpose_weights(parameters, width, 0, work.feature_weights)
+    numbers[3, 0] = 0  # what is in the tile are rows of another call
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
-        n_padded = take_tile(
-            features,
-            no_targets,
-            no_targets,
-            tile_start,
-            n_rows,
-            tile_start + n_rows,
-            order,
-            blocks,
-            tile,
-            feature_tiles,
-            0,
-            numbers[0],
-        )
-        forward(
-            features,
-            feature_columns,
-            feature_tiles,
-            feature_weights,
-            0,
-            0,
-            numbers[0],
-            n_padded,
-            parameters,
-            blocks,
-            logits,
-        )
+        n_padded = take_tile(rows, tile_start, n_rows, tile_start + n_rows, blocks, work)
+        forward(rows, work, 0, n_padded, parameters, blocks, logits)
         if not _are_finite(n_padded, logits_out.shape[1], width, logits):
             all_finite = False
         if len(logits_out) > 0:

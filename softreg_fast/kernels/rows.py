@@ -361,11 +361,11 @@ def _transpose_blocks(features, n_padded, tile_rows, numbers, width, feature_til
             store_block(feature_tile_out, feature, place, transpose(rows))
 
 
-def _leave_rows(features, n_padded, numbers, width, feature_tiles_out, thread, tile_rows):
+def _leave_rows(features, n_padded, numbers, width, tile_rows, feature_tile_out):
     pass
 
 
-def _transpose_rows(features, n_padded, numbers, width, feature_tiles_out, thread, tile_rows):
+def _transpose_rows(features, n_padded, numbers, width, tile_rows, feature_tile_out):
     """A tile's rows transposed, if there is an array for it.
 
     Parameters
@@ -376,11 +376,10 @@ def _transpose_rows(features, n_padded, numbers, width, feature_tiles_out, threa
     numbers : (>= 2 * tile_rows,) int64
         The rows, and those that will be taken next.
     width : tuple of `lanes`
-    feature_tiles_out : (n_threads, >= n_features, tile_rows) or None
+    tile_rows : int
+    feature_tile_out : (>= n_features, tile_rows) or None
         Of rows, as many as the features take whole vectors.
-    thread, tile_rows : int
     """
-    feature_tile_out = feature_tiles_out[thread]
     n_features = features.shape[1]
     if features.strides[1] == features.itemsize:
         _transpose_blocks(features, n_padded, tile_rows, numbers, width, feature_tile_out)
@@ -390,4 +389,4 @@ def _transpose_rows(features, n_padded, numbers, width, feature_tiles_out, threa
             feature_tile_out[feature, place] = features[numbers[place], feature]
 
 
-transpose_rows = by_presence(_leave_rows, feature_tiles_out=_transpose_rows)
+transpose_rows = by_presence(_leave_rows, {"feature_tile_out": _transpose_rows})

@@ -17,15 +17,16 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
+from .groups import Fold, Rows, Scoring, Span, Sums, Team, Workspace
 from .matmul import transpose_weights
+from .round import do_round
 from .rows import order_of_epoch
 from .shapes import (
     Specialisation,
     blocks_type,
     feature_columns_type,
-    feature_tiles_type,
-    feature_weights_type,
     features_type,
+    workspace_types,
 )
 from .threads.barrier import begin_with_team, wait_for_team
 from .tile import (
@@ -35,8 +36,6 @@ from .tile import (
     add_compensated,
     are_finite,
     copy_parameters,
-    fold_chunks,
-    work_on_round,
 )
 
 TRAINING, SCORING_REST, SCORING_ALL = 0, 1, 2
@@ -170,10 +169,7 @@ def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         model,
         model,
         array_type(np.dtype(np.float64), 2),
-        array_type(specialisation.dtype, 3),
-        feature_tiles_type(specialisation),
-        feature_weights_type(specialisation),
-        array_type(count, 3),
+        *workspace_types(specialisation),
         array_type(np.dtype(np.float64), 2),
         array_type(RUN_STATE, 1),
         curve,
@@ -195,15 +191,15 @@ def run_epochs(
     models,
     gradients,
     totals,
-    tiles,
-    feature_tiles,
+    tile,
+    feature_tile,
     feature_weights,
     numbers,
     chunk_results,
     states,
     losses_out,
     accuracies_out,
-    team,
+    shared,
 ):
     """Train until the last epoch, an early stop, a divergence, or the budget is spent.
 
@@ -222,7 +218,7 @@ def run_epochs(
         Batches are taken in the order of the rows, or in a new shuffled order in each epoch; what
         remains after the last whole batch is scored but not trained on.
     blocks : tuple of tuples
-        See `products`.
+        See `matmul`.
     row_budget : int
         Return after about so many rows.
     thread, n_threads : int
@@ -234,22 +230,16 @@ def run_epochs(
         Zero at first; the chunks' gradients.
     totals : (padded_classes, padded_features + lanes) float64
         The gradient of the rounds of a batch so far.
-    tiles : (n_threads, 2 * tile_classes + 2, tile_rows)
-        Zero at first.
-    feature_tiles : (n_threads, n_features, tile_rows) or None
-        None reads features where they lie.
-    feature_weights : (n_threads, 2, n_features + 1, class_lanes) or None
-        Zero at first.
-    numbers : (n_threads, 4, >= 2 * tile_rows) int64
-        The second row of each is 0, 1, 2 ...; the others are zero at first.
+    tile, feature_tile, feature_weights, numbers
+        The thread's; see `groups.Workspace`. Zero at first, but for the second of the numbers.
     chunk_results : (n_chunks, 2) float64
         Loss and number of correctly classified rows of each chunk.
     states : (1,) RUN_STATE
         Zero at first; changed in place.
     losses_out, accuracies_out : (n,) float64
         Those of epoch ``e`` are at ``e % n``; the call ends before it would overwrite its own.
-    team : (TEAM_SIZE,) int64
-        Zero before each call; see `team.py`.
+    shared : (TEAM_SIZE,) int64
+        Zero before each call; see `threads.barrier`.
 
     Returns
     -------
@@ -265,10 +255,13 @@ def run_epochs(
     score = settings["score"]
     n_batches = n_samples // batch_size
     n_batch_rows = n_batches * batch_size
-    n_chunks = gradients.shape[0]
+    round_rows = gradients.shape[0] * chunk_rows
     scale = -settings["learning_rate"] / batch_size
     last_trained = state["n_trained"] + len(losses_out) - 1
-    begin_with_team(team)
+    work = Workspace(tile, feature_tile, feature_weights, numbers)
+    team = Team(thread, n_threads, shared)
+    sums = Sums(gradients, totals, chunk_results)
+    begin_with_team(shared)
     is_together = True
     transposed_epoch = -1  # the model TRAINED that this thread has transposed
     while (
@@ -293,54 +286,30 @@ def run_epochs(
         batch = start // batch_size
         if is_training:
             phase_stop = (batch + 1) * batch_size
-        stop = min(start + n_chunks * chunk_rows, phase_stop)
+        stop = min(start + round_rows, phase_stop)
         # In an epoch's first batch the two models are still the same.
         counts_now = is_training and is_behind and batch == 0
         first_model = TRAINED if not is_training or (is_behind and batch > 0) else WORKING
         last_model = WORKING if is_training else TRAINED
         for model in range(first_model, last_model - 1, -1):
             if model == WORKING or transposed_epoch != state["n_trained"]:
-                transpose_weights(models[model], width, feature_weights, thread, model)
+                transpose_weights(models[model], width, model, work.feature_weights)
             if model == TRAINED:
                 transposed_epoch = state["n_trained"]
-        n_filled = work_on_round(
-            features,
-            feature_columns,
-            targets,
-            targets[:0],
-            start,
-            stop,
-            stop if stop < n_batch_rows else 0,
-            order,
-            first_model,
-            last_model,
-            counts_now,
+        is_first = is_training and start == batch * batch_size
+        n_filled, is_together = do_round(
+            Rows(features, feature_columns, targets, targets[:0], order),
+            Span(start, stop, stop if stop < n_batch_rows else 0),
+            Scoring(first_model, last_model, counts_now),
             settings,
             blocks,
             models,
-            tiles,
-            feature_tiles,
-            feature_weights,
-            thread,
-            n_threads,
-            numbers,
-            gradients,
-            chunk_results,
+            work,
+            team,
+            sums,
+            Fold(is_training, is_first, stop == phase_stop, scale),
+            None,
         )
-        is_together = wait_for_team(team, n_threads)
-        if is_training and is_together:
-            fold_chunks(
-                gradients,
-                n_filled,
-                start == batch * batch_size,
-                stop == phase_stop,
-                scale,
-                thread,
-                n_threads,
-                blocks,
-                models,
-                totals,
-            )
         if thread == 0 and is_together:
             for chunk in range(n_filled):
                 state["n_correct"] += np.int64(chunk_results[chunk, 1])
@@ -353,12 +322,12 @@ def run_epochs(
             state["row"] = stop
             if is_training and stop == phase_stop:
                 _finish_batch(batch_size, state)
-        is_together = is_together and wait_for_team(team, n_threads)
+        is_together = is_together and wait_for_team(shared, n_threads)
         if stop == (n_batch_rows if is_training else n_samples):
             if thread == 0 and is_together:
                 _advance(
                     n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out
                 )
-            is_together = is_together and wait_for_team(team, n_threads)
+            is_together = is_together and wait_for_team(shared, n_threads)
         row_budget -= stop - start
     return row_budget

@@ -1,6 +1,6 @@
 """Proximal mini-batch gradient descent over the rows of a sparse matrix (CSR).
 
-It is that of `proximal` with the lanes of SIMD vectors for classes, in which a batch costs as much
+It is that of `sgd_dense` with the lanes of SIMD vectors for classes, in which a batch costs as much
 as its rows have elements: a step moves the *touched* features alone, those with an element in the
 batch. The penalty of a feature that is touched in a share ``s`` of the batches is taken ``1 / s``
 times as strong then (Pedregosa, Leblond and Lacoste-Julien, Breaking the nonsmooth barrier, 2017),
@@ -10,7 +10,7 @@ which it stays as it is. Features are scaled.
 Features that have few zeros may be *centred*, implicitly: ``x - mean`` has no zeros, but its
 gradient is that of ``x`` less the mean times the bias' gradient, which is taken when the feature is
 touched, as the penalty is. Biases are held for centred features but in the working set, as in
-`proximal`; it takes a sum over the centred features, of which every batch has about all.
+`sgd_dense`; it takes a sum over the centred features, of which every batch has about all.
 
 A batch has two phases with a barrier between: first threads share its rows, for the logits and the
 slopes; then its features, each of which belongs to one thread. So the result has the same bits for
@@ -23,9 +23,10 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel, numba_type
+from .groups import Batch, SparseRows, Team
 from .loss import loss_and_slopes
 from .rows import number_rows, order_of_epoch, take_targets
-from .sgd_dense import (
+from .sgd_step import (
     ACCELERATED,
     AVERAGED,
     PROXIMAL_SETTINGS,
@@ -99,27 +100,28 @@ def _logits_of_row(data, indices, start, stop, pull, biases, blocks, parameters,
 
 
 @kernel
-def _work_on_rows(
-    data,
-    indices,
-    pointers,
-    targets,
-    sample_weights,
-    start,
-    stop,
-    batch_start,
-    order,
-    pull,
-    biases,
-    settings,
-    blocks,
-    parameters,
-    tile,
-    numbers,
-    batch_rows_out,
-    slopes_out,
-):
-    """The loss of a tile of rows, and the slopes of their logits."""
+def _work_on_rows(rows, start, stop, batch, pull, settings, blocks, model, biases, tile, numbers):
+    """The loss of a tile of rows, and the slopes of their logits.
+
+    Parameters
+    ----------
+    rows : SparseRows
+    start, stop : int
+        The tile.
+    batch : Batch
+        Gets the row numbers and slopes of the tile.
+    pull : float
+        Of the average, in the model at which the loss is taken.
+    model : (n_features, 2 * padded_classes)
+        The fast set and the average.
+    biases : (3, padded_classes)
+    tile : (2 * padded_classes + 2, tile_rows)
+    numbers : (4, >= 2 * tile_rows) int64
+
+    Returns
+    -------
+    float
+    """
     _, _, row_width = blocks
     lanes = len(row_width)
     tile_rows = tile.shape[1]
@@ -127,23 +129,31 @@ def _work_on_rows(
     half = (tile.shape[0] - 2) // 2
     n_rows = stop - start
     n_padded = -(-n_rows // lanes) * lanes
-    number_rows(start, n_rows, n_padded, stop, len(pointers) - 1, order, tile_rows, numbers)
+    n_samples = len(rows.pointers) - 1
+    number_rows(start, n_rows, n_padded, stop, n_samples, rows.order, tile_rows, numbers)
     take_targets(
-        targets, sample_weights, n_rows, n_padded, numbers[0], tile[2 * half], tile[2 * half + 1]
+        rows.targets,
+        rows.weights,
+        n_rows,
+        n_padded,
+        numbers[0],
+        tile[2 * half],
+        tile[2 * half + 1],
     )
-    first = start - batch_start
+    first = start - batch.start
+    slopes_out = batch.slopes
     for place in range(n_rows):
         row = numbers[0, place]
-        batch_rows_out[first + place] = row
+        batch.row_numbers[first + place] = row
         _logits_of_row(
-            data,
-            indices,
-            np.int64(pointers[row]),
-            np.int64(pointers[row + 1]),
+            rows.data,
+            rows.indices,
+            np.int64(rows.pointers[row]),
+            np.int64(rows.pointers[row + 1]),
             pull,
             biases,
             blocks,
-            parameters,
+            model,
             first + place,
             slopes_out,
         )
@@ -158,8 +168,8 @@ def _work_on_rows(
         n_padded,
         n_classes,
         settings["activation"],
-        settings["notebook_gradient"],
-        False,
+        None,
+        None,
         row_width,
         tile[:half],
         tile[half : 2 * half],
@@ -171,46 +181,31 @@ def _work_on_rows(
 
 
 @kernel
-def _descend_rows(
-    data,
-    indices,
-    pointers,
-    batch_rows,
-    n_rows,
-    rate,
-    scale,
-    batch,
-    thread,
-    n_threads,
-    blocks,
-    slopes,
-    parameters,
-    features,
-    touched_out,
-):
+def _descend_rows(rows, batch, rate, scale, team, blocks, model, features, touched_out):
     """Take the gradient's steps of a thread's features; gives how many are touched."""
     width, vectors, _ = blocks
+    slopes = batch.slopes
     n_padded = slopes.shape[1]
     step = len(width) * len(vectors)
     like = load(slopes, 0, 0, width)
     n_touched = 0
-    for place in range(n_rows):
-        row = batch_rows[place]
-        for element in range(np.int64(pointers[row]), np.int64(pointers[row + 1])):
-            feature = np.int64(indices[element])
-            if feature % n_threads != thread:
+    for place in range(batch.n_rows):
+        row = batch.row_numbers[place]
+        for element in range(np.int64(rows.pointers[row]), np.int64(rows.pointers[row + 1])):
+            feature = np.int64(rows.indices[element])
+            if feature % team.n_threads != team.thread:
                 continue
             state = features[feature]
-            if state["last_batch"] != batch:
-                state["last_batch"] = batch
+            if state["last_batch"] != batch.number:
+                state["last_batch"] = batch.number
                 touched_out[n_touched] = feature
                 n_touched += 1
-            change = -rate * scale * state["factor"] * data[element]
+            change = -rate * scale * state["factor"] * rows.data[element]
             changes = block_of(splat(change, like), _ONE, _ONE)
             for column in range(0, n_padded, step):
-                fast = load_block(parameters, feature, column, width, _ONE, vectors)
+                fast = load_block(model, feature, column, width, _ONE, vectors)
                 slope = load_block(slopes, place, column, width, _ONE, vectors)
-                store_block(parameters, feature, column, add_outer(fast, changes, slope))
+                store_block(model, feature, column, add_outer(fast, changes, slope))
     return n_touched
 
 
@@ -421,7 +416,7 @@ def descend_sparse(
     part_results,
     states,
     objectives_out,
-    team,
+    shared,
 ):
     """Descend to an epoch, to a stop, to a divergence, or until the budget is spent.
 
@@ -473,9 +468,9 @@ def descend_sparse(
     states : (1,) PROXIMAL_STATE
         Changed in place.
     objectives_out : (n,) float64
-        See `proximal.descend`.
-    team : (TEAM_SIZE,) int64
-        Zero before each call; see `team.py`.
+        See `sgd_dense.descend`.
+    shared : (TEAM_SIZE,) int64
+        Zero before each call; see `threads.barrier`.
 
     Returns
     -------
@@ -490,7 +485,8 @@ def descend_sparse(
     tile_rows = settings["chunk_rows"]
     n_padded = biases.shape[1]
     is_accelerated = settings["method"] == ACCELERATED
-    begin_with_team(team)
+    team = Team(thread, n_threads, shared)
+    begin_with_team(shared)
     is_together = True
     while (
         is_together
@@ -527,46 +523,27 @@ def descend_sparse(
             rate /= share
         scale = 1.0 / (stop - start)
         n_tiles = -(-(stop - start) // tile_rows)
+        rows = SparseRows(data, indices, pointers, targets, sample_weights, order)
+        of_batch = Batch(start, stop - start, batch, batch_rows, slopes)
         for tile in range(n_tiles * thread // n_threads, n_tiles * (thread + 1) // n_threads):
             tile_start = start + tile * tile_rows
             tile_losses[tile] = _work_on_rows(
-                data,
-                indices,
-                pointers,
-                targets,
-                sample_weights,
+                rows,
                 tile_start,
                 min(tile_start + tile_rows, stop),
-                start,
-                order,
+                of_batch,
                 pull,
-                biases,
                 settings,
                 blocks,
                 parameters,
+                biases,
                 tiles[thread],
                 numbers[thread],
-                batch_rows,
-                slopes,
             )
-        is_together = wait_for_team(team, n_threads)
+        is_together = wait_for_team(shared, n_threads)
         if is_together:
             n_touched = _descend_rows(
-                data,
-                indices,
-                pointers,
-                batch_rows,
-                stop - start,
-                rate,
-                scale,
-                batch,
-                thread,
-                n_threads,
-                blocks,
-                slopes,
-                parameters,
-                features,
-                touched[thread],
+                rows, of_batch, rate, scale, team, blocks, parameters, features, touched[thread]
             )
             if len(centred) > 0:
                 _sum_slopes(slopes, stop - start, settings["n_classes"], bias_slopes[thread])
@@ -589,14 +566,14 @@ def descend_sparse(
                     state["epoch_loss"], state["epoch_loss_remainder"], tile_losses[tile]
                 )
             _finish_biases(slopes, stop - start, rate * scale, share, next_pull, settings, biases)
-        is_together = is_together and wait_for_team(team, n_threads)
+        is_together = is_together and wait_for_team(shared, n_threads)
         if stop == n_samples:
             if is_together:
                 for part in range(
                     N_PARTS * thread // n_threads, N_PARTS * (thread + 1) // n_threads
                 ):
                     _measure_part(part, next_pull, settings, width, parameters, part_results)
-            is_together = is_together and wait_for_team(team, n_threads)
+            is_together = is_together and wait_for_team(shared, n_threads)
         if is_together and thread == 0:
             state["n_steps"] += 1
             state["row"] = stop
@@ -633,6 +610,6 @@ def descend_sparse(
                     shifts,
                     biases,
                 )
-        is_together = is_together and wait_for_team(team, n_threads)
+        is_together = is_together and wait_for_team(shared, n_threads)
         row_budget -= stop - start
     return row_budget

@@ -237,11 +237,21 @@ def blocks_type(specialisation: Specialisation) -> types.Type:
     return types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks])
 
 
-def feature_tiles_type(specialisation: Specialisation) -> types.Type:
-    """The type of the transposed tiles of all threads: none where nothing is transposed."""
-    return array_type(specialisation.dtype, 3) if specialisation.transposes else types.none
+def feature_tile_type(specialisation: Specialisation) -> types.Type:
+    """The type of a transposed tile: none where nothing is transposed."""
+    return array_type(specialisation.dtype, 2) if specialisation.transposes else types.none
 
 
 def feature_weights_type(specialisation: Specialisation) -> types.Type:
-    """The type of the transposed weights of all threads: none where the lanes aren't classes."""
-    return array_type(specialisation.dtype, 4) if specialisation.class_lanes else types.none
+    """The type of transposed weights: none where the lanes aren't classes."""
+    return array_type(specialisation.dtype, 3) if specialisation.class_lanes else types.none
+
+
+def workspace_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
+    """The types of a thread's workspace."""
+    return (
+        array_type(specialisation.dtype, 2),
+        feature_tile_type(specialisation),
+        feature_weights_type(specialisation),
+        array_type(np.dtype(np.int64), 2),
+    )

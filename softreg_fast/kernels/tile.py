@@ -5,7 +5,8 @@ summed over its tiles in order; the chunks' gradients are summed in order too. T
 the shapes alone, so the result has the same bits for any number of threads.
 """
 
-from .compile.entry_point import kernel
+from .compile.entry_point import by_presence, kernel
+from .groups import Span
 from .loss import count_correct, loss_and_slopes
 from .matmul import backward, forward
 from .rows import fetch_targets, number_rows, take_targets, transpose_rows
@@ -48,43 +49,20 @@ def copy_parameters(width, parameters, copy_out):
 
 
 @kernel
-def take_tile(
-    features,
-    targets,
-    sample_weights,
-    start,
-    n_rows,
-    ahead,
-    order,
-    blocks,
-    tile,
-    feature_tiles,
-    thread,
-    numbers,
-):
+def take_tile(rows, start, n_rows, ahead, blocks, work):
     """Find out a tile's rows and what is read of them beside wide features.
 
     Parameters
     ----------
-    features : (n_samples, n_features)
-    targets : (n_samples,) int32
-    sample_weights : (n_samples,) or (0,)
-        With none, every row weighs 1.
+    rows : Rows
     start, n_rows : int
         The tile's positions in the order of the rows.
     ahead : int
         Where the next tile will begin.
-    order : tuple
-        See `rows`.
     blocks : tuple of tuples
-    tile : (2 * tile_classes + 2, tile_rows)
-        The last two rows become targets and weights.
-    feature_tiles : (n_threads, >= n_features, tile_rows) or None
-        The thread's becomes the rows transposed.
-    thread : int
-    numbers : (4, >= 2 * tile_rows) int64
-        The second row is 0, 1, 2 ..., the others are overwritten. Where the rows are in order, the
-        first two numbers of the last say what tile is there already.
+    work : Workspace
+        The last two rows of its tile become targets and weights. Where the rows are in order, the
+        first two of its last numbers say what tile is there already.
 
     Returns
     -------
@@ -92,6 +70,7 @@ def take_tile(
         The rows of the tile up to whole vectors.
     """
     lanes = len(blocks[0])
+    tile, numbers, order = work.tile, work.numbers, rows.order
     tile_rows = tile.shape[1]
     n_padded = -(-n_rows // lanes) * lanes
     held = numbers[3]
@@ -100,55 +79,75 @@ def take_tile(
         if held[0] == start + 1 and held[1] == n_rows:
             return n_padded
         held[0], held[1] = start + 1, n_rows
-    number_rows(start, n_rows, n_padded, ahead, features.shape[0], order, tile_rows, numbers)
+    number_rows(start, n_rows, n_padded, ahead, rows.features.shape[0], order, tile_rows, numbers)
     if order[0]:
-        fetch_targets(targets, n_rows, tile_rows, numbers[0])
+        fetch_targets(rows.targets, n_rows, tile_rows, numbers[0])
     n_values = tile.shape[0] - 2
     take_targets(
-        targets, sample_weights, n_rows, n_padded, numbers[0], tile[n_values], tile[n_values + 1]
+        rows.targets,
+        rows.weights,
+        n_rows,
+        n_padded,
+        numbers[0],
+        tile[n_values],
+        tile[n_values + 1],
     )
-    transpose_rows(features, n_padded, numbers[0], blocks[0], feature_tiles, thread, tile_rows)
+    transpose_rows(rows.features, n_padded, numbers[0], blocks[0], tile_rows, work.feature_tile)
     return n_padded
 
 
-@kernel
-def work_on_chunk(
-    features,
-    feature_columns,
-    targets,
-    sample_weights,
-    start,
-    stop,
-    ahead,
-    order,
-    first_model,
-    last_model,
-    count_now,
-    settings,
-    blocks,
-    models,
-    tile,
-    feature_tiles,
-    feature_weights,
-    thread,
-    numbers,
-    gradient_out,
-):
-    """Score the rows of a chunk with the model TRAINED, or train on them, or both.
+def _train_on_chunk(rows, span, scoring, settings, blocks, models, work, gradient_out):
+    """Loss and gradient of the rows of a chunk, at the model WORKING.
 
     Parameters
     ----------
-    ahead : int
-        Where this thread's next chunk will begin.
-    first_model, last_model : int
-        TRAINED and WORKING, or one of them twice.
-    count_now : bool
-        Whether to count correctly classified rows while training.
+    rows : Rows
+    span : Span
+        The chunk, and where this thread's next one will begin.
+    scoring : Scoring or None
+        If there is one, the rows are scored with the model TRAINED, or trained on, or both.
+    settings : record
+        `n_classes`, `activation` and `only_loss`, or `notebook_gradient` where rows are scored.
+    blocks : tuple of tuples
+    models : (n_models, padded_classes, padded_features + lanes)
+    work : Workspace
+    gradient_out : (padded_classes, padded_features + lanes)
 
     Returns
     -------
     loss, n_correct : float
     """
+    tile = work.tile
+    n_rows = (tile.shape[0] - 2) // 2
+    logits = tile[:n_rows]
+    loss = 0.0
+    for tile_start in range(span.start, span.stop, tile.shape[1]):
+        tile_stop = min(tile_start + tile.shape[1], span.stop)
+        ahead = tile_stop if tile_stop < span.stop else span.ahead
+        n_padded = take_tile(rows, tile_start, tile_stop - tile_start, ahead, blocks, work)
+        forward(rows, work, WORKING, n_padded, models[WORKING], blocks, logits)
+        tile_loss, _ = loss_and_slopes(
+            tile[2 * n_rows : 2 * n_rows + 1],
+            tile[2 * n_rows + 1 :],
+            n_padded,
+            settings["n_classes"],
+            settings["activation"],
+            None,
+            None,
+            blocks[0],
+            logits,
+            tile[n_rows : 2 * n_rows],
+        )
+        loss += tile_loss
+        if not settings["only_loss"]:
+            is_first = tile_start == span.start
+            backward(rows, work, n_padded, logits, is_first, blocks, gradient_out)
+    return loss, 0.0
+
+
+def _score_chunk(rows, span, scoring, settings, blocks, models, work, gradient_out):
+    """See `_train_on_chunk`."""
+    tile = work.tile
     n_rows = (tile.shape[0] - 2) // 2
     n_classes = settings["n_classes"]
     activation = settings["activation"]
@@ -158,36 +157,12 @@ def work_on_chunk(
     tile_weights = tile[2 * n_rows + 1 :]
     loss = 0.0
     n_correct = 0.0
-    for tile_start in range(start, stop, tile.shape[1]):
-        tile_stop = min(tile_start + tile.shape[1], stop)
-        n_padded = take_tile(
-            features,
-            targets,
-            sample_weights,
-            tile_start,
-            tile_stop - tile_start,
-            tile_stop if tile_stop < stop else ahead,
-            order,
-            blocks,
-            tile,
-            feature_tiles,
-            thread,
-            numbers,
-        )
-        for model in range(first_model, last_model - 1, -1):
-            forward(
-                features,
-                feature_columns,
-                feature_tiles,
-                feature_weights,
-                thread,
-                model,
-                numbers,
-                n_padded,
-                models[model],
-                blocks,
-                logits,
-            )
+    for tile_start in range(span.start, span.stop, tile.shape[1]):
+        tile_stop = min(tile_start + tile.shape[1], span.stop)
+        ahead = tile_stop if tile_stop < span.stop else span.ahead
+        n_padded = take_tile(rows, tile_start, tile_stop - tile_start, ahead, blocks, work)
+        for model in range(scoring.first_model, scoring.last_model - 1, -1):
+            forward(rows, work, model, n_padded, models[model], blocks, logits)
             if model == TRAINED:
                 n_correct += count_correct(
                     tile_targets,
@@ -208,64 +183,33 @@ def work_on_chunk(
                 n_classes,
                 activation,
                 settings["notebook_gradient"],
-                count_now,
+                scoring.counts,
                 blocks[0],
                 logits,
                 values,
             )
             loss += tile_loss
             n_correct += n_correct_now
-            backward(
-                features,
-                feature_columns,
-                feature_tiles,
-                thread,
-                numbers,
-                n_padded,
-                logits,
-                tile_start == start,
-                blocks,
-                gradient_out,
-            )
+            is_first = tile_start == span.start
+            backward(rows, work, n_padded, logits, is_first, blocks, gradient_out)
     return loss, n_correct
 
 
+work_on_chunk = by_presence(_train_on_chunk, {"scoring": _score_chunk})
+
+
 @kernel
-def work_on_round(
-    features,
-    feature_columns,
-    targets,
-    sample_weights,
-    start,
-    stop,
-    next_start,
-    order,
-    first_model,
-    last_model,
-    count_now,
-    settings,
-    blocks,
-    models,
-    tiles,
-    feature_tiles,
-    feature_weights,
-    thread,
-    n_threads,
-    numbers,
-    gradients_out,
-    chunk_results_out,
-):
+def work_on_round(rows, span, scoring, settings, blocks, models, work, team, sums):
     """A thread's share of a round: as many chunks as there are gradients, or fewer.
 
     Parameters
     ----------
-    start, stop : int
-        The round's positions in the order of the rows.
-    next_start : int
-        Where the next round will begin.
-    thread, n_threads : int
-    chunk_results_out : (n_chunks, 2) float64
-        Loss and number of correctly classified rows of each chunk.
+    span : Span
+        The round, and where the next one will begin.
+    team : Team
+    sums : Sums
+
+    The others are those of a chunk.
 
     Returns
     -------
@@ -273,36 +217,25 @@ def work_on_round(
         How many chunks the round has.
     """
     chunk_rows = settings["chunk_rows"]
-    n_chunks = -(-(stop - start) // chunk_rows)
-    first_chunk = n_chunks * thread // n_threads
-    last_chunk = n_chunks * (thread + 1) // n_threads - 1
+    n_chunks = -(-(span.stop - span.start) // chunk_rows)
+    first_chunk = n_chunks * team.thread // team.n_threads
+    last_chunk = n_chunks * (team.thread + 1) // team.n_threads - 1
     for chunk in range(first_chunk, last_chunk + 1):
-        chunk_start = start + chunk * chunk_rows
-        chunk_stop = min(chunk_start + chunk_rows, stop)
+        start = span.start + chunk * chunk_rows
+        stop = min(start + chunk_rows, span.stop)
+        ahead = stop if chunk < last_chunk else span.ahead + first_chunk * chunk_rows
         loss, n_correct = work_on_chunk(
-            features,
-            feature_columns,
-            targets,
-            sample_weights,
-            chunk_start,
-            chunk_stop,
-            chunk_stop if chunk < last_chunk else next_start + first_chunk * chunk_rows,
-            order,
-            first_model,
-            last_model,
-            count_now,
+            rows,
+            Span(start, stop, ahead),
+            scoring,
             settings,
             blocks,
             models,
-            tiles[thread],
-            feature_tiles,
-            feature_weights,
-            thread,
-            numbers[thread],
-            gradients_out[chunk],
+            work,
+            sums.gradients[chunk],
         )
-        chunk_results_out[chunk, 0] = loss
-        chunk_results_out[chunk, 1] = n_correct
+        sums.chunk_results[chunk, 0] = loss
+        sums.chunk_results[chunk, 1] = n_correct
     return n_chunks
 
 
@@ -316,25 +249,35 @@ def sum_chunks(gradients, n_chunks, row, column, like):
 
 
 @kernel
-def fold_chunks(
-    gradients, n_chunks, is_first, is_last, scale, thread, n_threads, blocks, models, totals
-):
+def fold_chunks(sums, n_chunks, fold, scale, team, blocks, models):
     """A thread's share of summing the chunks' gradients and, at the end of a batch, of the step.
 
     Sums are in float64.
+
+    Parameters
+    ----------
+    sums : Sums
+    n_chunks : int
+    fold : Fold
+    scale : float
+    team : Team
+    blocks : tuple of tuples
+    models : (n_models, padded_classes, padded_features + lanes)
     """
     width = blocks[0]
+    totals = sums.totals
     n_rows, n_columns = totals.shape
     n_vectors = n_rows * n_columns // len(width)
     per_row = n_columns // len(width)
     like = load(totals, 0, 0, width)
-    for vector in range(n_vectors * thread // n_threads, n_vectors * (thread + 1) // n_threads):
+    first = n_vectors * team.thread // team.n_threads
+    for vector in range(first, n_vectors * (team.thread + 1) // team.n_threads):
         row = vector // per_row
         column = (vector - row * per_row) * len(width)
-        total = sum_chunks(gradients, n_chunks, row, column, like)
-        if not is_first:
+        total = sum_chunks(sums.gradients, n_chunks, row, column, like)
+        if not fold.is_first:
             total = total + load(totals, row, column, width)
-        if is_last:
+        if fold.is_last:
             before = load_as(models[WORKING], row, column, like)
             step = multiply_add(splat(scale, like), total, before)
             store(models[WORKING], row, column, step)

@@ -21,7 +21,7 @@ from ..runtime.workspace import (
     columns_in_place,
     estimate_work,
     fill_parameters,
-    make_workspace,
+    make_workspaces,
     pack_parameters,
     specialise,
     unpack_parameters,
@@ -78,7 +78,7 @@ class Accumulator:
         self._n_threads = min(
             count_threads_for_pass(n_threads, estimate_work(n_samples, parameters)), cuts.n_chunks
         )
-        self._workspace = make_workspace(
+        self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
         )
         self._settings = np.zeros(1, kernels.PASS_SETTINGS)
@@ -106,7 +106,8 @@ class Accumulator:
     def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
         """Give the rows other weights."""
         self._problem = replace(self._problem, sample_weight=sample_weight)
-        self._workspace.numbers[:, 3, 0] = 0  # what is in the tiles are other weights
+        for workspace in self._workspaces:
+            workspace.forget_rows()
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
         """Sums for a model.
@@ -116,18 +117,28 @@ class Accumulator:
         weights : ndarray of shape (n_features, n_columns)
         bias : ndarray of shape (n_columns,)
         """
-        n_samples, n_features = self._problem.features.shape
+        loss = self._run(weights, bias, only_loss=False)
+        weights_gradient, bias_gradient = unpack_parameters(
+            self._totals, len(weights), len(bias), self._specialisation
+        )
+        return Totals(loss, weights_gradient, bias_gradient)
+
+    def loss(self, weights: FloatArray, bias: FloatArray) -> float:
+        """The loss of a model alone; see `evaluate`."""
+        return self._run(weights, bias, only_loss=True)
+
+    def _run(self, weights: FloatArray, bias: FloatArray, *, only_loss: bool) -> float:
+        """The loss, and the gradient in the totals."""
+        n_samples = self._problem.n_samples
         fill_parameters(weights, bias, self._specialisation, self._models[0])
+        self._settings["only_loss"] = only_loss
         self._totals[:] = 0.0
         self._results[:] = 0.0
         compiled = kernels.accumulate.specialise(self._specialisation)
         for start in range(0, n_samples, self._rows_per_call):
             stop = min(start + self._rows_per_call, n_samples)
             self._team.call(partial(self._call, compiled, start, stop))
-        weights_gradient, bias_gradient = unpack_parameters(
-            self._totals, n_features, len(bias), self._specialisation
-        )
-        return Totals(float(self._results[kernels.LOSS]), weights_gradient, bias_gradient)
+        return float(self._results[kernels.LOSS])
 
     def _call(self, compiled: Any, start: int, stop: int, thread: int, n_threads: int) -> None:
         sample_weight = self._problem.sample_weight
@@ -144,10 +155,7 @@ class Accumulator:
             n_threads,
             self._models,
             self._gradients,
-            self._workspace.tiles,
-            self._workspace.feature_tiles,
-            self._workspace.feature_weights,
-            self._workspace.numbers,
+            *self._workspaces[thread].arguments,
             self._chunk_results,
             self._totals,
             self._results,

@@ -1,5 +1,6 @@
 """Loss and gradient over all rows of a sparse problem, by SciPy's products."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Self
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
-from ..data.row_blocks import row_blocks
+from ..data.row_blocks import RowBlock, row_blocks
 from .dense import Totals
 from .loss import loss_of
 
@@ -39,10 +40,25 @@ class SparseAccumulator:
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
         """Sums for a model; see `Accumulator.evaluate`."""
-        problem = self._problem
         loss = 0.0
         weights_gradient = np.zeros(weights.shape)
         bias_gradient = np.zeros(bias.shape)
+        for rows, losses, gradients in self._blocks(weights, bias):
+            with np.errstate(all="ignore"):
+                weights_gradient += rows.features.T @ gradients
+            loss += losses
+            bias_gradient += gradients.sum(axis=0)
+        return Totals(loss, weights_gradient, bias_gradient)
+
+    def loss(self, weights: FloatArray, bias: FloatArray) -> float:
+        """The loss of a model alone; see `Accumulator.loss`."""
+        return sum(losses for _, losses, _ in self._blocks(weights, bias))
+
+    def _blocks(
+        self, weights: FloatArray, bias: FloatArray
+    ) -> Iterator[tuple[RowBlock, float, FloatArray]]:
+        """Blocks of rows, their weighted losses, and the weighted derivatives by their logits."""
+        problem = self._problem
         weights, bias = weights.astype(problem.dtype), bias.astype(problem.dtype)
         for rows in row_blocks(problem, len(bias), _NUMBERS_PER_BLOCK):
             sample_weight = rows.weights.astype(problem.dtype)
@@ -51,8 +67,5 @@ class SparseAccumulator:
                 # Of rows that weigh nothing logits may be anything, also infinite or NaN.
                 logits[sample_weight == 0.0] = 0.0
                 losses, gradients = loss_of(problem).losses_and_gradients(logits, rows.targets)
-                gradients = gradients * sample_weight[:, None]
-                weights_gradient += rows.features.T @ gradients
-            loss += float((losses * sample_weight).sum())
-            bias_gradient += gradients.sum(axis=0)
-        return Totals(loss, weights_gradient, bias_gradient)
+                weighted = gradients * sample_weight[:, None]
+            yield rows, float((losses * sample_weight).sum()), weighted

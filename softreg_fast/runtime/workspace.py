@@ -187,50 +187,71 @@ def choose_windows(row_bytes: int) -> Windows:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What threads work in beside the parameters.
+    """What a thread works in beside the parameters; see `kernels.groups.Workspace`.
 
     Attributes
     ----------
-    tiles : ndarray of shape (n_threads, 2 * tile_classes + 2, tile_rows)
-        Logits and values, targets and weights.
-    feature_tiles : ndarray of shape (n_threads, n_features, tile_rows) or None
-        Transposed rows.
-    feature_weights : ndarray of shape (n_threads, 2, n_features + 1, class_lanes) or None
-        Transposed parameters.
-    numbers : ndarray of shape (n_threads, 4, >= 2 * tile_rows), int64
-        Row numbers; 0, 1, 2 ..., of columns in place up to the last; the blocks of two windows.
+    tile : ndarray of shape (2 * tile_classes + 2, tile_rows)
+    feature_tile : ndarray of shape (n_features, tile_rows) or None
+    feature_weights : ndarray of shape (2, n_features + 1, class_lanes) or None
+    numbers : ndarray of shape (4, >= 2 * tile_rows), int64
     """
 
-    tiles: FloatArray
-    feature_tiles: FloatArray | None
+    tile: FloatArray
+    feature_tile: FloatArray | None
     feature_weights: FloatArray | None
     numbers: npt.NDArray[np.int64]
 
+    def forget_rows(self) -> None:
+        """Have the rows that the tile holds read again."""
+        self.numbers[3, 0] = 0
 
-def make_workspace(
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """The arrays in the order in which entry points take them."""
+        return self.tile, self.feature_tile, self.feature_weights, self.numbers
+
+
+def make_workspaces(
     n_threads: int,
     tile_rows: int,
     n_features: int,
     parameters: FloatArray,
     specialisation: Specialisation,
-) -> Workspace:
-    """A workspace for some threads."""
+) -> list[Workspace]:
+    """A workspace for each of some threads."""
     row_bytes = n_features * specialisation.features_dtype.itemsize
     n_values = 2 * max(len(parameters), specialisation.class_lanes) + 2
-    feature_tiles = feature_weights = None
     windows = choose_windows(row_bytes)
     n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
     padded = round_up(n_features, specialisation.lanes)
     if specialisation.transposes or specialisation.in_place:
         n_numbers = max(n_numbers, padded)
+    return [
+        _make_workspace(tile_rows, n_features, n_values, n_numbers, parameters, specialisation)
+        for _ in range(n_threads)
+    ]
+
+
+def _make_workspace(
+    tile_rows: int,
+    n_features: int,
+    n_values: int,
+    n_numbers: int,
+    parameters: FloatArray,
+    specialisation: Specialisation,
+) -> Workspace:
+    feature_tile = feature_weights = None
+    dtype = parameters.dtype
     if specialisation.transposes:
-        feature_tiles = aligned_zeros((n_threads, padded, tile_rows), parameters.dtype)
+        padded = round_up(n_features, specialisation.lanes)
+        feature_tile = aligned_zeros((padded, tile_rows), dtype)
     if specialisation.class_lanes:
-        shape = n_threads, 2, n_features + 1, specialisation.class_lanes
-        feature_weights = aligned_zeros(shape, parameters.dtype)
-    numbers = np.zeros((n_threads, 4, n_numbers), np.int64)
-    numbers[:, 1] = np.arange(n_numbers)
+        shape = 2, n_features + 1, specialisation.class_lanes
+        feature_weights = aligned_zeros(shape, dtype)
+    numbers = np.zeros((4, n_numbers), np.int64)
+    numbers[1] = np.arange(n_numbers)
     if specialisation.in_place:
-        np.minimum(numbers[:, 1], n_features - 1, out=numbers[:, 1])
-    tiles = aligned_zeros((n_threads, n_values, tile_rows), parameters.dtype)
-    return Workspace(tiles, feature_tiles, feature_weights, numbers)
+        np.minimum(numbers[1], n_features - 1, out=numbers[1])
+    tile = aligned_zeros((n_values, tile_rows), dtype)
+    return Workspace(tile, feature_tile, feature_weights, numbers)

@@ -22,7 +22,7 @@ from ..runtime.workspace import (
     choose_windows,
     columns_in_place,
     estimate_work,
-    make_workspace,
+    make_workspaces,
     pack_parameters,
     specialise,
     unpack_parameters,
@@ -111,7 +111,7 @@ class GradientDescent:
             estimate_work(settings.batch_size, parameters),
             cuts.n_chunks,
         )
-        self._workspace = make_workspace(
+        self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
         )
         self._states = np.zeros(1, kernels.RUN_STATE)
@@ -222,10 +222,7 @@ class GradientDescent:
             self._models,
             self._gradients,
             self._totals,
-            self._workspace.tiles,
-            self._workspace.feature_tiles,
-            self._workspace.feature_weights,
-            self._workspace.numbers,
+            *self._workspaces[thread].arguments,
             self._chunk_results,
             self._states,
             self._losses,

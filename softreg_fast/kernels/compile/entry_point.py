@@ -6,7 +6,7 @@ never for what a caller happens to pass, and kept on disk (`disk_cache.py`).
 """
 
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -54,7 +54,9 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return part
 
 
-def by_presence(otherwise: Callable[..., Any], **choices: Callable[..., Any]) -> Callable[..., Any]:
+def by_presence(
+    otherwise: Callable[..., Any], choices: Mapping[str, Callable[..., Any]]
+) -> Callable[..., Any]:
     """A kernel that is one of several, by which of its arguments is not None.
 
     Only that one is compiled, whereas an `if` would have all of its branches compiled.
@@ -63,26 +65,38 @@ def by_presence(otherwise: Callable[..., Any], **choices: Callable[..., Any]) ->
     ----------
     otherwise : callable
         What it is if all of those arguments are None.
-    **choices : callable
+    choices : mapping of str to callable
         What it is if the argument of that name, the first of them, is not None. All have the same
-        arguments as `otherwise`.
+        arguments as `otherwise`. A name like "rows.columns" is that of a part of a named tuple.
     """
     names = list(inspect.signature(otherwise).parameters)
-    by_place = {names.index(name): function for name, function in choices.items()}
+    parts = {tuple(name.split(".")): function for name, function in choices.items()}
 
-    def choose(is_none: Callable[[int], bool]) -> Callable[..., Any]:
-        present = (function for place, function in by_place.items() if not is_none(place))
-        return next(present, otherwise)
+    def choose(is_none: Callable[..., bool]) -> Callable[..., Any]:
+        for (name, *part), function in parts.items():
+            if not is_none(names.index(name), *part):
+                return function
+        return otherwise
 
     def chosen(*arguments: Any) -> Any:
-        return choose(lambda place: arguments[place] is None)(*arguments)
+        def is_none(place: int, part: str | None = None) -> bool:
+            argument = arguments[place]
+            return (argument if part is None else getattr(argument, part)) is None
+
+        return choose(is_none)(*arguments)
 
     if WITHOUT_JIT:
         return chosen
 
     @overload(chosen, strict=False, jit_options=_FLAGS | PART_OPTIONS)
     def choose_by_type(*arguments: types.Type) -> Callable[..., Any]:
-        return choose(lambda place: isinstance(arguments[place], types.NoneType))
+        def is_none(place: int, part: str | None = None) -> bool:
+            kind = arguments[place]
+            if part is not None:
+                kind = kind.types[kind.fields.index(part)]
+            return isinstance(kind, types.NoneType)
+
+        return choose(is_none)
 
     return chosen
 

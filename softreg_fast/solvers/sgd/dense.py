@@ -6,7 +6,8 @@ import numpy as np
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem
-from ...kernels import sgd_dense as kernels
+from ...kernels import sgd_step as kernels
+from ...kernels.sgd_dense import descend
 from ...kernels.tile import WORKING
 from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
@@ -17,7 +18,7 @@ from ...runtime.workspace import (
     columns_in_place,
     estimate_work,
     fill_parameters,
-    make_workspace,
+    make_workspaces,
     pack_parameters,
     specialise,
     unpack_parameters,
@@ -121,7 +122,7 @@ class DenseDescent(Descent):
             cuts.n_chunks,
         )
         self._step_factors = aligned_zeros((self._n_threads, 2, n_padded), np.float64)
-        self._workspace = make_workspace(
+        self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, working, self._specialisation
         )
 
@@ -152,7 +153,7 @@ class DenseDescent(Descent):
         return [self._model(kernels.BEST), self._model(kernels.AVERAGE)]
 
     def _compile(self) -> Any:
-        return kernels.descend.specialise(self._specialisation)
+        return descend.specialise(self._specialisation)
 
     def _model(self, place: int) -> Model:
         """Weights and bias of one of the sets of parameters."""
@@ -195,10 +196,7 @@ class DenseDescent(Descent):
             self._models,
             self._gradients,
             self._totals,
-            self._workspace.tiles,
-            self._workspace.feature_tiles,
-            self._workspace.feature_weights,
-            self._workspace.numbers,
+            *self._workspaces[thread].arguments,
             self._chunk_results,
             self._row_results,
             self._step_factors,

@@ -90,8 +90,7 @@ class EarlyStopping:
 
     def _evaluate(self, model: Model) -> float:
         """The mean loss of a model, which is remembered if it is the best so far."""
-        totals = self._accumulator.evaluate(*model)
-        loss = totals.loss / self._problem.total_weight
+        loss = self._accumulator.loss(*model) / self._problem.total_weight
         self.losses.append(loss)
         if loss < self._best_loss:
             self._best_loss, self.best = loss, model

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem, with_mean_weight_one
-from ...kernels import sgd_dense as kernels
+from ...kernels import sgd_step as kernels
 from ...kernels.threads.barrier import TEAM_SIZE
 from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
@@ -265,7 +265,7 @@ class Descent(ABC):
         """Of a model over all rows, per unit of weight."""
         problem = with_mean_weight_one(self._problem)
         with accumulator_of(problem, len(bias), self._n_threads) as accumulator:
-            return accumulator.evaluate(weights, bias).loss / problem.total_weight
+            return accumulator.loss(weights, bias) / problem.total_weight
 
     def _go_back(self) -> None:
         """Begin again where the objective is lowest of all known models, with smaller steps."""

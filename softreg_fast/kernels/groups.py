@@ -1,0 +1,216 @@
+"""Named groups of what kernels hand on to each other, built inside compiled code."""
+
+from typing import Any, NamedTuple
+
+
+class Rows(NamedTuple):
+    """The rows of a problem.
+
+    Attributes
+    ----------
+    features : (n_samples, n_features)
+        Of any strides; rows of neighbouring numbers where there are neither `columns` nor a
+        `Workspace.feature_tile`.
+    columns : (n_features, n_samples) or None
+        The features transposed, if their columns are of neighbouring numbers and read in place.
+    targets : (n_samples,) int32
+    weights : (n_samples,) or (0,) float64
+        With none, every row weighs 1.
+    order : tuple
+        In which they are taken; see `rows`.
+    """
+
+    features: Any
+    columns: Any
+    targets: Any
+    weights: Any
+    order: Any
+
+
+class SparseRows(NamedTuple):
+    """The rows of a problem with sparse features (CSR).
+
+    Attributes
+    ----------
+    data, indices : (n_elements,)
+    pointers : (n_samples + 1,)
+    targets, weights, order
+        See `Rows`.
+    """
+
+    data: Any
+    indices: Any
+    pointers: Any
+    targets: Any
+    weights: Any
+    order: Any
+
+
+class Span(NamedTuple):
+    """Positions in the order of the rows.
+
+    Attributes
+    ----------
+    start, stop : int
+    ahead : int
+        Where the same thread goes on afterwards.
+    """
+
+    start: Any
+    stop: Any
+    ahead: Any
+
+
+class Scoring(NamedTuple):
+    """Which models a pass is for, if it counts correctly classified rows.
+
+    Attributes
+    ----------
+    first_model, last_model : int
+        TRAINED and WORKING, or one of them twice; see `tile`.
+    counts : bool
+        Whether to count while training.
+    """
+
+    first_model: Any
+    last_model: Any
+    counts: Any
+
+
+class Workspace(NamedTuple):
+    """What a thread works in.
+
+    Attributes
+    ----------
+    tile : (2 * tile_classes + 2, tile_rows)
+        Logits and values, targets and weights.
+    feature_tile : (>= n_features, tile_rows) or None
+        The rows transposed, and finite numbers below, to whole vectors.
+    feature_weights : (n_models, n_features + 1, class_lanes) or None
+        The parameters transposed.
+    numbers : (4, >= 2 * tile_rows) int64
+        Which rows are in the tile, and from `tile_rows` on in the next; 0, 1, 2 ..., of columns in
+        place up to the last; the tables of two windows of a shuffled order.
+    """
+
+    tile: Any
+    feature_tile: Any
+    feature_weights: Any
+    numbers: Any
+
+
+class Team(NamedTuple):
+    """A thread among those that run a kernel together.
+
+    Attributes
+    ----------
+    thread, n_threads : int
+        Its number, from 0, and how many there are.
+    shared : (TEAM_SIZE,) int64
+        See `threads.barrier`.
+    """
+
+    thread: Any
+    n_threads: Any
+    shared: Any
+
+
+class Sums(NamedTuple):
+    """What the chunks of a pass are summed in.
+
+    Attributes
+    ----------
+    gradients : (n_chunks, padded_classes, padded_features + lanes)
+    totals : (padded_classes, padded_features + lanes) float64
+    chunk_results : (n_chunks, 2) float64
+        Loss and number of correctly classified rows of each chunk.
+    """
+
+    gradients: Any
+    totals: Any
+    chunk_results: Any
+
+
+class Fold(NamedTuple):
+    """What is done with the chunks' gradients after a round.
+
+    Attributes
+    ----------
+    is_wanted : bool
+        Whether there are gradients.
+    is_first : bool
+        Whether there is nothing of the batch in the totals.
+    is_last : bool
+        Whether the batch ends, and a step is taken.
+    scale : float
+        Of the gradient in that step.
+    """
+
+    is_wanted: Any
+    is_first: Any
+    is_last: Any
+    scale: Any
+
+
+class Ahead(NamedTuple):
+    """What of the next tile is fetched into the cache meanwhile.
+
+    Attributes
+    ----------
+    number : int
+        Where in the numbers of the rows it begins.
+    blocks : tuple
+        As long as there are rows, or vectors, at a time.
+    coming : tuple
+        See `rows.place_of_vector`.
+    n_fetched : int
+        Vectors that have been fetched.
+    """
+
+    number: Any
+    blocks: Any
+    coming: Any
+    n_fetched: Any
+
+
+class Proximal(NamedTuple):
+    """What a step with a penalty needs; see `sgd_step`.
+
+    Attributes
+    ----------
+    coefficients : tuple
+        Rate, share and pull.
+    scaling : (N_SCALINGS, padded_features) float64
+        The features' means, the factors of their rates and the inverse of these.
+    step_factors : (2, padded_features) float64
+        The thread's; overwritten.
+    row_results : (padded_classes, N_ROW_RESULTS) float64
+        Overwritten: how far the average has gone against the gradient, if accelerated; and the
+        penalty of the working set.
+    """
+
+    coefficients: Any
+    scaling: Any
+    step_factors: Any
+    row_results: Any
+
+
+class Batch(NamedTuple):
+    """A batch of sparse rows.
+
+    Attributes
+    ----------
+    start, n_rows : int
+        Positions in the order of the rows.
+    number : int
+        One that no other batch near by has.
+    row_numbers : (batch_size,) int64
+    slopes : (batch_size, padded_classes)
+        Derivatives of the rows' losses by their logits.
+    """
+
+    start: Any
+    n_rows: Any
+    number: Any
+    row_numbers: Any
+    slopes: Any
