@@ -641,12 +641,11 @@ def test_kernels_can_be_translated_for_neon():
     """The LLVM code of a product, made for 128-bit vectors, gives fused vector instructions."""
     code = (
         "import llvmlite.binding as llvm, numba, re\n"
-        "from softreg_fast.kernels import matmul\n"
+        "from softreg_fast.kernels.forward import forward\n"
         "from softreg_fast.kernels.groups import Rows, Workspace\n"
         "from softreg_fast.kernels.compile import entry_point\n"
         "sizes = (4, 4, 2, 5, 0, 0, 0, 4)\n"
         "blocks = tuple((0,) * size for size in sizes)\n"
-        "forward = matmul.forward\n"
         "@numba.njit(**entry_point._FLAGS)\n"
         "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
         "    rows = Rows(features, None, numbers, numbers, None)\n"

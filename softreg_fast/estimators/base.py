@@ -141,7 +141,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return coef, intercept
 
     def decision_function(self, X: Any) -> FloatArray:
-        """Values whose softmax are the probabilities.
+        """Activated logits, whose softmax are the probabilities.
 
         Parameters
         ----------
@@ -150,7 +150,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,)
-            For two classes one number, above 0 where the second is the more probable.
+            For two classes, the difference of the logits: above 0 where the second class is the
+            more probable.
         """
         features, weights, bias = self._check_input(X)
         activation = self.activation_
@@ -179,7 +180,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def predict(self, X: Any) -> Any:
-        """The most probable class of each row.
+        """Predict the most probable class of each sample.
 
         Parameters
         ----------
@@ -195,7 +196,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ]
 
     def predict_proba(self, X: Any) -> FloatArray:
-        """Probabilities of the classes.
+        """Class probabilities.
 
         Parameters
         ----------
@@ -218,7 +219,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return probabilities
 
     def predict_log_proba(self, X: Any) -> FloatArray:
-        """Logarithms of the probabilities, finite where those underflow.
+        """Logarithms of the class probabilities, finite where those underflow.
 
         Parameters
         ----------

@@ -48,128 +48,159 @@ def _learns_in_blocks(classifier: Any) -> bool:
 class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression.
 
-    Minimises, over coefficients ``W`` and intercepts ``b``, ::
+    The classifier minimizes, over coefficients ``W`` and intercepts ``b``, ::
 
         C * sum_i w[i] * loss[i] + (1 - l1_ratio) * sum(W ** 2) / 2 + l1_ratio * sum(abs(W))
 
-    where ``w`` are the rows' weights and ``loss[i] = -log(p[i, y[i]])`` with
-    ``p = softmax(activation(X @ W.T + b))``: the objective of
-    `sklearn.linear_model.LogisticRegression`, so that `C` means the same. Two classes with the
-    identity activation share one row of coefficients.
+    where ``w`` are the sample weights, ``loss[i] = -log(p[i, y[i]])`` is the cross-entropy, and
+    ``p = softmax(activation(X @ W.T + b))`` are the probabilities. This is the objective of
+    `sklearn.linear_model.LogisticRegression`. Two classes with the identity activation share one
+    row of coefficients.
 
     Parameters
     ----------
     C : float, default=1.0
-        Inverse of the strength of the penalty, above 0; ``np.inf`` for none: a `ConvergenceWarning`
-        says so where the features separate classes, which leaves no optimum.
+        Inverse of the regularization strength, above 0. ``np.inf`` means no regularization. A
+        `ConvergenceWarning` is raised if the features separate the classes then, because no optimum
+        exists.
     l1_ratio : float, default=0.0
-        Share of the penalty of the absolute coefficients, from 0 to 1: elastic net. Not with the
-        solver "lbfgs".
+        Elastic-net mixing parameter in [0, 1]. 0 is an L2 penalty, 1 is an L1 penalty. Not
+        supported by solver='lbfgs'.
     activation : {"identity", "sigmoid"}, default="identity"
-        What is taken of the linear function before the softmax. With the sigmoid no loss can fall
-        below ``log(1 + (n_classes - 1) / e)``, and the objective isn't convex.
+        Function applied to the logits before the softmax. With "sigmoid" the objective is not
+        convex, and no loss can fall below ``log(1 + (n_classes - 1) / e)``.
     solver : {"auto", "newton", "lbfgs", "sgd"}, default="auto"
-        "newton" and "lbfgs" are exact; the first needs few passes over the rows, the identity
-        activation, and room for second derivatives, ``16 * n_classes * n_features ** 2`` bytes,
-        which may be at most 256 MiB. "sgd" is mini-batch gradient descent: fast on many rows,
-        within a percent of the lowest objective as a rule. "auto" takes "newton" with the identity
-        activation where it has room and, but for ``l1_ratio > 0``, second derivatives cost no more
-        than 150 passes over the rows, else "lbfgs"; but "sgd" with held-out rows, with ``l1_ratio >
-        0`` instead of "lbfgs", or where ``n_samples * n_features * n_classes`` is above 1e11 or
-        1e10.
+        Algorithm that minimizes the objective.
+
+        - "newton" is exact. It needs few passes over the data, the identity activation, and
+          ``16 * n_classes * n_features ** 2`` bytes for second derivatives, at most 256 MiB.
+        - "lbfgs" is exact. It needs more passes and little memory.
+        - "sgd" is mini-batch gradient descent. It is fast on many samples and ends within a percent
+          of the optimum as a rule.
+        - "auto" takes the first rule that applies:
+
+          1. "sgd" with held-out samples;
+          2. "newton" if it is supported and its second derivatives cost no more than 150 passes
+             over the data, or with an L1 penalty whatever they cost; "sgd" instead if
+             ``n_samples * n_features * n_classes`` is above 1e11;
+          3. "sgd" with an L1 penalty;
+          4. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10.
     fit_intercept : bool, default=True
+        Whether to fit an intercept. The intercept is not regularized.
     tol : float, default=1e-4
-        Exact solvers stop when no component of the gradient of the objective, divided by `C` and by
-        the sum of the rows' weights, is larger; see `converged_`. "sgd" stops when the objective,
-        or the loss of held-out rows, has not fallen by this share of it for `n_iter_no_change`
-        epochs, and a sample of the rows doesn't tell that the objective is far above the lowest
-        one.
+        Tolerance of the stopping criterion. Exact solvers stop when no component of the gradient of
+        the objective, divided by `C` and by the sum of the sample weights, is above `tol`; see
+        `converged_`. solver='sgd' stops when the objective, or the loss of held-out samples, has
+        not improved by ``tol`` times its value for `n_iter_no_change` epochs, unless a sample of
+        the data shows that the objective is still far from the optimum.
     gap_tol : float, default=None
-        Exact solvers stop when `gap_` is not larger, instead of by `tol`.
+        Exact solvers stop when `gap_` is at most `gap_tol`, instead of using `tol`.
     max_iter : int, default=None
-        At most so many iterations or epochs; None is 100 for "sgd" and 1,000 for the others.
+        Maximum number of iterations or epochs. None means 100 for solver='sgd' and 1,000 for the
+        others.
     class_weight : dict or "balanced", default=None
-        Factors of the rows' weights by class; "balanced" is inversely proportional to the classes'
-        weighted numbers of rows.
+        Factors of the sample weights by class. "balanced" uses factors inversely proportional to
+        the weighted class frequencies.
     learning_rate : {"auto", "invscaling"} or float, default="auto"
-        Of "sgd". "auto" follows from a bound of the curvature, which falls with the loss, and goes
-        back where the objective rises. "invscaling" is its first value divided by the square root
-        of the epoch. A number, above 0, is constant; it is for features scaled as `feature_scaling`
-        says.
+        Learning rate. Only used when solver='sgd'.
+
+        - "auto" follows a bound of the curvature, which falls with the loss. It goes back to an
+          earlier model and takes smaller steps if the objective rises.
+        - "invscaling" divides the first rate of "auto" by the square root of the epoch.
+        - A float, above 0, is a constant rate for features scaled as `feature_scaling` says.
     batch_size : int or "auto", default="auto"
-        Rows of a step of "sgd". "auto" is all of up to 1,000 rows, else about a hundredth of them,
-        16 to 1,024, or to 64 of sparse rows.
+        Size of the mini-batches. Only used when solver='sgd'. "auto" uses all of up to 1,000
+        samples, else about a hundredth of them: 16 to 1,024, or to 64 if X is sparse.
     momentum : float or "auto", default="auto"
-        Of "sgd", from 0 to below 1. With `averaging`, how far the gradients are taken from the last
-        step towards the average (0 is Polyak's averaging); without, heavy-ball momentum. "auto" is
-        0.95 with `averaging`, 0 without and in `partial_fit`; with full batches, an automatic rate
-        and averaging it is Nesterov's acceleration.
+        Momentum in [0, 1). Only used when solver='sgd'. With `averaging`, gradients are taken at a
+        mix of the last step and the average, of which `momentum` is the share of the average.
+        Without, it is heavy-ball momentum. "auto" is 0.95 with `averaging` and 0 without or in
+        `partial_fit`. With full batches, an automatic learning rate and averaging, "auto" is
+        Nesterov's acceleration.
     averaging : bool, default=True
-        Whether "sgd" gives an average of its steps, of weights that grow as their square, instead
-        of the last one.
+        Whether the model is a weighted average of the steps instead of the last one. Only used when
+        solver='sgd'.
     feature_scaling : {"auto", "none", "standard", "whiten"}, default="auto"
-        In which features "sgd" takes its steps; coefficients and penalty are those of the features
-        as they are all the same. "standard" centres (with an intercept) and scales them, without a
-        copy. "whiten" rotates them to their principal axes too, which takes a copy. "auto" is
-        "whiten" for up to 256 dense features without L1 penalty, if batches are full, or, with
-        ``learning_rate="auto"`` and up to 1 GiB of float64, where a common factor or the like has
-        many times the variance of a feature; else "standard". Many more strongly correlated
-        features, or such with an L1 penalty, need more epochs than `max_iter` has by default.
+        Scaling of the features for the steps. Only used when solver='sgd'. Coefficients and penalty
+        always belong to the original features.
+
+        - "standard" centers (with an intercept) and scales the features, without a copy.
+        - "whiten" rotates a copy of the features to their principal axes. Not supported for sparse
+          X or with an L1 penalty.
+        - "auto" is "whiten" for up to 256 dense features without an L1 penalty, if batches are
+        full,
+          or if the learning rate is "auto", X has at most 1 GiB in float64, and the features are
+          strongly correlated; else "standard". Without rotation, strongly correlated features need
+          more epochs than `max_iter` allows by default.
     shuffle : bool, default=True
-        Whether "sgd" takes the rows in another order in each epoch.
+        Whether to shuffle the samples before each epoch. Only used when solver='sgd'.
     early_stopping : bool, default=False
-        Whether "sgd" holds out rows, stops by their loss, and keeps the best epoch's model. The
-        rows are copied.
+        Whether to hold out samples, stop by their loss, and keep the model of the best epoch. Only
+        supported by solver='sgd'. The other samples are copied.
     validation_fraction : float, default=0.1
-        Share of the rows that is held out, of each class.
+        Share of the samples of each class to hold out. Only used when early_stopping=True.
     n_iter_no_change : int, default=5
-        Epochs without progress before "sgd" stops.
+        Number of epochs without improvement before solver='sgd' stops.
     n_samples_total : int, default=None
-        Rows of the whole stream, for `partial_fit`: each row brings ``1 / n_samples_total`` of the
-        penalty. None is the number of rows seen so far.
+        Number of samples of the whole stream. Only used by `partial_fit`: each sample contributes
+        ``1 / n_samples_total`` of the penalty. None means the number of samples seen so far.
     warm_start : bool, default=False
-        Whether `fit` begins where the last one ended; classes that were not there begin at zero.
+        Whether `fit` starts from the last solution. New classes start from zero.
     random_state : int, RandomState or None, default=None
-        For the order of the rows and for which are held out.
+        Seed of the order of the samples and of the choice of held-out ones.
     n_threads : int, default=None
-        How many threads share the work, never more than the CPUs that the process may use. None is
-        the number of these, or fewer if the environment variable `OMP_NUM_THREADS` says so. The
-        result has the same bits for any number.
+        Number of threads, at most the number of CPUs that the process may use. None means that
+        number, or fewer if the environment variable ``OMP_NUM_THREADS`` says so. The result has the
+        same bits for any number of threads.
     verbose : int, default=0
         Whether to print a line for each iteration.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features)
-        One row for two classes with the identity activation.
+        Class labels.
+    coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
+        Coefficients. One row for two classes with the identity activation.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        With the identity activation and several classes their mean is zero.
+        Intercepts. Their mean is zero with the identity activation and more than two classes.
     n_iter_ : int
-        Iterations, epochs, or blocks of `partial_fit`.
+        Number of iterations, epochs, or blocks given to `partial_fit`.
     loss_curve_ : ndarray of shape (n_iter_,)
-        The objective after each iteration, divided by `C` and by the sum of the rows' weights; of
-        "sgd" with the losses as the rows were met. Not after `partial_fit`.
+        Objective after each iteration, divided by `C` and by the sum of the sample weights.
+        solver='sgd' uses the losses as the samples were met. Not available after `partial_fit`.
     validation_curve_ : ndarray of shape (n_iter_,) or None
-        Mean loss of the held-out rows after each epoch.
+        Mean loss of the held-out samples after each epoch.
     activation_ : str
-        The activation that was fitted.
+        Activation of the fitted model.
     converged_ : bool
-        Whether no component of the gradient of the objective, divided by `C` and by the sum of the
-        rows' weights, is above `tol` at the coefficients that are returned; with an L1 penalty, of
-        the shortest subgradient. Where `C` is inf, or the curvature of the L2 penalty is below 1e-8
-        of the loss's, no component divided by its feature's standard deviation is above `tol`
-        either. Where nothing but the rounding of the coefficients keeps a component above, it is
-        True if `gap_` is below 1e-6. With `gap_tol` instead, whether `gap_` is not above it. With
-        held-out rows, whether their loss has stopped falling.
+        Whether no component of the gradient of the objective (of the shortest subgradient, with an
+        L1 penalty), divided by `C` and by the sum of the sample weights, is above `tol` at the
+        coefficients that are returned. Hardly regularized features (``C=np.inf``, or a curvature of
+        the penalty below 1e-8 of that of the loss) are measured in standard deviations. If only the
+        rounding of the coefficients keeps a component above `tol`, the model has converged if
+        `gap_` is below 1e-6. With `gap_tol`, whether `gap_` is at most `gap_tol`. With held-out
+        samples, whether their loss has stopped falling.
     gap_ : float
-        A proven bound of ``(objective - optimum) / objective`` at the coefficients that are
-        returned, by the dual problem; it includes what rounding may have changed. NaN with the
-        sigmoid activation, whose objective isn't convex, and with ``C=np.inf``: there it is only
-        known how small the gradient is. Not after `partial_fit`.
+        Proven upper bound of ``(objective - optimum) / objective`` at the coefficients that are
+        returned, from the dual problem (duality gap), rounding errors included. NaN with the
+        sigmoid activation, whose objective is not convex, and with ``C=np.inf``. Not available
+        after `partial_fit`.
     n_features_in_ : int
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        If the features had names.
+        Names of the features, if X has feature names that are all strings.
+
+    See Also
+    --------
+    SoftmaxClassifierCV : Chooses the regularization strength by cross-validation.
+
+    Notes
+    -----
+    float32 features give float32 coefficients. Other real dtypes and byte orders are converted;
+    complex numbers are refused. A failed call leaves the object as it was.
+
+    Sparse X is converted to CSR and not made dense, except for the samples that "newton" takes
+    second derivatives of.
 
     Examples
     --------
@@ -262,37 +293,39 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            float32 and float64 arrays and CSR matrices are not copied; others are, once.
+            Training data. float32 and float64 arrays and CSR matrices are not copied.
         y : array-like of shape (n_samples,)
-            Labels of at least two classes.
+            Class labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative; 1 for None. A whole number counts as so many
-            repetitions of the row: exactly for exact solvers and full batches, else on average.
-            A row of weight zero counts for nothing. "sgd" copies the other rows then.
+            Non-negative sample weights; None means 1. An integer weight is equivalent to repeating
+            the sample: exactly for exact solvers and full batches, on average for mini-batches. A
+            sample of weight zero is ignored. solver='sgd' copies the other samples then.
         X_val : array-like of shape (n_samples_val, n_features), default=None
-            Held-out rows: "sgd" stops by their loss and keeps the best epoch's model. They take the
-            place of those that `early_stopping` holds out. Not for exact solvers.
+            Held-out samples. solver='sgd' stops by their loss and keeps the model of the best
+            epoch. They replace those that `early_stopping` would hold out. Not supported by exact
+            solvers.
         y_val : array-like of shape (n_samples_val,), default=None
-            Their labels, of the classes in `y`.
+            Labels of the held-out samples, of the classes in `y`.
         sample_weight_val : array-like of shape (n_samples_val,), default=None
-            Their weights.
+            Weights of the held-out samples.
         coef_init, intercept_init : array-like, default=None
-            Where to begin, in the shapes of `coef_` and `intercept_`; zero for None.
+            Initial coefficients and intercepts, in the shapes of `coef_` and `intercept_`. None
+            means zeros.
 
         Returns
         -------
-        SoftmaxClassifier
-            Itself.
+        self : SoftmaxClassifier
+            Fitted estimator.
 
         Raises
         ------
         TypeError, ValueError
-            An argument is not allowed; the object is as before.
+            If an argument is not allowed. The object is unchanged.
 
         Notes
         -----
-        `sklearn.model_selection.GridSearchCV` and the like cut every argument of `fit` that has as
-        many rows as `X` into folds, an `X_val` too. Give it another number of rows there.
+        `sklearn.model_selection.GridSearchCV` splits every argument of `fit` that has as many rows
+        as `X`, including `X_val`. Give `X_val` another number of rows there.
         """
         parameters = self._check_parameters()
         problem, classes = self._make_problem(X, y, sample_weight)
@@ -445,34 +478,34 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "SoftmaxClassifier":
-        """Go once over a block of rows of a stream, in their order, by gradient descent.
+        """Update the model with a block of a stream, by one epoch of gradient descent.
 
-        What "sgd" does in one epoch, going on from the last block or from `fit`. Features are
-        scaled by all rows seen so far. With a number for `learning_rate`,
-        ``feature_scaling="none"``, `n_samples_total`, and blocks that are multiples of
-        `batch_size`, all blocks together give the same bits as one epoch of `fit` without
-        shuffling; of sparse features without a penalty alone, whose share of a step depends on how
-        many rows have the feature.
+        Samples are taken in their order. Features are scaled by the moments of all samples seen so
+        far. With a float `learning_rate`, ``feature_scaling="none"``, `n_samples_total`, and blocks
+        that are multiples of `batch_size`, all blocks together give the same bits as one epoch of
+        `fit` without shuffling; for sparse X only without a penalty, because the penalty of a step
+        depends on how many samples have the feature.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Block of the training data.
         y : array-like of shape (n_samples,)
-            Labels of the classes, not of all of them necessarily.
+            Class labels. A block need not have all classes.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will be. Needed at the first call.
+            All class labels of the stream. Required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative; 1 for None.
+            Non-negative sample weights; None means 1.
 
         Returns
         -------
-        SoftmaxClassifier
-            Itself.
+        self : SoftmaxClassifier
+            Updated estimator.
 
         Raises
         ------
         TypeError, ValueError
-            An argument is not allowed; the object is as before.
+            If an argument is not allowed. The object is unchanged.
         """
         parameters = self._check_parameters()
         if isinstance(self.class_weight, str):
@@ -606,35 +639,37 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     def summary(
         self, X: Any, y: Any, sample_weight: Any = None, *, confidence: float = 0.95
     ) -> Any:
-        """Standard errors of the coefficients, from the rows that were fitted.
+        """Standard errors of the coefficients.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data, as given to `fit`.
         y : array-like of shape (n_samples,)
+            Class labels, as given to `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
-            As given to `fit`. Weights, those by class too, count as numbers of rows.
+            Sample weights, as given to `fit`. They count as numbers of samples.
         confidence : float, default=0.95
-            Of the intervals, above 0 and below 1.
+            Confidence level of the intervals, in (0, 1).
 
         Returns
         -------
         softreg_fast.inference.standard_errors.Summary
-            Coefficients, standard errors, z, p, and intervals; its text is a table. Without a
-            penalty, of the differences to the first class, as statsmodels' `MNLogit` gives them.
+            Coefficients, standard errors, z values, p values and confidence intervals. Printing it
+            shows a table. Without regularization, they belong to the differences to the first
+            class, as in statsmodels' `MNLogit`.
 
         Raises
         ------
         TypeError, ValueError
-            An argument is not allowed; or there is no theory: with the sigmoid activation, an L1
-            penalty, classes that are separated without a penalty, singular second derivatives, or a
-            model that isn't at the optimum of these rows.
+            If an argument is not allowed, or if standard errors do not exist: with the sigmoid
+            activation, an L1 penalty, separated classes without regularization, singular second
+            derivatives, or a model that is not at the optimum of these samples.
 
         Notes
         -----
-        With an L2 penalty the errors are those about the penalised optimum (a sandwich of second
-        derivatives and squared first ones): they don't say how far the penalty has drawn the
-        coefficients to zero.
+        With an L2 penalty the standard errors are those about the regularized optimum, a sandwich
+        of second derivatives and squared gradients. They do not include the bias of the penalty.
         """
         from ..inference.standard_errors import summarise
 

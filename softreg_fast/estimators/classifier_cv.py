@@ -95,78 +95,91 @@ class _Grid:
 
 
 class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
-    """Softmax (multinomial logistic) regression whose penalty is chosen by cross-validation.
+    """Softmax (multinomial logistic) regression with cross-validated regularization.
 
-    The interface of `sklearn.linear_model.LogisticRegressionCV`, with its attributes in the shapes
-    of ``use_legacy_attributes=False``. All fits for one `l1_ratio` help each other: each begins
-    where the path of its fold leads, and they share what is known of the objective's curvature.
+    It has the interface of `sklearn.linear_model.LogisticRegressionCV`, with its attributes in the
+    shapes of ``use_legacy_attributes=False``. All fits for one `l1_ratio` help each other: each
+    starts where the path of its fold leads, and they share what is known of the second derivatives.
 
     Parameters
     ----------
     Cs : int or array-like of shape (n_cs,), default=10
-        Values of `C` to try, above 0; a number stands for as many from 1e-4 to 1e4, equally far
-        apart in logarithms. See `SoftmaxClassifier` for the objective.
+        Values of `C` to try, above 0. An int stands for that many values from 1e-4 to 1e4 on a
+        logarithmic scale. See `SoftmaxClassifier` for the objective.
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
-        Values of `l1_ratio` to try, from 0 to 1.
+        Values of `l1_ratio` to try, in [0, 1].
     activation : {"identity", "sigmoid"}, default="identity"
+        Function applied to the logits before the softmax.
     fit_intercept : bool, default=True
+        Whether to fit an intercept.
     cv : int, cross-validation generator or iterable, default=None
-        As scikit-learn knows it; None is five stratified folds.
+        Cross-validation splits, as scikit-learn defines them. None means 5 stratified folds.
     scoring : str or callable, default="neg_log_loss"
-        As scikit-learn knows it; None is accuracy. The default is that of `LogisticRegressionCV`
-        from scikit-learn 1.11 on. Scorers whose metric has a parameter `labels` are given all
-        classes: a fold's rows may lack some.
+        Scorer, as scikit-learn defines it. None means accuracy. The default is that of
+        `LogisticRegressionCV` from scikit-learn 1.11 on. Metrics that have a parameter `labels` are
+        given all classes, because a fold may lack some.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
-        See `SoftmaxClassifier`; "auto" is one of the others. "lbfgs" doesn't allow an `l1_ratio`
-        above 0.
+        Exact algorithm; see `SoftmaxClassifier`. "lbfgs" does not support an `l1_ratio` above 0.
     tol : float, default=1e-4
+        Tolerance of the stopping criterion; see `SoftmaxClassifier`.
     gap_tol : float, default=None
-        See `SoftmaxClassifier`.
+        Tolerance of the duality gap, instead of `tol`; see `SoftmaxClassifier`.
     max_iter : int, default=None
-        Of each fit; None is 1,000.
+        Maximum number of iterations of each fit. None means 1,000.
     class_weight : dict or "balanced", default=None
-        "balanced" goes by all rows.
+        Factors of the sample weights by class. "balanced" uses the frequencies in all samples.
     refit : bool, default=True
-        Whether the model with the best mean score over the folds is fitted to all rows. Otherwise
-        coefficients, and `C_` and `l1_ratio_`, are the means of the folds' best.
+        Whether to fit the model with the best mean score to all samples. Otherwise coefficients,
+        `C_` and `l1_ratio_` are the means of the best of each fold.
     n_threads : int, default=None
-        See `SoftmaxClassifier`.
+        Number of threads; see `SoftmaxClassifier`.
     verbose : int, default=0
         Whether to print a line for each fit.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features)
+        Class labels.
+    coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
+        Coefficients.
     intercept_ : ndarray of shape (n_classes,) or (1,)
+        Intercepts.
     C_, l1_ratio_ : float
-        The best.
+        Best values.
     Cs_ : ndarray of shape (n_cs,)
+        Values of `C` that were tried.
     l1_ratios_ : ndarray of shape (n_l1_ratios,)
+        Values of `l1_ratio` that were tried.
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
-        Of the rows held out. A warning says so if some are not finite; those that are NaN count as
-        the lowest.
+        Scores on the held-out samples. A warning says if some are not finite; NaN counts as the
+        lowest score.
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_classes or 1, n_coefficients)
-        The folds' coefficients; the intercept is the last, if there is one.
+        Coefficients of the folds. The intercept is the last one, if there is one.
     n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
-        Iterations; 1 also where the path led to an optimum.
+        Number of iterations, at least 1.
     converged_ : bool
-        Whether all fits have reached `tol` or `gap_tol`.
+        Whether all fits reached `tol` or `gap_tol`.
     gap_ : float
-        Of the last fit, see `SoftmaxClassifier`; NaN if ``refit=False``.
+        Duality gap of the last fit; see `SoftmaxClassifier`. NaN if ``refit=False``.
     activation_ : str
+        Activation of the fitted model.
     n_features_in_ : int
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
-        If the features had names.
+        Names of the features, if X has feature names that are all strings.
+
+    See Also
+    --------
+    SoftmaxClassifier : The classifier for one regularization strength.
 
     Notes
     -----
-    Callbacks are told of each fit, and those that propagate of the refit's iterations. A wish to
-    stop ends the refit alone: the search needs all its scores.
+    Callbacks see each fit, and those that propagate see the iterations of the refit. A callback
+    that asks to stop ends the refit alone, because the search needs all its scores.
 
-    With scikit-learn's metadata routing, `groups` and the like go to `cv`, and `sample_weight` to
-    the scorer, if these request them. Without it, the scorer is given `sample_weight` if there is
-    one, and `cv` is given `groups`.
+    With scikit-learn's metadata routing, `groups` and the like are passed to `cv`, and
+    `sample_weight` to the scorer, if these request them. Without it, the scorer is given
+    `sample_weight` if there is one, and `cv` is given `groups`.
 
     Examples
     --------
@@ -230,30 +243,31 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, **params: Any
     ) -> "SoftmaxClassifierCV":
-        """Choose the penalty, and fit the model.
+        """Choose the regularization, and fit the model.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Not copied, but for the rows held out of one fold at a time, in blocks as a rule.
+            Training data. It is not copied for the folds; the held-out samples of one fold at a
+            time are, mostly in blocks.
         y : array-like of shape (n_samples,)
-            Labels of at least two classes.
+            Class labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative, also in scores; 1 for None.
+            Non-negative sample weights, also used by the scorer. None means 1.
         groups : array-like of shape (n_samples,), default=None
-            Given to `cv`, for folds by group.
+            Group labels, passed to `cv`.
         **params : dict
-            Other metadata for `cv` and the scorer; only with scikit-learn's metadata routing.
+            Other metadata for `cv` and the scorer. Only with scikit-learn's metadata routing.
 
         Returns
         -------
-        SoftmaxClassifierCV
-            Itself.
+        self : SoftmaxClassifierCV
+            Fitted estimator.
 
         Raises
         ------
         TypeError, ValueError
-            An argument is not allowed; the object is as before.
+            If an argument is not allowed. The object is unchanged.
         """
         _raise_for_params(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()

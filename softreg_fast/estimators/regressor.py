@@ -35,50 +35,53 @@ def _random_source(random_state: Any) -> Any:
 
 
 class SoftmaxRegressor:
-    """Softmax over sigmoids, trained by mini-batch gradient descent on the cross-entropy.
+    """Softmax regression over sigmoids, trained by mini-batch gradient descent.
 
-    With ``z = x @ coeffs + biases`` and ``s = sigmoid(z)``, the probabilities are ``softmax(s)``.
-    Since ``s`` lies between 0 and 1, no loss can fall below ``log(1 + (n_classes - 1) / e)``.
+    The logits are ``z = x @ coeffs + biases``, and the probabilities ``softmax(sigmoid(z))``. The
+    loss is the categorical cross-entropy. Because sigmoids lie between 0 and 1, no loss can fall
+    below ``log(1 + (n_classes - 1) / e)``.
 
     Parameters
     ----------
     lr : float
         Learning rate, above 0. The attribute is named `learning_rate`.
     gradient : {"notebook", "exact"}, default="notebook"
-        "exact" is the derivative of the loss. "notebook" multiplies by ``p[j]`` where the
-        derivative has ``p[target]``; it gives the numbers of the notebook.
+        Gradient that the steps follow. "exact" is the derivative of the loss. "notebook" has the
+        probability of each class where the derivative has that of the true class; it gives the
+        numbers of the notebook.
     random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
-        Where the start is drawn from: coefficients, then biases, uniform in [0, 1). None is
+        Source of the initial parameters: coefficients, then biases, uniform in [0, 1). None is
         NumPy's global generator, which `numpy.random.seed` seeds.
     verbose : bool, default=True
         Whether `fit` prints a line for each epoch.
     dtype : {"float64", "float32"} or numpy.dtype, default=None
-        Of parameters and arithmetic; None is float64.
+        Dtype of parameters and arithmetic. None means float64.
     n_threads : int, default=None
-        How many threads share large batches and predictions, never more than the CPUs that the
-        process may use. None is the number of these, or fewer if the environment variable
-        `OMP_NUM_THREADS` says so. The result has the same bits for any number.
+        Number of threads for large batches and predictions, at most the number of CPUs that the
+        process may use. None means that number, or fewer if the environment variable
+        ``OMP_NUM_THREADS`` says so. The result has the same bits for any number of threads.
 
     Attributes
     ----------
     learning_rate : float
+        Learning rate.
     n_classes, n_features : int
-        After `fit`.
+        Number of classes and of features seen during `fit`.
     coeffs : ndarray of shape (n_features, n_classes)
-        After `fit`.
+        Coefficients.
     biases : ndarray of shape (n_classes,)
-        After `fit`.
+        Biases.
     losses_ : ndarray of shape (n_epochs,)
-        Mean cross-entropy of each epoch's batches in nats, each taken before its step.
+        Mean cross-entropy of the mini-batches of each epoch, in nats, each taken before its step.
     accuracies_ : ndarray of shape (n_epochs,)
-        Share of the rows classified correctly after each epoch. Where saturated sigmoids make
-        probabilities equal but for the last bit, the class predicted depends on the rounding of
-        the exponential function, and rows may be counted otherwise than with NumPy's.
+        Accuracy on all samples after each epoch. If saturated sigmoids make probabilities equal but
+        for the last bit, the predicted class depends on the rounding of the exponential function,
+        so that single samples may be counted otherwise than by NumPy.
 
     Raises
     ------
     TypeError, ValueError
-        An argument is not allowed; the message names it.
+        If an argument is not allowed. The message names it.
 
     Examples
     --------
@@ -144,41 +147,42 @@ class SoftmaxRegressor:
     def fit(
         self, x: Any, y: Any, epochs: int, batch_size: int, early_stopping: int = 0
     ) -> "SoftmaxRegressor":
-        """Train from a new random start.
+        """Fit the model, from new random parameters.
 
-        Batches are taken in the order of the rows; what remains after the last whole batch is
-        left out. For each epoch, a line with its loss and accuracy is printed if `verbose`, as soon
-        as the next epoch has passed over the rows.
+        Mini-batches are taken in the order of the samples. The samples after the last whole batch
+        are not trained on. If `verbose`, a line with the loss and accuracy of each epoch is printed
+        as soon as the next epoch has passed over the samples.
 
-        An interrupt (Ctrl-C) keeps the parameters and the curves of the last finished epoch and
-        is passed on; before the end of the first epoch it leaves the model as it was.
+        An interrupt (Ctrl-C) keeps the parameters and curves of the last finished epoch and is
+        passed on. Before the end of the first epoch it leaves the model unchanged.
 
         Parameters
         ----------
         x : array-like of shape (n_samples, n_features)
-            Finite real numbers. float32 and float64 arrays are not copied, in C or Fortran
-            order, strided, read-only or memory-mapped; others are, once.
+            Training data, finite real numbers. float32 and float64 arrays are not copied, whether
+            in C or Fortran order, strided, read-only or memory-mapped.
         y : array-like of shape (n_samples,)
             Integer labels from 0. The number of classes is the largest label plus one.
         epochs : int
-            At least 1.
+            Maximum number of epochs, at least 1.
         batch_size : int
-            From 1 to n_samples.
+            Size of the mini-batches, from 1 to n_samples.
         early_stopping : int, default=0
-            Stop when the lowest loss is more than so many epochs back. Zero or less: never.
+            Stop when the lowest loss is more than this number of epochs back. Zero or less means
+            never.
 
         Returns
         -------
-        SoftmaxRegressor
-            Itself.
+        self : SoftmaxRegressor
+            Fitted model.
 
         Raises
         ------
         TypeError, ValueError
-            An argument is not allowed; the model is as before and nothing has been printed.
+            If an argument is not allowed. The model is unchanged, and nothing was printed.
         FloatingPointError
-            The loss or a parameter became infinite or NaN. The parameters after the last finished
-            epoch are kept; the start, if there is none.
+            If the loss or a parameter became infinite or NaN. The parameters after the last
+            finished epoch are kept, or the initial ones if there is none.
         """
         self._check_parameters()
         settings = DescentSettings(
@@ -233,14 +237,14 @@ class SoftmaxRegressor:
     def predict(
         self, x: Any, steps: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray, FloatArray]:
-        """Probabilities of the classes.
+        """Class probabilities.
 
         Parameters
         ----------
         x : array-like of shape (n_samples, n_features)
-            Finite real numbers; copied as little as in `fit`.
+            Samples, finite real numbers. They are copied as little as in `fit`.
         steps : bool, default=False
-            Whether to return the steps of the calculation too.
+            Whether to return the intermediate results too.
 
         Returns
         -------
@@ -252,9 +256,9 @@ class SoftmaxRegressor:
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            Before `fit`. It is a ValueError and an AttributeError.
+            If the model was not fitted. It is a ValueError and an AttributeError.
         TypeError, ValueError
-            An argument is not allowed.
+            If an argument is not allowed.
         """
         if not hasattr(self, "coeffs"):
             from sklearn.exceptions import NotFittedError

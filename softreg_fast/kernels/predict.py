@@ -4,9 +4,10 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
+from .forward import forward
 from .groups import Rows, Workspace
 from .loss import IDENTITY, exponentials_of_values, logistic, sum_over_classes
-from .matmul import forward, transpose_weights
+from .matmul import transpose_weights
 from .shapes import (
     Specialisation,
     blocks_type,

@@ -22,10 +22,9 @@ import math
 import numpy as np
 from numba import types
 
-from .compile.entry_point import array_type, entry_point, kernel, numba_type
+from .compile.entry_point import array_type, entry_point, numba_type
 from .groups import Batch, SparseRows, Team
-from .loss import loss_and_slopes
-from .rows import number_rows, order_of_epoch, take_targets
+from .rows import order_of_epoch
 from .sgd_step import (
     ACCELERATED,
     AVERAGED,
@@ -36,318 +35,21 @@ from .sgd_step import (
     record_epoch,
 )
 from .shapes import SparseSpecialisation
-from .simd.lanes import (
-    add_outer,
-    block_of,
-    load,
-    load_block,
-    maximum,
-    minimum,
-    multiply_add,
-    prefetch_closest_along,
-    splat,
-    store,
-    store_block,
-    sum_lanes,
+from .sparse_step import (
+    FEATURE_STATE,
+    N_PARTS,
+    copy_averages,
+    descend_rows,
+    finish_biases,
+    finish_features,
+    measure_part,
+    share_of_step,
+    shift_biases,
+    sum_slopes,
+    work_on_rows,
 )
 from .threads.barrier import begin_with_team, wait_for_team
 from .tile import add_compensated
-
-_ONE = (0,)
-_ELEMENTS_AHEAD = 16
-# In as many parts, whose results are summed in order.
-N_PARTS = 64
-
-FEATURE_STATE = np.dtype(
-    [
-        ("last_batch", np.int32),  # the last one that has touched the feature
-        ("n_steps", np.int32),  # since the method was begun
-        ("factor", np.float64),  # of its rate
-        ("strength", np.float64),  # of its penalty when it is touched
-        ("mean", np.float64),  # what it is centred by; zero for not at all
-    ],
-    align=True,
-)
-
-
-@kernel
-def _share_of_step(n_steps):
-    """Of an average whose weights grow as the square of the steps; `n_steps` are done."""
-    number = n_steps + 1.0
-    return 6.0 * number / ((number + 1.0) * (2.0 * number + 1.0))
-
-
-@kernel
-def _logits_of_row(data, indices, start, stop, pull, biases, blocks, parameters, row, logits_out):
-    """The logits of a row: a vector, or several, for as many classes."""
-    width, vectors, _ = blocks
-    n_padded = biases.shape[1]
-    step = len(width) * len(vectors)
-    like = load(biases, 0, 0, width)
-    pulls = block_of(splat(pull, like), _ONE, vectors)
-    for column in range(0, n_padded, step):
-        logits = load_block(biases, 0, column, width, _ONE, vectors)
-        for place in range(start, stop):
-            ahead = np.int64(indices[min(place + _ELEMENTS_AHEAD, len(indices) - 1)])
-            prefetch_closest_along(parameters, ahead, column, width, vectors)
-            prefetch_closest_along(parameters, ahead, n_padded + column, width, vectors)
-            feature = np.int64(indices[place])
-            fast = load_block(parameters, feature, column, width, _ONE, vectors)
-            average = load_block(parameters, feature, n_padded + column, width, _ONE, vectors)
-            value = block_of(splat(data[place], like), _ONE, _ONE)
-            logits = add_outer(logits, value, fast + pulls * (average - fast))
-        store_block(logits_out, row, column, logits)
-
-
-@kernel
-def _work_on_rows(rows, start, stop, batch, pull, settings, blocks, model, biases, tile, numbers):
-    """The loss of a tile of rows, and the slopes of their logits.
-
-    Parameters
-    ----------
-    rows : SparseRows
-    start, stop : int
-        The tile.
-    batch : Batch
-        Gets the row numbers and slopes of the tile.
-    pull : float
-        Of the average, in the model at which the loss is taken.
-    model : (n_features, 2 * padded_classes)
-        The fast set and the average.
-    biases : (3, padded_classes)
-    tile : (2 * padded_classes + 2, tile_rows)
-    numbers : (4, >= 2 * tile_rows) int64
-
-    Returns
-    -------
-    float
-    """
-    _, _, row_width = blocks
-    lanes = len(row_width)
-    tile_rows = tile.shape[1]
-    n_classes = settings["n_classes"]
-    half = (tile.shape[0] - 2) // 2
-    n_rows = stop - start
-    n_padded = -(-n_rows // lanes) * lanes
-    n_samples = len(rows.pointers) - 1
-    number_rows(start, n_rows, n_padded, stop, n_samples, rows.order, tile_rows, numbers)
-    take_targets(
-        rows.targets,
-        rows.weights,
-        n_rows,
-        n_padded,
-        numbers[0],
-        tile[2 * half],
-        tile[2 * half + 1],
-    )
-    first = start - batch.start
-    slopes_out = batch.slopes
-    for place in range(n_rows):
-        row = numbers[0, place]
-        batch.row_numbers[first + place] = row
-        _logits_of_row(
-            rows.data,
-            rows.indices,
-            np.int64(rows.pointers[row]),
-            np.int64(rows.pointers[row + 1]),
-            pull,
-            biases,
-            blocks,
-            model,
-            first + place,
-            slopes_out,
-        )
-        for label in range(n_classes):
-            tile[label, place] = slopes_out[first + place, label]
-    for place in range(n_rows, n_padded):
-        for label in range(n_classes):
-            tile[label, place] = 0.0
-    loss, _ = loss_and_slopes(
-        tile[2 * half : 2 * half + 1],
-        tile[2 * half + 1 :],
-        n_padded,
-        n_classes,
-        settings["activation"],
-        None,
-        None,
-        row_width,
-        tile[:half],
-        tile[half : 2 * half],
-    )
-    for place in range(n_rows):
-        for label in range(n_classes):
-            slopes_out[first + place, label] = tile[label, place]
-    return loss
-
-
-@kernel
-def _descend_rows(rows, batch, rate, scale, team, blocks, model, features, touched_out):
-    """Take the gradient's steps of a thread's features; gives how many are touched."""
-    width, vectors, _ = blocks
-    slopes = batch.slopes
-    n_padded = slopes.shape[1]
-    step = len(width) * len(vectors)
-    like = load(slopes, 0, 0, width)
-    n_touched = 0
-    for place in range(batch.n_rows):
-        row = batch.row_numbers[place]
-        for element in range(np.int64(rows.pointers[row]), np.int64(rows.pointers[row + 1])):
-            feature = np.int64(rows.indices[element])
-            if feature % team.n_threads != team.thread:
-                continue
-            state = features[feature]
-            if state["last_batch"] != batch.number:
-                state["last_batch"] = batch.number
-                touched_out[n_touched] = feature
-                n_touched += 1
-            change = -rate * scale * state["factor"] * rows.data[element]
-            changes = block_of(splat(change, like), _ONE, _ONE)
-            for column in range(0, n_padded, step):
-                fast = load_block(model, feature, column, width, _ONE, vectors)
-                slope = load_block(slopes, place, column, width, _ONE, vectors)
-                store_block(model, feature, column, add_outer(fast, changes, slope))
-    return n_touched
-
-
-@kernel
-def _sum_slopes(slopes, n_rows, n_classes, totals_out):
-    """The sum of the rows' slopes."""
-    for label in range(n_classes):
-        total = 0.0
-        for place in range(n_rows):
-            total += np.float64(slopes[place, label])
-        totals_out[label] = total
-
-
-@kernel
-def _finish_features(
-    touched,
-    n_touched,
-    rate,
-    scale,
-    share,
-    settings,
-    width,
-    bias_slopes,
-    thread,
-    parameters,
-    features,
-):
-    """What the means and the penalty add to the steps, and the average's part.
-
-    Parameters
-    ----------
-    bias_slopes : (n_threads, padded_classes)
-        The thread's: the sum of the rows' slopes, if features are centred.
-    """
-    n_padded = parameters.shape[1] // 2
-    like = load(parameters, 0, 0, width)
-    zero = splat(0.0, like)
-    is_averaged = settings["method"] == AVERAGED
-    for place in range(n_touched):
-        feature = touched[place]
-        state = features[feature]
-        if is_averaged:
-            share = _share_of_step(np.float64(state["n_steps"]))
-        state["n_steps"] += 1
-        here = rate * state["factor"] * state["strength"]
-        threshold = splat(here * settings["l1_penalty"], like)
-        shrink = splat(1.0 / (1.0 + here * settings["l2_penalty"]), like)
-        shares = splat(share, like)
-        if state["mean"] != 0.0:
-            change = splat(here * scale * state["mean"], like)
-            for column in range(0, n_padded, len(width)):
-                moved = load(parameters, feature, column, width)
-                slope = load(bias_slopes, thread, column, width)
-                store(parameters, feature, column, multiply_add(change, slope, moved))
-        for column in range(0, n_padded, len(width)):
-            moved = load(parameters, feature, column, width)
-            moved = maximum(moved - threshold, zero) + minimum(moved + threshold, zero)
-            moved = moved * shrink
-            average = load(parameters, feature, n_padded + column, width)
-            store(parameters, feature, column, moved)
-            store(
-                parameters,
-                feature,
-                n_padded + column,
-                multiply_add(shares, moved - average, average),
-            )
-
-
-@kernel
-def _finish_biases(slopes, n_rows, rate, share, pull, settings, biases):
-    """The step of the biases: the working ones, the fast ones and their average."""
-    for label in range(settings["n_classes"]):
-        total = 0.0
-        for place in range(n_rows):
-            total += np.float64(slopes[place, label])
-        fast = biases[1, label] - (rate * total if settings["fit_intercept"] else 0.0)
-        average = biases[2, label] + share * (fast - biases[2, label])
-        biases[1, label] = fast
-        biases[2, label] = average
-        biases[0, label] = fast + pull * (average - fast)
-
-
-@kernel
-def _shift_biases(pull, n_classes, centred, features, parameters, shifts, biases):
-    """Make the working biases those of features that aren't centred.
-
-    Parameters
-    ----------
-    shifts : (padded_classes,) float64
-        Overwritten.
-    """
-    n_padded = biases.shape[1]
-    shifts[:] = 0.0
-    for place in range(len(centred)):
-        feature = centred[place]
-        mean = features[feature]["mean"]
-        for label in range(n_classes):
-            fast = np.float64(parameters[feature, label])
-            average = np.float64(parameters[feature, n_padded + label])
-            shifts[label] += mean * (fast + pull * (average - fast))
-    for label in range(n_classes):
-        biases[0, label] -= shifts[label]
-
-
-@kernel
-def _measure_part(part, pull, settings, width, parameters, part_results_out):
-    """The penalty of a part of the features, and whether all of them are finite."""
-    n_features = parameters.shape[0]
-    n_padded = parameters.shape[1] // 2
-    like = load(parameters, 0, 0, width)
-    zero = splat(0.0, like)
-    pulls = splat(pull, like)
-    squares = 0.0
-    absolutes = 0.0
-    for feature in range(n_features * part // N_PARTS, n_features * (part + 1) // N_PARTS):
-        row_squares = zero
-        row_absolutes = zero
-        for column in range(0, n_padded, len(width)):
-            fast = load(parameters, feature, column, width)
-            average = load(parameters, feature, n_padded + column, width)
-            working = multiply_add(pulls, average - fast, fast)
-            row_squares = multiply_add(working, working, row_squares)
-            row_absolutes = row_absolutes + maximum(working, zero - working)
-        squares += np.float64(sum_lanes(row_squares))
-        absolutes += np.float64(sum_lanes(row_absolutes))
-    part_results_out[part] = (
-        0.5 * settings["l2_penalty"] * squares + settings["l1_penalty"] * absolutes
-    )
-
-
-@kernel
-def _copy_averages(n_padded, width, parameters, to_fast, best_out, bias_from, bias_to):
-    """Copy the averages: over the fast set, or to where the best are kept."""
-    for feature in range(parameters.shape[0]):
-        for column in range(0, n_padded, len(width)):
-            average = load(parameters, feature, n_padded + column, width)
-            if to_fast:
-                store(parameters, feature, column, average)
-            else:
-                store(best_out, feature, column, average)
-    for label in range(n_padded):
-        bias_to[label] = bias_from[label]
 
 
 def _descend_sparse_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
@@ -516,7 +218,7 @@ def descend_sparse(
             next_pull = 1.0 - 2.0 / (state["n_steps"] + 3.0)
             rate /= share
         elif settings["method"] == AVERAGED:
-            share = _share_of_step(np.float64(state["n_steps"]))
+            share = share_of_step(np.float64(state["n_steps"]))
             pull = settings["momentum"]
             next_pull = pull
         elif not settings["is_automatic"]:
@@ -527,7 +229,7 @@ def descend_sparse(
         of_batch = Batch(start, stop - start, batch, batch_rows, slopes)
         for tile in range(n_tiles * thread // n_threads, n_tiles * (thread + 1) // n_threads):
             tile_start = start + tile * tile_rows
-            tile_losses[tile] = _work_on_rows(
+            tile_losses[tile] = work_on_rows(
                 rows,
                 tile_start,
                 min(tile_start + tile_rows, stop),
@@ -542,12 +244,12 @@ def descend_sparse(
             )
         is_together = wait_for_team(shared, n_threads)
         if is_together:
-            n_touched = _descend_rows(
+            n_touched = descend_rows(
                 rows, of_batch, rate, scale, team, blocks, parameters, features, touched[thread]
             )
             if len(centred) > 0:
-                _sum_slopes(slopes, stop - start, settings["n_classes"], bias_slopes[thread])
-            _finish_features(
+                sum_slopes(slopes, stop - start, settings["n_classes"], bias_slopes[thread])
+            finish_features(
                 touched[thread],
                 n_touched,
                 rate,
@@ -565,14 +267,14 @@ def descend_sparse(
                 state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
                     state["epoch_loss"], state["epoch_loss_remainder"], tile_losses[tile]
                 )
-            _finish_biases(slopes, stop - start, rate * scale, share, next_pull, settings, biases)
+            finish_biases(slopes, stop - start, rate * scale, share, next_pull, settings, biases)
         is_together = is_together and wait_for_team(shared, n_threads)
         if stop == n_samples:
             if is_together:
                 for part in range(
                     N_PARTS * thread // n_threads, N_PARTS * (thread + 1) // n_threads
                 ):
-                    _measure_part(part, next_pull, settings, width, parameters, part_results)
+                    measure_part(part, next_pull, settings, width, parameters, part_results)
             is_together = is_together and wait_for_team(shared, n_threads)
         if is_together and thread == 0:
             state["n_steps"] += 1
@@ -588,20 +290,20 @@ def descend_sparse(
                 objective = state["epoch_loss"] / settings["total_weight"] + state["epoch_penalty"]
                 state["epoch_objective"] = objective
                 if record_epoch(settings, state, math.isfinite(penalty), objectives_out):
-                    _copy_averages(
+                    copy_averages(
                         n_padded, width, parameters, False, best, biases[2], best[len(best) - 1]
                     )
                 if is_accelerated and objective > before and state["outcome"] == RUNNING:
-                    _copy_averages(n_padded, width, parameters, True, best, biases[2], biases[1])
+                    copy_averages(n_padded, width, parameters, True, best, biases[2], biases[1])
                     for label in range(n_padded):
                         biases[0, label] = biases[2, label]
                     state["n_steps"] = 0
                     state["penalty"] = 0.0
                     for part in range(N_PARTS):
-                        _measure_part(part, 1.0, settings, width, parameters, part_results)
+                        measure_part(part, 1.0, settings, width, parameters, part_results)
                         state["penalty"] += part_results[part]
             if len(centred) > 0:
-                _shift_biases(
+                shift_biases(
                     next_pull,
                     settings["n_classes"],
                     centred,

@@ -5,10 +5,11 @@ summed over its tiles in order; the chunks' gradients are summed in order too. T
 the shapes alone, so the result has the same bits for any number of threads.
 """
 
+from .backward import backward
 from .compile.entry_point import by_presence, kernel
+from .forward import forward
 from .groups import Span
 from .loss import count_correct, loss_and_slopes
-from .matmul import backward, forward
 from .rows import fetch_targets, number_rows, take_targets, transpose_rows
 from .simd.lanes import load, load_as, multiply_add, splat, store, sum_lanes
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem
-from ...kernels import sgd_sparse as kernels
+from ...kernels import sparse_step as kernels
+from ...kernels.sgd_sparse import descend_sparse
 from ...kernels.shapes import choose_sparse_specialisation
 from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
@@ -186,7 +187,7 @@ class SparseDescent(Descent):
         return weights, self._bias(self._biases[2], weights)
 
     def _compile(self) -> Any:
-        return kernels.descend_sparse.specialise(self._specialisation)
+        return descend_sparse.specialise(self._specialisation)
 
     def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
         unspent: int = compiled(

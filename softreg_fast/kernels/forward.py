@@ -1,0 +1,216 @@
+"""From a tile of rows to its logits; see `matmul` for how products are taken."""
+
+from .compile.entry_point import by_presence, kernel
+from .groups import Ahead
+from .matmul import combine, contract
+from .simd.lanes import (
+    add_outer,
+    block_of,
+    load,
+    load_block,
+    prefetch_numbered,
+    repeat_along,
+    repeat_down,
+    splat_down,
+    splat_numbered,
+    store_block,
+    transpose,
+)
+
+_NONE, _ONE = (), (0,)
+
+
+def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
+    width, side, _, classes, rows_ahead, _, _, _ = blocks
+    features = rows.features
+    numbers = work.numbers[0]
+    n_features = features.shape[1]
+    bias_column = parameters.shape[1] - len(width)
+    ahead = logits_out.shape[1]
+    for group in range(0, parameters.shape[0], len(classes)):
+        biases = load_block(parameters, group, bias_column, width, classes, _ONE)
+        for row in range(0, n_rows, len(side)):
+            logits = contract(
+                repeat_down(biases, side),
+                features,
+                numbers,
+                row,
+                0,
+                n_features,
+                parameters,
+                group,
+                blocks,
+                Ahead(ahead, rows_ahead, (features, 0, 1, _NONE), 0),
+            )
+            # The rows of the next tile are fetched meanwhile.
+            ahead = min(ahead + len(rows_ahead), 2 * logits_out.shape[1] - len(rows_ahead))
+            store_block(logits_out, group, row, logits)
+
+
+@kernel
+def _forward_vectors(
+    columns,
+    start,
+    n_features,
+    numbers,
+    row,
+    count,
+    vectors,
+    parameters,
+    blocks,
+    coming,
+    n_fetched,
+    logits_out,
+):
+    """Logits of some vectors of rows, and how many vectors have been fetched then."""
+    width, _, _, classes, _, _, _, _ = blocks
+    bias_column = parameters.shape[1] - len(width)
+    _, _, _, vectors_ahead = coming
+    for group in range(0, parameters.shape[0], len(classes)):
+        like = load(logits_out, group, row, width)
+        biases = splat_down(parameters, group, bias_column, like, classes)
+        logits = combine(
+            repeat_along(biases, vectors),
+            parameters,
+            group,
+            columns,
+            numbers,
+            n_features,
+            start + row,
+            count,
+            blocks,
+            vectors,
+            Ahead(0, _NONE, coming, n_fetched),
+        )
+        n_fetched += n_features * len(vectors_ahead)
+        store_block(logits_out, group, row, logits)
+    return n_fetched
+
+
+def _forward_narrow(rows, work, model, n_rows, parameters, blocks, logits_out):
+    width, side, _, _, _, _, _, _ = blocks
+    columns = work.feature_tile
+    numbers = work.numbers[1]
+    n_features = rows.features.shape[1]
+    step = len(side) * len(width)
+    whole_rows = n_rows - n_rows % step
+    nothing = columns, 0, 1, _NONE
+    for row in range(0, whole_rows, step):
+        _forward_vectors(
+            columns,
+            0,
+            n_features,
+            numbers,
+            row,
+            None,
+            side,
+            parameters,
+            blocks,
+            nothing,
+            0,
+            logits_out,
+        )
+    for row in range(whole_rows, n_rows, len(width)):
+        _forward_vectors(
+            columns,
+            0,
+            n_features,
+            numbers,
+            row,
+            None,
+            _ONE,
+            parameters,
+            blocks,
+            nothing,
+            0,
+            logits_out,
+        )
+
+
+def _forward_in_place(rows, work, model, n_rows, parameters, blocks, logits_out):
+    width, side, _, _, vectors_ahead, _, _, _ = blocks
+    columns, all_numbers = rows.columns, work.numbers
+    numbers = all_numbers[1]
+    n_features, n_samples = columns.shape
+    tile_rows = logits_out.shape[1]
+    start = all_numbers[0, 0]
+    n_there = n_samples - start
+    step = len(side) * len(width)
+    whole_rows = min(n_rows, n_there)
+    whole_rows -= whole_rows % step
+    coming = columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
+    n_fetched = 0
+    for row in range(0, whole_rows, step):
+        n_fetched = _forward_vectors(
+            columns,
+            start,
+            n_features,
+            numbers,
+            row,
+            None,
+            side,
+            parameters,
+            blocks,
+            coming,
+            n_fetched,
+            logits_out,
+        )
+    for row in range(whole_rows, n_rows, len(width)):
+        n_fetched = _forward_vectors(
+            columns,
+            start,
+            n_features,
+            numbers,
+            row,
+            n_there - row,
+            _ONE,
+            parameters,
+            blocks,
+            coming,
+            n_fetched,
+            logits_out,
+        )
+
+
+def _forward_by_class(rows, work, model, n_rows, parameters, blocks, logits_out):
+    """Logits of a tile of rows.
+
+    Parameters
+    ----------
+    rows : Rows
+    work : Workspace
+        Holds the numbers of the tile's rows.
+    model : int
+        Which of the transposed parameters to take.
+    n_rows : int
+        Rows in the tile, a multiple of the lanes.
+    parameters : (padded_classes, padded_features + lanes)
+    blocks : tuple of tuples
+    logits_out : (>= padded_classes, tile_rows)
+        As many as `class_lanes`, if there are `feature_weights`.
+    """
+    width, _, _, _, _, _, class_width, side = blocks
+    features = rows.features
+    weights = work.feature_weights[model]
+    numbers = work.numbers[0]
+    n_features = features.shape[1]
+    biases = load(weights, n_features, 0, class_width)
+    for row in range(0, n_rows, len(side)):
+        for column in range(0, n_features, len(width)):
+            prefetch_numbered(features, numbers, logits_out.shape[1] + row, column, side)
+        logits = block_of(biases, side, _ONE)
+        for feature in range(n_features):
+            down = splat_numbered(features, numbers, row, feature, biases, side)
+            along = load_block(weights, feature, 0, class_width, _ONE, _ONE)
+            logits = add_outer(logits, down, along)
+        store_block(logits_out, 0, row, transpose(logits))
+
+
+forward = by_presence(
+    _forward_wide,
+    {
+        "work.feature_weights": _forward_by_class,
+        "rows.columns": _forward_in_place,
+        "work.feature_tile": _forward_narrow,
+    },
+)

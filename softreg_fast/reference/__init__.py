@@ -1,0 +1,28 @@
+"""The mathematics in plain NumPy: slow, obvious, and the oracle of every test."""
+
+from .descent import epoch, proximal_descent, sparse_descent
+from .model import accumulate, batch, logit_gradients, predict
+from .newton import (
+    complete_derivatives,
+    descend_coordinates,
+    minimise_by_newton,
+    sum_features,
+    weigh_squares,
+)
+from .order import shuffled_rows
+
+__all__ = [
+    "accumulate",
+    "batch",
+    "complete_derivatives",
+    "descend_coordinates",
+    "epoch",
+    "logit_gradients",
+    "minimise_by_newton",
+    "predict",
+    "proximal_descent",
+    "shuffled_rows",
+    "sparse_descent",
+    "sum_features",
+    "weigh_squares",
+]
