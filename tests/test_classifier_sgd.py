@@ -308,9 +308,9 @@ def test_held_out_rows_that_are_not_allowed_are_refused(make_data):
     model = _sgd().fit(X, y)
     before = vars(model).copy()
     for arguments, message in [
-        ({"X_val": X}, "X_val and y_val go together"),
-        ({"y_val": y}, "X_val and y_val go together"),
-        ({"sample_weight_val": np.ones(60)}, "X_val and y_val go together"),
+        ({"X_val": X}, "X_val and y_val must both be given"),
+        ({"y_val": y}, "X_val and y_val must both be given"),
+        ({"sample_weight_val": np.ones(60)}, "X_val and y_val must both be given"),
         ({"X_val": X[:, :2], "y_val": y}, "X_val has 2 features: it must have 3"),
         ({"X_val": "rows", "y_val": y}, "X_val or y_val is not allowed: "),
         ({"X_val": X, "y_val": 1}, "X_val or y_val is not allowed: "),
@@ -322,7 +322,7 @@ def test_held_out_rows_that_are_not_allowed_are_refused(make_data):
         with pytest.raises(ValueError, match=message):
             model.fit(X, y, **arguments)
         assert vars(model) == before
-    with pytest.raises(ValueError, match="X_val goes with solver='sgd' or 'auto', not 'lbfgs'"):
+    with pytest.raises(ValueError, match="X_val requires solver='sgd' or 'auto', got 'lbfgs'"):
         SoftmaxClassifier(solver="lbfgs").fit(X, y, X_val=X, y_val=y)
 
 

@@ -393,9 +393,9 @@ def test_bad_rows_are_refused(make_data):
     with pytest.raises(ValueError, match=r"sample_weight\[0\] is -1.0"):
         model.fit(X, y, np.r_[-1.0, np.ones(59)])
     folds = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
-    with pytest.raises(ValueError, match="the rows that cv holds out weigh nothing"):
+    with pytest.raises(ValueError, match=r"all held-out samples of fold . have weight zero"):
         SoftmaxClassifierCV(Cs=2, cv=folds[:1]).fit(X, y, np.arange(60) < 30)
-    with pytest.raises(ValueError, match="the rows of fold 1 of cv weigh nothing"):
+    with pytest.raises(ValueError, match="all samples of fold 1 of cv have weight zero"):
         SoftmaxClassifierCV(Cs=2, cv=folds).fit(X, y, np.arange(60) < 30)
     for groups in (np.ones(5), "all"):
         with pytest.raises(ValueError, match=r"groups has shape .*: it must be \(60,\)"):

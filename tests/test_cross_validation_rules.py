@@ -293,5 +293,5 @@ def test_without_routing_scorers_are_given_weights_and_nothing_else():
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss", "neg_brier_score", _first_probability])
 def test_rows_held_out_that_weigh_nothing_are_refused(scoring):
     folds = [(ROWS[:45], ROWS[45:])]
-    with pytest.raises(ValueError, match="the rows that cv holds out weigh nothing in fold 0"):
+    with pytest.raises(ValueError, match="all held-out samples of fold 0 have weight zero"):
         SoftmaxClassifierCV(Cs=CS, cv=folds, scoring=scoring).fit(X, Y, (ROWS < 45).astype(float))

@@ -79,9 +79,9 @@ def test_table_names_classes_and_features():
 
 def test_refuses_where_there_is_no_theory(make_data):
     X, y = make_data(300, 3, 3)
-    with pytest.raises(ValueError, match="activation='sigmoid': it must be 'identity'"):
+    with pytest.raises(ValueError, match="requires activation='identity', got activation='sigmoid'"):
         SoftmaxClassifier(activation="sigmoid").fit(X, y).summary(X, y)
-    with pytest.raises(ValueError, match=r"l1_ratio=0\.5: it must be 0"):
+    with pytest.raises(ValueError, match=r"requires l1_ratio=0, got l1_ratio=0\.5"):
         SoftmaxClassifier(l1_ratio=0.5).fit(X, y).summary(X, y)
     with pytest.raises(ValueError, match="not at the optimum of these rows"):
         _fit(X, y).summary(X[:200], y[:200])

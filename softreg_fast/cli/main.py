@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _load(options: argparse.Namespace) -> Table:
     if (options.data is None) != (options.target is None):
-        raise ValueError("--data FILE.csv and --target COLUMN go together")
+        raise ValueError("--data FILE.csv and --target COLUMN must be given together")
     return iris_table() if options.data is None else read_table(options.data, options.target)
 
 

@@ -68,7 +68,8 @@ def _rows_of(rows: Any, n_samples: int) -> npt.NDArray[np.int64]:
         )
     if len(rows) == 0 or rows.min() < 0 or rows.max() >= n_samples:
         raise ValueError(
-            f"rows of a fold must be some, and from 0 to {n_samples - 1}: {shortened(rows)}"
+            f"rows of a fold must not be empty, and must be from 0 to {n_samples - 1}, got "
+            f"{shortened(rows)}"
         )
     numbers: npt.NDArray[np.int64] = rows.astype(np.int64, copy=False)
     return numbers

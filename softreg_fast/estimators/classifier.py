@@ -453,7 +453,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ) -> Problem:
         """The problem of held-out rows."""
         if X_val is None or y_val is None:
-            raise ValueError("X_val and y_val go together: neither or both must be None")
+            raise ValueError("X_val and y_val must both be given, or both be None")
         _check_feature_names(self, X_val, reset=False)
         try:
             X_val, y_val = check_X_y(to_known("X_val", X_val), y_val, estimator=self, **CHECKS)
@@ -590,7 +590,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         n_features = problem.features.shape[1]
         coef, intercept = np.zeros((n_columns, n_features)), np.zeros(n_columns)
         if intercept_init is not None and not self.fit_intercept:
-            raise ValueError("intercept_init goes with fit_intercept=True alone: it must be None")
+            raise ValueError("intercept_init requires fit_intercept=True, got False")
         if self.warm_start and hasattr(self, "coef_"):
             self._take_over(classes, coef, intercept)
             intercept *= bool(self.fit_intercept)
@@ -686,9 +686,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             ("l1_ratio", self.l1_ratio, self.l1_ratio != 0.0, "0"),
         ]:
             if is_refused:
-                raise ValueError(
-                    f"there are no standard errors with {name}={value!r}: it must be {wanted}"
-                )
+                raise ValueError(f"summary requires {name}={wanted}, got {name}={value!r}")
         X, y = validate(self, X, y, reset=False)
         features = self._check_features("X", X)
         coef, intercept = self._coefficients()

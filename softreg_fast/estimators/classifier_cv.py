@@ -63,13 +63,13 @@ def _check_folds(folds: Sequence[Fold], training_weight: Any, scoring_weight: An
     for number, fold in enumerate(folds):
         if training_weight is not None and not training_weight[fold.training].any():
             raise ValueError(
-                f"the rows of fold {number} of cv weigh nothing: sample_weight, times "
+                f"all samples of fold {number} of cv have weight zero: sample_weight, times "
                 "class_weight, must be above 0 for some of them"
             )
     for number, fold in enumerate(folds):
         if scoring_weight is not None and not np.any(np.asarray(scoring_weight)[fold.held_out]):
             raise ValueError(
-                f"the rows that cv holds out weigh nothing in fold {number}: sample_weight must be "
+                f"all held-out samples of fold {number} have weight zero: sample_weight must be "
                 "above 0 for some of them"
             )
 

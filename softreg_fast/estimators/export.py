@@ -13,8 +13,8 @@ def to_logistic_regression(classifier: Any, C: float, l1_ratio: float) -> Any:
 
     if not LOSSES[classifier.activation_].is_convex:
         raise ValueError(
-            f"a model with activation={classifier.activation_!r} has no equal among "
-            f"LogisticRegression's: it must be {CONVEX_ACTIVATIONS[0]!r}"
+            f"to_sklearn requires activation={CONVEX_ACTIVATIONS[0]!r}, got "
+            f"activation={classifier.activation_!r}: LogisticRegression has no such model"
         )
     has_l1 = l1_ratio > 0.0
     settings: dict[str, Any] = {"l1_ratio": l1_ratio} if has_l1 else {}

@@ -157,7 +157,7 @@ def _check_gap_tol(gap_tol: float, solver: str, needs: Needs, C: float) -> None:
     able = [other for other in able if other.supports_held_out or not needs.holds_out]
     reason = None
     if not any(other.is_exact for other in able):
-        reason = f"the solver {able[0].name!r}, which can't stop by it"
+        reason = f"the solver {able[0].name!r}, which doesn't support it"
     elif not LOSSES[needs.activation].is_convex:
         reason = f"activation={needs.activation!r}, whose objective isn't convex"
     elif np.isinf(C):

@@ -121,7 +121,7 @@ def check_needs(name: str, needs: Needs) -> None:
 def check_held_out(name: str, solver: Solver) -> None:
     """Raise ValueError if a solver can't stop by held-out rows."""
     if not solver.supports_held_out:
-        raise ValueError(f"X_val goes with solver={_names_of('supports_held_out')}, not {name!r}")
+        raise ValueError(f"X_val requires solver={_names_of('supports_held_out')}, got {name!r}")
 
 
 def check_streams(name: str) -> None:
@@ -177,7 +177,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     what = "held-out rows" if needs.holds_out else f"an L1 penalty and {size.n_features} features"
     raise ValueError(
         f"gap_tol={needs.gap_tol!r} is not allowed with {what}, for which the solver is "
-        f"{_last_resort()!r}, which can't stop by it: it must be None"
+        f"{_last_resort()!r}, which doesn't support it: it must be None"
     )
 
 
