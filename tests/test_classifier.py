@@ -308,7 +308,12 @@ def test_without_a_penalty_the_loss_is_lowest(make_data):
         (1.0, {}, {"sample_weight": np.full(100, 5e-324)}, "use a larger C"),
         (1.0, {}, {"coef_init": np.full((3, 3), 1e308)}, "start elsewhere"),
         (1.0, {"class_weight": {0: 1, 1: 1, 2: -0.5}}, {}, r"class_weight has -0.5 for the class"),
-        (1.0, {"fit_intercept": False}, {"intercept_init": np.ones(3)}, "requires fit_intercept=True"),
+        (
+            1.0,
+            {"fit_intercept": False},
+            {"intercept_init": np.ones(3)},
+            "intercept_init requires fit_intercept=True",
+        ),
     ],
 )
 def test_what_would_give_no_finite_model_is_refused(
