@@ -156,8 +156,8 @@ CASES = {
         dense(20_000, 54, 7, name="small-covertype", maker_options=(
             ("seed", 3), ("correlation", 0.5), ("spread", 0.3))),
         sparse(100_000, 500_000, 20, name="text-shape", n_epochs=2),
-        sparse(20_000, 20_000, 5, name="small-text"),
-        sparse(20_000, 1_000, 5, name="narrow-text"),
+        sparse(5_000, 5_000, 5, name="small-text"),
+        sparse(5_000, 200, 4, name="narrow-text"),
     ]
 }  # fmt: skip
 

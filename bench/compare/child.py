@@ -1,4 +1,4 @@
-"""What runs in the processes of a checkout; each function is called in a fresh one."""
+"""What runs in the processes of a checkout."""
 
 import time
 import traceback
@@ -23,38 +23,39 @@ def _numbers(outcome):
     return np.asarray(outcome, np.float64).ravel()
 
 
-def measure_workloads(filters, n_repeats):
-    """Time workloads.
+def package_folder():
+    """Where the package was imported from."""
+    import softreg_fast
+
+    return softreg_fast.__file__
+
+
+def measure_workload(name, n_repeats):
+    """Time a workload.
 
     Parameters
     ----------
-    filters : list of str
+    name : str
     n_repeats : int
-        Timed calls of each workload, after one that is not timed.
+        Timed calls, after one that is not timed.
 
     Returns
     -------
     dict
-        By name: `seconds` of a unit and `outcome`, or `error`; under "package", the folder that
-        was imported.
+        `seconds` of a unit in each call, and `outcome`; or `error`.
     """
-    import softreg_fast
-
     warnings.simplefilter("ignore")
-    found = {}
-    for workload in chosen(filters):
-        try:
-            turns = take_turns({"": workload.prepare()}, n_repeats)[""]
-            outcome = _numbers(workload.outcome(turns.result))
-        except Exception:
-            found[workload.name] = {"error": traceback.format_exc()}
-            continue
-        found[workload.name] = {
-            "seconds": [each / workload.n_units for each in turns.seconds],
-            # Enough to compare: blocks' sums, not all numbers of many rows.
-            "outcome": [float(part.sum()) for part in np.array_split(outcome, 50) if part.size],
-        }
-    return {"package": softreg_fast.__file__, "workloads": found}
+    workload = next(each for each in all_workloads() if each.name == name)
+    try:
+        turns = take_turns({name: workload.prepare()}, n_repeats)[name]
+        outcome = _numbers(workload.outcome(turns.result))
+    except Exception:
+        return {"error": traceback.format_exc()}
+    return {
+        "seconds": [each / workload.n_units for each in turns.seconds],
+        # Sums of parts are enough to compare many rows by.
+        "outcome": [float(part.sum()) for part in np.array_split(outcome, 50) if part.size],
+    }
 
 
 def measure_first_fit(kind):
