@@ -56,7 +56,8 @@ class Case:
 
     def load(self):
         """Features and labels, made once in a process."""
-        X, y = _make(self.maker)
+        maker = self.maker
+        X, y = _make(maker.func, maker.args, tuple(sorted(maker.keywords.items())))
         return (X if X.dtype == self.dtype else X.astype(self.dtype)), y
 
     def load_whole_batches(self):
@@ -71,8 +72,8 @@ class Case:
 
 
 @cache
-def _make(maker):
-    return maker()
+def _make(function, arguments, keywords):
+    return function(*arguments, **dict(keywords))
 
 
 def forget():

@@ -94,14 +94,26 @@ class Record:
         print(f"  {verdict}: {case}: {side}: {what} {value:.2g}, at most {bound:.2g}", flush=True)
         return passed
 
+    def value(self, case, side, metric):
+        """A number that was kept."""
+        return next(
+            each["value"]
+            for each in self.content["results"]
+            if (each["case"], each["side"], each["metric"]) == (case, side, metric)
+        )
+
     @property
     def failures(self):
         """Checks that have failed."""
         return [each for each in self.content["checks"] if not each["passed"]]
 
+    def finite(self):
+        """The content with null in place of numbers that are not finite."""
+        return _without_nonfinite(self.content)
+
     def write(self, path):
-        """Write JSON; numbers that are not finite become null."""
-        text = json.dumps(_without_nonfinite(self.content), indent=1, allow_nan=False)
+        """Write JSON."""
+        text = json.dumps(self.finite(), indent=1, allow_nan=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
 
 

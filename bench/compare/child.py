@@ -1,6 +1,5 @@
 """What runs in the processes of a checkout."""
 
-import time
 import traceback
 import warnings
 
@@ -56,32 +55,3 @@ def measure_workload(name, n_repeats):
         # Sums of parts are enough to compare many rows by.
         "outcome": [float(part.sum()) for part in np.array_split(outcome, 50) if part.size],
     }
-
-
-def measure_first_fit(kind):
-    """Seconds of the import of the package and of its first fit, on iris.
-
-    What every program that uses the package has loaded anyway is imported before.
-
-    Parameters
-    ----------
-    kind : {"regressor", "classifier", "sgd"}
-    """
-    import numba  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
-    from sklearn.datasets import load_iris
-
-    warnings.simplefilter("ignore")
-    X, y = load_iris(return_X_y=True)
-    started = time.perf_counter()
-    import softreg_fast
-
-    if kind == "regressor":
-        model = softreg_fast.SoftmaxRegressor(0.1, random_state=0, verbose=False)
-        model.fit(X, y, 2, 150)
-        seconds, outcome = time.perf_counter() - started, model.losses_
-    else:
-        solver = "sgd" if kind == "sgd" else "auto"
-        model = softreg_fast.SoftmaxClassifier(solver=solver, random_state=0).fit(X, y)
-        seconds, outcome = time.perf_counter() - started, model.predict_proba(X).sum(axis=0)
-    return {"seconds": seconds, "outcome": _numbers(outcome).tolist()}

@@ -13,6 +13,7 @@ from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
+from ..first_calls import KINDS
 from ..machine import describe
 from ..processes import ROOT, Worker, call_in_fresh_process
 from ..record import Record
@@ -22,7 +23,6 @@ from .judge import judge
 
 SIDES = "base", "head"
 CHILD = "bench.compare.child"
-FIRST_FITS = ["regressor", "classifier", "sgd"]
 BOUND_OF_FIRST_FITS = {"empty": 0.3, "filled": 0.03}  # seconds, by the state of the cache
 TOLERANCE_OF_FIRST_FITS = 1e-3
 
@@ -105,12 +105,12 @@ class Comparison:
         """Compare first fits in fresh processes, with an empty and then with a filled cache."""
         found = defaultdict(lambda: {side: [] for side in SIDES})
         for number in range(self.options.rounds):
-            for kind in FIRST_FITS:
+            for kind in KINDS:
                 for side in _turns(number):
                     with tempfile.TemporaryDirectory() as cache, self._neighbours(True):
                         for state in BOUND_OF_FIRST_FITS:
                             seconds_and_outcome = call_in_fresh_process(
-                                f"{CHILD}:measure_first_fit", kind=kind,
+                                "bench.first_calls:measure_first_fit", kind=kind,
                                 folder=self.folders[side], environment=self._environment(cache),
                             )  # fmt: skip
                             found[kind, state][side].append(seconds_and_outcome)
