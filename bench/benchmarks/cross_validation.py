@@ -18,6 +18,7 @@ from ..sides.fits import Ours
 from ..timing import take_turns
 from . import optimum
 
+SOLVERS = "newton-cholesky", "newton-cg", "lbfgs"
 TOLERANCES = [1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10]
 
 
@@ -48,7 +49,7 @@ def run(options):
     for case in select(optimum.all_cases(options), options, key=lambda each: each.title):
         name = record.add_case(case, case.title)
         print(f"{name} ...", flush=True)
-        solvers = "lbfgs", "newton-cg", "newton-cholesky"
+        solvers = SOLVERS[:1] if options.quick else SOLVERS
         sides = [OursCV(), *(SklearnCV(solver) for solver in solvers)]
         sides = prepare_sides(record, case, sides, options)
         courses = measure_to_gap(record, name, case, sides, _lowest(case), TOLERANCES, options)

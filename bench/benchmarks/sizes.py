@@ -27,13 +27,13 @@ PRODUCTS_OF_A_RUN = 3_000_000_000
 SIDE = "softreg_fast"
 
 
-def measure(record, quantity, value, n_repeats):
-    """Measure one size and keep it."""
+def measure(record, quantity, value, n_repeats, n_products):
+    """Measure one size, with about so many products in a run, and keep it."""
     size = BASE | {quantity: value}
     shape = size["rows"], size["features"], size["classes"]
     case = cases.dense(
         *shape, dtype="float32", batch_size=size["batch size"], learning_rate=1e-3,
-        n_epochs=max(1, PRODUCTS_OF_A_RUN // (shape[0] * shape[1] * shape[2])),
+        n_epochs=max(1, n_products // (shape[0] * shape[1] * shape[2])),
     )  # fmt: skip
     name = record.add_case(case, f"{quantity}: {value:,}")
     print(f"{name} ...", flush=True)
@@ -56,8 +56,9 @@ def add_arguments(parser):
 def run(options):
     """Measure; gives the record."""
     record = Record("sizes")
+    n_products = PRODUCTS_OF_A_RUN // (100 if options.quick else 1)
     for quantity, values in VARIED.items():
         for value in values[:1] if options.quick else values:
             if contains(f"{quantity}: {value:,}", options.cases):
-                measure(record, quantity, value, options.repeats)
+                measure(record, quantity, value, options.repeats, n_products)
     return record

@@ -167,10 +167,10 @@ def _cache_folders(options, stack):
 
 
 def run(options):
-    """Measure, print and judge; gives the record."""
+    """Measure, print and judge; ends with status 1 if a case has failed."""
     if options.list:
         print("\n".join(workload.name for workload in chosen(options.cases)))
-        return None
+        return
     if options.base is None:
         sys.exit("compare needs BASE: a folder or a revision")
     print(describe())
@@ -186,4 +186,3 @@ def run(options):
         comparison.record.write(options.json)
     if comparison.failures:
         sys.exit("\n".join(["", *comparison.failures]))
-    return comparison.record
