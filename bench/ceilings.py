@@ -1,21 +1,20 @@
-"""What the machine can do at best, and what fraction of it a training reaches.
+"""What the machine can do at best.
 
-The binding ceiling is the largest of three times: for reading the features once, for the
-multiplications (forward and backward) at the rate of a large matrix product, and for the
-exponentials at the rate of a vector loop. All are measured in the same run.
+The binding ceiling of a training is the largest of three times: for reading the features once, for
+the multiplications (forward and backward) at the rate of a large matrix product, and for the
+exponentials at the rate of a vector loop. All are measured in the run that uses them.
 """
 
 import threading
-import time
 from dataclasses import dataclass
+from functools import cache
 
 import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from softreg_fast.kernels.simd import cpu
-from softreg_fast.kernels.simd.exponential import exponential
-from softreg_fast.kernels.simd.lanes import load, store
+from .internals import evaluate_exponentials
+from .timing import take_turns
 
 READ_BYTES = 1 << 30
 MATRIX = 2000
@@ -30,29 +29,14 @@ def _read(array):
     return total
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def _exponentials(array, width, n_times, out):
-    for _ in range(n_times):
-        for row in range(array.shape[0]):
-            for column in range(0, array.shape[1], len(width)):
-                store(out, row, column, exponential(load(array, row, column, width)))
-
-
 def _on_threads(work, n_threads):
-    """Seconds until ``work(thread)`` is done in all threads."""
+    """Do ``work(thread)`` in all threads."""
     threads = [threading.Thread(target=work, args=(thread,)) for thread in range(1, n_threads)]
-    started = time.perf_counter()
     for thread in threads:
         thread.start()
     work(0)
     for thread in threads:
         thread.join()
-    return time.perf_counter() - started
-
-
-def _median(measure, n_repeats=7):
-    measure()
-    return float(np.median([measure() for _ in range(n_repeats)]))
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,7 @@ class Ceilings:
 
     Attributes
     ----------
-    dtype : numpy.dtype
+    dtype : str
     n_threads : int
     bytes_per_second : float
         Read from memory.
@@ -70,49 +54,78 @@ class Ceilings:
     exponentials_per_second : float
     """
 
-    dtype: np.dtype
+    dtype: str
     n_threads: int
     bytes_per_second: float
     flops_per_second: float
     exponentials_per_second: float
 
-    def seconds_per_row(self, n_features, n_columns, n_exponentials):
+    def seconds_per_row(self, case):
         """The shortest time in which a row can be trained on, and what it is bound by."""
         times = {
-            "memory": n_features * self.dtype.itemsize / self.bytes_per_second,
-            "products": 4 * n_features * n_columns / self.flops_per_second,
-            "exponentials": n_exponentials / self.exponentials_per_second,
+            "memory": case.n_features * np.dtype(self.dtype).itemsize / self.bytes_per_second,
+            "products": 4 * case.n_features * case.n_columns / self.flops_per_second,
+            "exponentials": case.n_columns / self.exponentials_per_second,
         }
         binding = max(times, key=times.get)
         return times[binding], binding
 
 
-def _seconds_to_read(n_threads):
-    parts = np.array_split(np.ones(READ_BYTES // 8), n_threads)
-    return _median(lambda: _on_threads(lambda thread: _read(parts[thread]), n_threads))
+@cache
+def measure_ceilings(dtype, n_threads, is_quick=False):
+    """Measure the rates of some threads, once in a process.
 
+    Parameters
+    ----------
+    dtype : str
+    n_threads : int
+    is_quick : bool, default=False
+        Whether to do a tenth of the work, for a smoke run.
 
-def measure_ceilings(dtype, n_threads):
-    """Measure the rates of some threads."""
-    dtype = np.dtype(dtype)
-    reading = _seconds_to_read(n_threads)
+    Returns
+    -------
+    Ceilings
+    """
+    share = 10 if is_quick else 1
+    n_evaluations, size = EVALUATIONS // share, MATRIX // (2 if is_quick else 1)
     random = np.random.default_rng(0)
-    left, right = random.standard_normal((2, MATRIX, MATRIX)).astype(dtype)
-    with threadpool_limits(n_threads, "blas"):
-        multiplying = _median(lambda: _on_threads(lambda thread: left @ right, 1), 5)
-
-    width = (0,) * (cpu.vector_bits() // (8 * dtype.itemsize))
+    parts = np.array_split(np.ones(READ_BYTES // share // 8), n_threads)
+    left, right = random.standard_normal((2, size, size)).astype(dtype)
     points = random.uniform(-5, 0, (n_threads, 16, 512)).astype(dtype)
     results = np.empty_like(points)
 
     def evaluate(thread):
-        _exponentials(points[thread], width, EVALUATIONS, results[thread])
+        evaluate_exponentials(points[thread], n_evaluations, results[thread])
 
-    evaluating = _median(lambda: _on_threads(evaluate, n_threads))
+    with threadpool_limits(n_threads, "blas"):
+        turns = take_turns(
+            {
+                "read": lambda: _on_threads(lambda thread: _read(parts[thread]), n_threads),
+                "multiply": lambda: left @ right,
+                "evaluate": lambda: _on_threads(evaluate, n_threads),
+            },
+            1 if is_quick else 7,
+            pause=0.1,
+        )
     return Ceilings(
         dtype,
         n_threads,
-        READ_BYTES / reading,
-        2 * MATRIX**3 / multiplying,
-        EVALUATIONS * points.size / evaluating,
+        sum(part.nbytes for part in parts) / turns["read"].median,
+        2 * size**3 / turns["multiply"].median,
+        n_evaluations * points.size / turns["evaluate"].median,
     )
+
+
+def add_ceilings(record, dtype, n_threads, is_quick=False):
+    """Measure ceilings and keep them in a record."""
+    found = measure_ceilings(dtype, n_threads, is_quick)
+    name = f"{dtype}, {n_threads} thread" + ("s" if n_threads > 1 else "")
+    for rate in ("bytes_per_second", "flops_per_second", "exponentials_per_second"):
+        record.add(name, "machine", rate, getattr(found, rate))
+    return found
+
+
+def add_fraction(record, case, side, seconds_per_row, ceilings):
+    """Keep which fraction of the binding ceiling a side reaches."""
+    allowed, binding = ceilings.seconds_per_row(case)
+    record.add(str(case), side, "fraction", allowed / seconds_per_row, bound_by=binding)

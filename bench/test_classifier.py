@@ -1,38 +1,25 @@
 """Timings of `SoftmaxClassifier` beside `LogisticRegression`: `pytest bench --benchmark-only`."""
 
-import numpy as np
+from functools import cache
+
 import pytest
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.preprocessing import StandardScaler
 
-from softreg_fast import SoftmaxClassifier
+from bench import cases
+from bench.sides.fits import Ours, Sklearn, certified
 
-SIDES = {
-    "softreg_fast lbfgs": lambda: SoftmaxClassifier(solver="lbfgs"),
-    "softreg_fast sgd": lambda: SoftmaxClassifier(solver="sgd", random_state=0),
-    "LogisticRegression": lambda: LogisticRegression(max_iter=1000),
-}
-LOADERS = {"iris": load_iris, "breast_cancer": load_breast_cancer, "digits": load_digits}
+SIDES = [Ours(), Ours("lbfgs"), Ours("sgd"), Sklearn("lbfgs", max_iter=1000)]
+
+_certified = cache(certified)
 
 
-def _objective(model, features, labels):
-    penalty = 0.5 * (model.coef_**2).sum() / len(labels)
-    return log_loss(labels, model.predict_proba(features)) + penalty
-
-
-@pytest.mark.parametrize("name", LOADERS)
-@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("name", ["iris", "breast_cancer", "digits"])
+@pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
 def test_fit_of_classifier(benchmark, name, side):
     """Default parameters; all sides must be within a percent of the lowest objective."""
-    features, labels = LOADERS[name](return_X_y=True)
-    features = StandardScaler().fit_transform(features)
+    case = cases.case(name)
+    side.prepare(case)
     benchmark.group = f"classifier's fit: {name}"
-    benchmark.name = side
-    model = benchmark.pedantic(
-        lambda: SIDES[side]().fit(features, labels), rounds=5, warmup_rounds=1
-    )
-    exact = SoftmaxClassifier(tol=1e-8, max_iter=5000).fit(features, labels)
-    found = _objective(model, features, labels)
-    np.testing.assert_allclose(found, _objective(exact, features, labels), rtol=0.01)
+    benchmark.name = side.name
+    benchmark.pedantic(side.run, rounds=5, warmup_rounds=1)
+    check = side.check(_certified(case))
+    assert check.value <= check.bound

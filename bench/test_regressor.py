@@ -7,78 +7,68 @@ from functools import cache
 
 import numpy as np
 import pytest
-from datasets import DATASETS, Dataset
-from implementations import IMPLEMENTATIONS, Reference
+
+from bench.benchmarks.regressor import all_cases
+from bench.sides.regressor import Kernels, Notebook, Reference
 
 BATCH_EPOCHS = 100
 
-SETS = [
-    pytest.param(dataset, id=f"{dataset.name}-{place}", marks=[pytest.mark.long] * dataset.is_long)
-    for place, dataset in enumerate(DATASETS)
+CASES = [
+    pytest.param(case, id=f"{case.name}-{place}", marks=[pytest.mark.long] * case.is_long)
+    for place, case in enumerate(all_cases())
 ]
 pytestmark = [
-    pytest.mark.parametrize("implementation", IMPLEMENTATIONS, ids=lambda each: each.name),
-    pytest.mark.parametrize("dataset", SETS),
+    pytest.mark.parametrize("kind", [Kernels, Reference, Notebook], ids=lambda each: each.__name__),
+    pytest.mark.parametrize("case", CASES),
 ]
 
 
 @cache
-def _expected_losses(dataset: Dataset, n_samples: int, n_epochs: int):
-    features, labels = dataset.load()
-    return Reference().fit(
-        features[:n_samples],
-        labels[:n_samples],
-        dataset.learning_rate,
-        n_epochs,
-        dataset.batch_size,
-    )
+def _ready(kind, case, n_rows, n_epochs):
+    side = kind()
+    side.prepare(case)
+    X, y = case.load()
+    side.set_data(X[:n_rows], y[:n_rows], n_epochs)
+    return side
 
 
-def _time_fit(benchmark, implementation, dataset, n_samples, n_epochs):
-    features, labels = dataset.load()
-    instance = implementation()
-    benchmark.name = implementation.name
-    losses = benchmark.pedantic(
-        instance.fit,
-        (
-            features[:n_samples],
-            labels[:n_samples],
-            dataset.learning_rate,
-            n_epochs,
-            dataset.batch_size,
-        ),
-        rounds=3 if dataset.is_long else 5,
-        warmup_rounds=1,
-    )
-    expected = _expected_losses(dataset, n_samples, n_epochs)
-    np.testing.assert_allclose(losses, expected, rtol=1e-9)
+@cache
+def _expected(case, n_rows, n_epochs):
+    oracle = _ready(Reference, case, n_rows, n_epochs)
+    oracle.run()
+    return oracle
 
 
-def test_fit(benchmark, implementation, dataset):
+def _time_fit(benchmark, kind, case, n_rows, n_epochs):
+    side = _ready(kind, case, n_rows, n_epochs)
+    benchmark.name = side.name
+    benchmark.pedantic(side.run, rounds=3 if case.is_long else 5, warmup_rounds=1)
+    check = side.check(_expected(case, n_rows, n_epochs))
+    assert check.value <= check.bound
+
+
+def test_fit(benchmark, kind, case):
     """Whole training; the table's times are of all epochs, `seconds_per_epoch` is in the JSON."""
-    epochs = "1 epoch" if dataset.n_epochs == 1 else f"{dataset.n_epochs} epochs"
-    benchmark.group = f"fit, {epochs}: {dataset}"
-    _time_fit(benchmark, implementation, dataset, None, dataset.n_epochs)
+    benchmark.group = f"fit, {case.n_epochs} epochs: {case}"
+    _time_fit(benchmark, kind, case, None, case.n_epochs)
     if benchmark.stats:
-        benchmark.extra_info["seconds_per_epoch"] = benchmark.stats["median"] / dataset.n_epochs
+        benchmark.extra_info["seconds_per_epoch"] = benchmark.stats["median"] / case.n_epochs
 
 
-def test_one_batch(benchmark, implementation, dataset):
+def test_one_batch(benchmark, kind, case):
     """The rows of one batch alone, again and again: everything is in the cache."""
-    benchmark.group = f"fit, {BATCH_EPOCHS} epochs of one batch: {dataset}"
-    _time_fit(benchmark, implementation, dataset, dataset.batch_size, BATCH_EPOCHS)
+    benchmark.group = f"fit, {BATCH_EPOCHS} epochs of one batch: {case}"
+    _time_fit(benchmark, kind, case, case.batch_size, BATCH_EPOCHS)
 
 
-def test_predict(benchmark, implementation, dataset):
+def test_predict(benchmark, kind, case):
     """Probabilities of all rows."""
-    features, labels = dataset.load()
-    arguments = features, labels, dataset.learning_rate, 1, dataset.batch_size
-    instance, oracle = implementation(), Reference()
-    instance.fit(*arguments)
-    oracle.fit(*arguments)
-    benchmark.group = f"predict: {dataset}"
-    benchmark.name = implementation.name
+    side, oracle = _ready(kind, case, None, 1), _expected(case, None, 1)
+    side.run()
+    X, _ = case.load()
+    benchmark.group = f"predict: {case}"
+    benchmark.name = side.name
     probabilities = benchmark.pedantic(
-        instance.predict, (features,), rounds=3 if dataset.is_long else 20, warmup_rounds=1
+        side.predict, (X,), rounds=3 if case.is_long else 20, warmup_rounds=1
     )
-    np.testing.assert_allclose(probabilities, oracle.predict(features), rtol=1e-9)
+    np.testing.assert_allclose(probabilities, oracle.predict(X), rtol=1e-9)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from notebook_form import train
 from scipy.special import expit
 from scipy.special import softmax as scipy_softmax
 
+from bench.sides.notebook_form import train
 from softreg_fast import categorical_crossentropy, reference, sigmoid, softmax
 
 EXTREMES = np.array(

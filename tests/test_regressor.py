@@ -17,9 +17,9 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import HANG_GUARD
-from notebook_form import train
 
 import softreg_fast
+from bench.sides.notebook_form import train
 from softreg_fast import SoftmaxRegressor, reference
 from softreg_fast.estimators import regressor
 from softreg_fast.estimators.epoch_log import EpochLog

@@ -1,0 +1,1 @@
+"""One harness for all benchmarks of softreg_fast: ``python -m bench``."""

@@ -1,0 +1,66 @@
+"""``python -m bench NAME [options]``."""
+
+import sys
+from importlib import import_module
+
+from .options import parser_for
+
+# By name: the module, which has `add_arguments` and `run`, and what it does.
+BENCHMARKS = {
+    "compare": ("compare.main", "two checkouts against each other; fails if one is slower"),
+    "regressor": ("benchmarks.regressor", "SoftmaxRegressor, plain NumPy and the notebook's form"),
+    "peers": ("benchmarks.peers", "the same mini-batch steps in other libraries"),
+    "classifier": ("benchmarks.classifier", "default fits, and LogisticRegression's"),
+    "optimum": ("benchmarks.optimum", "time of exact solvers to within 1e-6 of the optimum"),
+    "cross-validation": ("benchmarks.cross_validation", "time to choose among 20 penalties"),
+    "sgd": ("benchmarks.sgd", "epochs and the way to a test loss, and SGDClassifier's"),
+    "epochs": ("benchmarks.epochs", "epochs of the classifier against the bare kernels"),
+    "predict": ("benchmarks.predict", "predictions of one row and of many"),
+    "startup": ("benchmarks.startup", "import and first fits in a fresh process"),
+    "memory": ("benchmarks.memory", "peak memory beside the features; fails if they are copied"),
+    "roofline": ("benchmarks.roofline", "fractions of the machine's ceilings"),
+    "threads": ("benchmarks.threads", "what threads gain"),
+    "sizes": ("benchmarks.sizes", "time and memory against size"),
+    "variants": ("benchmarks.variants", "other orders of features in memory, and of rows"),
+    "interrupt": ("benchmarks.interrupt", "what answering Ctrl-C costs, and how soon it is"),
+    "confident": ("benchmarks.confident", "time per row of confident models"),
+    "choices": ("benchmarks.choices", "newton or lbfgs, and what auto takes"),
+    "checks": ("benchmarks.checks", "what a fit does before its solver"),
+}
+TOOLS = {
+    "tables": ("tables", "write Markdown tables of records to bench/README.md"),
+    "pictures": ("pictures", "draw records"),
+}
+COMMANDS = BENCHMARKS | TOOLS
+
+
+def main(arguments):
+    """Run what is named, or list the names; gives the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("python -m bench NAME [options]; python -m bench NAME --help lists its options\n")
+        for name, (_, summary) in COMMANDS.items():
+            print(f"  {name:<18}{summary}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        sys.exit(f"{name!r} is not a benchmark; it must be one of {', '.join(COMMANDS)}")
+    module = import_module(f"bench.{COMMANDS[name][0]}")
+    options = parser_for(name, module).parse_args(arguments[1:])
+    record = module.run(options)
+    return 0 if record is None else _finish(record, options)
+
+
+def _finish(record, options):
+    """Print the tables, write the record, and say what has failed."""
+    from .tables import render
+
+    print(f"\n{render(record.finite())}")
+    if options.json:
+        record.write(options.json)
+    for failure in record.failures:
+        print(f"FAILED: {failure}", file=sys.stderr)
+    return 1 if record.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

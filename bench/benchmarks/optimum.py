@@ -1,0 +1,74 @@
+"""Time of exact solvers to the optimum.
+
+Every case is fitted by every solver at tighter and tighter tolerances until the objective (C = 1,
+recomputed outside in float64) is within 1e-6 of the lowest known one, relatively. That tolerance's
+fit is timed, all solvers in turns. The lowest objective has a certificate of its own, `gap_`, and
+no side may be below it.
+"""
+
+import warnings
+
+from .. import cases
+from ..climb import measure_to_gap
+from ..metrics import objective
+from ..options import add_common, select
+from ..record import Record
+from ..runner import prepare_sides
+from ..sides.fits import Cyanure, Intelex, Ours, Sklearn, certified
+
+TOLERANCES = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]
+NAMES = [
+    "iris", "wine", "digits", "letter-shape", "satellite-shape", "shuttle-shape", "two-classes",
+    "covertype-shape",
+]  # fmt: skip
+
+
+def all_cases(options):
+    """What is fitted."""
+    found = [cases.case(name) for name in NAMES]
+    return found + ([cases.images(options.images)] if options.images else [])
+
+
+def all_sides():
+    """Solvers; the first is what the others are compared with."""
+    return [
+        Ours(), Ours("lbfgs"),
+        *(Sklearn(solver) for solver in ("lbfgs", "newton-cg", "newton-cholesky", "saga")),
+        *(Intelex(solver) for solver in ("lbfgs", "newton-cg")),
+        Cyanure(),
+    ]  # fmt: skip
+
+
+def add_arguments(parser):
+    """Options of the command line."""
+    add_common(parser)
+    parser.add_argument(
+        "--images", help="an npz file of X, bytes of shape (n, 784), and y: a case more"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=60.0,
+        help="seconds; a solver is given up after a longer fit that has not got there",
+    )  # fmt: skip
+
+
+def run(options):
+    """Measure; gives the record."""
+    warnings.simplefilter("ignore")
+    record = Record("optimum")
+    for case in select(all_cases(options), options, key=lambda each: each.title):
+        name = record.add_case(case, case.title)
+        best = certified(case)
+        lowest = objective(best.X, best.y, *best.parameters())
+        print(
+            f"{name}: lowest objective {lowest:.10g}, within {best.model.gap_:.1e} of the optimum"
+        )
+        sides = prepare_sides(record, case, all_sides(), options)
+        courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
+        for side in sides:
+            below = 1.0 - objective(side.X, side.y, *side.parameters()) / lowest
+            record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)
+            if side.is_ours:
+                reached = courses[side.name].gaps[-1]
+                record.check(name, side.name, "gap reached", reached, 1e-6)
+        cases.forget()
+    return record

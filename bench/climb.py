@@ -1,0 +1,97 @@
+"""Time to a gap: the loosest tolerance that gets there is found first, then timed."""
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from .timing import take_turns, timed
+
+WANTED_GAP = 1e-6
+FEW_ROWS = 200
+
+
+@dataclass
+class Course:
+    """What a side has shown on the way.
+
+    Attributes
+    ----------
+    tolerances, seconds, gaps : list of float
+        Of each fit.
+    """
+
+    tolerances: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)
+    gaps: list = field(default_factory=list)
+
+    @property
+    def is_there(self):
+        """Whether the last fit is near enough."""
+        return self.gaps[-1] <= WANTED_GAP
+
+
+def _climb(side, lowest, tolerances, patience):
+    course = Course()
+    for side.tolerance in tolerances:
+        seconds, _ = timed(side.run)
+        course.tolerances.append(side.tolerance)
+        course.seconds.append(seconds)
+        course.gaps.append(side.gap(lowest))
+        if course.is_there or seconds > patience:
+            break
+    return course
+
+
+def _warm_up(side, n_classes):
+    """Import and compile, on a few rows with all classes."""
+    X, y = side.X, side.y
+    side.X = X[:FEW_ROWS]
+    side.y = np.arange(len(side.X)) % n_classes
+    side.tolerance = 0.1
+    side.run()
+    side.X, side.y = X, y
+
+
+def measure_to_gap(record, name, case, sides, lowest, tolerances, options):
+    """Time of each side to within 1e-6 of the lowest objective, relatively.
+
+    Parameters
+    ----------
+    record : Record
+    name : str
+        Of the case in the record.
+    case : Case
+    sides : list of Side
+        Prepared; with `tolerance` and `gap`.
+    lowest : float or ndarray
+        Lowest known objectives.
+    tolerances : list of float
+        From the loosest on.
+    options : argparse.Namespace
+        `repeats`, and `patience`: a side is given up after a longer fit that is not there.
+
+    Returns
+    -------
+    dict of str to Course
+    """
+    for side in sides:
+        _warm_up(side, case.n_classes)
+    courses = {side.name: _climb(side, lowest, tolerances, options.patience) for side in sides}
+    there = [side for side in sides if courses[side.name].is_there]
+    turns = take_turns(
+        {side.name: side.run for side in there}, options.repeats, n_warm=0,
+        goes_on=lambda side, _: courses[side].seconds[-1] <= options.patience / 5,
+    )  # fmt: skip
+    for side in sides:
+        course = courses[side.name]
+        record.add(name, side.name, "gap", course.gaps[-1])
+        if side in there:
+            seconds = turns[side.name].seconds
+            record.add(name, side.name, "seconds_to_gap", seconds, **asdict(course))
+        else:
+            print(
+                f"  {side.name} was given up at a gap of {course.gaps[-1]:.1e} "
+                f"after {course.seconds[-1]:.1f} s"
+            )
+            record.add(name, side.name, "seconds_to_gap", float("nan"), **asdict(course))
+    return courses

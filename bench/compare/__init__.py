@@ -1,0 +1,1 @@
+"""Two checkouts of the package against each other."""

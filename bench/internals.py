@@ -1,0 +1,141 @@
+"""All that benchmarks use of the inside of the package; other modules use its public surface."""
+
+from unittest import mock
+
+import numba
+import numpy as np
+
+from softreg_fast import SoftmaxClassifier, reference
+from softreg_fast.data.problem import make_problem
+from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.kernels.simd import cpu
+from softreg_fast.kernels.simd.exponential import exponential
+from softreg_fast.kernels.simd.lanes import load, store
+from softreg_fast.runtime import tuning
+from softreg_fast.solvers.newton.solver import relative_cost
+from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
+from softreg_fast.solvers.registry import Size, choose
+from softreg_fast.solvers.sgd.dense import DenseDescent
+from softreg_fast.solvers.sgd.options import SgdSettings
+
+
+class BareDescent:
+    """The descent of `SoftmaxRegressor` without its checks and, by default, without accuracy.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Integers from 0.
+    activation : {"identity", "sigmoid"}, default="identity"
+    """
+
+    def __init__(self, X, y, activation="identity"):
+        self._problem = make_problem(X, y, activation, X.dtype)
+
+    def start(
+        self, batch_size, n_epochs, learning_rate, *,
+        gradient="exact", coef=None, n_threads=None, shuffle_seed=None,
+    ):  # fmt: skip
+        """A descent that is ready to run.
+
+        Parameters
+        ----------
+        batch_size, n_epochs : int
+        learning_rate : float
+        gradient : {"exact", "notebook"}, default="exact"
+        coef : ndarray of shape (n_features, n_columns), default=zeros
+        n_threads, shuffle_seed : int, default=None
+
+        Returns
+        -------
+        callable
+            Trains; gives coefficients (n_features, n_columns) and intercepts.
+        """
+        n_classes = self._problem.n_classes
+        n_columns = 1 if n_classes == 2 and gradient == "exact" else n_classes
+        if coef is None:
+            coef = np.zeros((self._problem.features.shape[1], n_columns))
+        settings = DescentSettings(
+            learning_rate, batch_size, n_epochs, 0, gradient, score=False,
+            shuffle_seed=shuffle_seed,
+        )  # fmt: skip
+        descent = GradientDescent(self._problem, settings, coef, np.zeros(coef.shape[1]), n_threads)
+
+        def run():
+            descent.run(EpochLog(verbose=False))
+            return descent.solution
+
+        return run
+
+    def start_proximal(
+        self, batch_size, n_epochs, learning_rate, *, method="plain", shuffle_seed=None
+    ):
+        """A descent of `SoftmaxClassifier` at a constant rate, ready to run; see `start`."""
+        n_classes = self._problem.n_classes
+        n_columns = 1 if n_classes == 2 else n_classes
+        start = np.zeros((self._problem.features.shape[1], n_columns)), np.zeros(n_columns)
+        settings = SgdSettings(
+            "constant", learning_rate, batch_size, n_epochs, 0, 0.0, method, 0.0, "none",
+            shuffle_seed=shuffle_seed,
+        )  # fmt: skip
+        descent = DenseDescent(self._problem, settings, start, None)
+
+        def run():
+            descent.run()
+            return descent.solution
+
+        return run
+
+
+def uninterrupted(n_epochs):
+    """A context in which training stays in the compiled code until its end."""
+    return mock.patch.multiple(
+        tuning,
+        SECONDS_PER_CALL=1e6,
+        PRODUCTS_OF_THE_FIRST_CALL=10**15,
+        EPOCHS_PER_CALL=n_epochs,
+    )
+
+
+def prepare_fit(X, y):
+    """All that a fit of `SoftmaxClassifier` does before its solver."""
+    model = SoftmaxClassifier()
+    model._check_parameters()
+    problem, classes = model._make_problem(X, y, None)
+    return model._start(problem, classes, None, None)
+
+
+def choose_exact_solver(n_samples, n_features, n_columns):
+    """The solver that "auto" takes, and the relative cost of second derivatives."""
+    parameters = SoftmaxClassifier()._check_parameters()
+    size = Size(n_samples * n_features, n_features, n_columns)
+    chosen = choose(parameters.solver, parameters.needs(), size, exact=True)
+    return chosen.name, relative_cost(n_samples, n_features)
+
+
+def reference_epoch(X, y, coef, intercept, learning_rate, batch_size):
+    """Loss, coefficients and intercepts of an epoch of the notebook's model in plain NumPy."""
+    loss, _, coef, intercept = reference.epoch(
+        X, y, coef, intercept, learning_rate, batch_size, "sigmoid", "notebook"
+    )
+    return loss, coef, intercept
+
+
+def reference_probabilities(X, coef, intercept):
+    """Probabilities of the notebook's model in plain NumPy."""
+    return reference.predict(X, coef, intercept, "sigmoid")[0]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _evaluate(array, width, n_times, out):
+    for _ in range(n_times):
+        for row in range(array.shape[0]):
+            for column in range(0, array.shape[1], len(width)):
+                store(out, row, column, exponential(load(array, row, column, width)))
+
+
+def evaluate_exponentials(points, n_times, out):
+    """Exponentials of an array, as the kernels take them."""
+    width = (0,) * (cpu.vector_bits() // (8 * points.dtype.itemsize))
+    _evaluate(points, width, n_times, out)

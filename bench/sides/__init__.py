@@ -1,0 +1,1 @@
+"""The sides of benchmarks: this package, plain NumPy and other libraries."""

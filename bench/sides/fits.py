@@ -1,0 +1,165 @@
+"""Fits of the objective of `LogisticRegression`: this package and others."""
+
+from sklearn.linear_model import LogisticRegression
+
+from softreg_fast import SoftmaxClassifier
+
+from ..metrics import gap, objective
+from .base import Check, Side
+
+MOST_ITERATIONS = 10_000
+MOST_PRODUCTS_OF_STOCHASTIC_SOLVERS = 2e10
+MOST_UNKNOWNS_OF_COMPLETE_HESSIANS = 2_000
+
+
+class FitSide(Side):
+    """Fits a case with an L2 penalty.
+
+    Attributes
+    ----------
+    C : float
+    tolerance : float or None
+        None is the default of the estimator.
+    """
+
+    C = 1.0
+    tolerance = None
+    is_ours = False
+
+    def prepare(self, case):
+        self.case = case
+        self.X, self.y = case.load()
+
+    def _tolerance(self):
+        return {} if self.tolerance is None else {"tol": self.tolerance}
+
+    def run(self):
+        self.model = self.fit()
+
+    def fit(self):
+        """A fitted model."""
+        raise NotImplementedError
+
+    def parameters(self):
+        """Coefficients of shape (n_classes, n_features) or (1, n_features), and intercepts."""
+        return self.model.coef_, self.model.intercept_
+
+    def gap(self, lowest):
+        """How far the objective is above the lowest one, relatively."""
+        return gap(objective(self.X, self.y, *self.parameters(), self.C), lowest)
+
+    def check(self, other):
+        lowest = objective(other.X, other.y, *other.parameters(), self.C)
+        return Check("objective above the lowest", self.gap(lowest), 0.01)
+
+
+class Ours(FitSide):
+    """`SoftmaxClassifier`.
+
+    Parameters
+    ----------
+    solver : {"auto", "newton", "lbfgs", "sgd"}
+    **settings
+        Other parameters.
+    """
+
+    is_ours = True
+
+    def __init__(self, solver="auto", **settings):
+        self.name = "softreg_fast" + ("" if solver == "auto" else f" {solver}")
+        self.settings = {"solver": solver, "random_state": 0} | settings
+
+    def fit(self):
+        settings = self.settings | self._tolerance()
+        if self.tolerance is not None:
+            settings["max_iter"] = MOST_ITERATIONS
+        return SoftmaxClassifier(C=self.C, **settings).fit(self.X, self.y)
+
+
+class Sklearn(FitSide):
+    """`sklearn.linear_model.LogisticRegression`.
+
+    Parameters
+    ----------
+    solver : {"lbfgs", "newton-cg", "newton-cholesky", "saga"}
+    max_iter : int, default=10_000
+    """
+
+    library = "scikit-learn"
+
+    def __init__(self, solver, max_iter=MOST_ITERATIONS):
+        self.name = f"{self.library} {solver}"
+        self.solver, self.max_iter = solver, max_iter
+
+    def classifier(self):
+        """The class of the estimator."""
+        return LogisticRegression
+
+    def reason_against(self, case):
+        n_unknowns = (case.n_features + 1) * case.n_columns
+        is_too_large = n_unknowns > MOST_UNKNOWNS_OF_COMPLETE_HESSIANS
+        if self.solver == "newton-cholesky" and is_too_large:
+            return f"{case.name}: more than {MOST_UNKNOWNS_OF_COMPLETE_HESSIANS:,} unknowns"
+        return super().reason_against(case)
+
+    def fit(self):
+        max_iter = self.max_iter
+        if self.solver == "saga":
+            max_iter = min(max_iter, _affordable_passes(self.case))
+        model = self.classifier()(
+            C=self.C, solver=self.solver, max_iter=max_iter, **self._tolerance()
+        )
+        return model.fit(self.X, self.y)
+
+
+class Intelex(Sklearn):
+    """`LogisticRegression` of scikit-learn-intelex."""
+
+    library = "scikit-learn-intelex"
+    module = "sklearnex"
+
+    def classifier(self):
+        from sklearnex.linear_model import LogisticRegression as IntelClassifier
+
+        return IntelClassifier
+
+
+class Cyanure(FitSide):
+    """Cyanure's solver, which it chooses itself."""
+
+    name = "cyanure"
+    module = "cyanure"
+
+    def fit(self):
+        from cyanure.estimators import Classifier
+
+        model = Classifier(
+            loss="logistic" if self.case.n_classes == 2 else "multiclass-logistic",
+            penalty="l2",
+            lambda_1=1.0 / (self.C * len(self.X)),
+            fit_intercept=True,
+            max_iter=min(1_000, _affordable_passes(self.case)),
+            verbose=False,
+            **self._tolerance(),
+        )
+        model.fit(self.X, self.y)
+        return model
+
+    def parameters(self):
+        coef, intercept = self.model.coef_, self.model.intercept_
+        coef = coef if self.case.n_classes == 2 else coef.T
+        return coef.reshape(-1, self.case.n_features), intercept.reshape(-1)
+
+
+def _affordable_passes(case):
+    n_products = case.n_samples * case.n_features * case.n_classes
+    return int(max(1, MOST_PRODUCTS_OF_STOCHASTIC_SOLVERS // n_products))
+
+
+def certified(case, C=1.0):
+    """A side that has run to a certified optimum; `model.gap_` bounds what remains."""
+    side = Ours(gap_tol=1e-10, max_iter=MOST_ITERATIONS)
+    side.C = C
+    side.prepare(case)
+    side.run()
+    return side
