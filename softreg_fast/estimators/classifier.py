@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from .._typing import FloatArray, Model
+from .._warning import warn_caller
 from ..data.arrays import check_features
 from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
@@ -35,7 +36,6 @@ from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
 from .parameters import Parameters, check_parameters
 from .validation import CHECKS, to_known, validate
-from .warning import warn_caller
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 

@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray
+from .._warning import warn_caller
 from ..data.checks import check_choice, check_flag, check_number
 from ..data.labels import check_weights
 from ..data.problem import Problem, make_penalty
@@ -31,7 +32,6 @@ from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
 from .parameters import Parameters, check_parameters
-from .warning import warn_caller
 
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
