@@ -22,7 +22,7 @@ ROOMS = [
 ]
 FLOORS_OF_KERNELS = ["", "threads", "simd", "compile"]
 # The package's face hands names on; what all rooms use is below everything.
-FACE, DEFINITIONS = {"__init__", "__main__"}, {"_typing", "_warning"}
+FACE, DEFINITIONS = {"__init__", "__main__"}, {"_sklearn", "_typing", "_warning"}
 
 
 def _modules():
@@ -203,3 +203,39 @@ def test_what_changes_numbas_compiler_is_imported_by_what_may_do_without():
 )  # fmt: skip
 def test_private_names_of_numba_are_seen(text):
     assert list(_private_names_of_numba(ast.parse(text)))
+
+
+def _private_names_of_sklearn(tree):
+    """What a module uses of scikit-learn that is not public."""
+    known = {"_kwargs", "_score_func", "_sign", "_response_method", "_skl_callbacks"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Attribute) and node.attr in known:
+            yield node.attr
+            continue
+        elif isinstance(node, ast.Constant) and node.value in known:
+            yield node.value
+            continue
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "sklearn" and any(part.startswith("_") for part in parts[1:]):
+                yield name
+
+
+def test_private_names_of_sklearn_stand_in_one_place():
+    assert _modules_that_use(_private_names_of_sklearn) == {"_sklearn"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from sklearn.utils import _safe_indexing", "import sklearn.utils._indexing",
+     "def f():\n    from sklearn.utils._indexing import resample", "getattr(scorer, '_kwargs')",
+     "scorer._score_func"],
+)  # fmt: skip
+def test_private_names_of_sklearn_are_seen(text):
+    assert list(_private_names_of_sklearn(ast.parse(text)))

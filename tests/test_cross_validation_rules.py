@@ -5,9 +5,17 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from conftest import LOGISTIC_REGRESSION_CV_IS_A_PEER
 from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegressionCV
-from sklearn.metrics import f1_score, fbeta_score, get_scorer, log_loss, make_scorer
+from sklearn.metrics import (
+    f1_score,
+    fbeta_score,
+    get_scorer,
+    get_scorer_names,
+    log_loss,
+    make_scorer,
+)
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -65,10 +73,22 @@ def _fit_quietly(model, *arguments, **named):
 QUICK_SCORINGS = {"None", "neg_brier_score", "roc_auc_ovr", "f1_macro", "own scorer", "f1"}
 
 
+def _is_there(scoring):
+    """Whether scikit-learn knows a scorer, if it is one of its names."""
+    return not isinstance(scoring, str) or scoring in get_scorer_names()
+
+
+@pytest.mark.runs_if(LOGISTIC_REGRESSION_CV_IS_A_PEER)
 @pytest.mark.parametrize(
     ("classes", "name", "scoring"),
     [
-        pytest.param(*case, marks=[pytest.mark.full] * (case[1] not in QUICK_SCORINGS))
+        pytest.param(
+            *case,
+            marks=[
+                pytest.mark.runs_if(_is_there(case[2])),
+                *[pytest.mark.full] * (case[1] not in QUICK_SCORINGS),
+            ],
+        )
         for case in CASES
     ],
     ids=[f"{classes}-{name}" for classes, name, _ in CASES],
@@ -87,7 +107,13 @@ def test_scores_of_folds_that_lack_a_class_are_those_of_logistic_regression_cv(
     assert np.isfinite(found.scores_).all() or "roc_auc" in name
 
 
-@pytest.mark.parametrize("scoring", ["neg_brier_score", "d2_log_loss_score", "top_k_accuracy"])
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        pytest.param(name, marks=pytest.mark.runs_if(_is_there(name)))
+        for name in ("neg_brier_score", "d2_log_loss_score", "top_k_accuracy")
+    ],
+)
 def test_folds_with_one_class_have_scores(scoring):
     X, y = np.random.default_rng(0).standard_normal((10, 1)), [1] * 5 + [2] * 4 + [3]
     model = SoftmaxClassifierCV(Cs=CS, cv=5, scoring=scoring)

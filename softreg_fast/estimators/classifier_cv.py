@@ -11,8 +11,6 @@ from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
     MethodMapping,
-    _raise_for_params,
-    _routing_enabled,
     process_routing,
 )
 from sklearn.utils.validation import check_is_fitted
@@ -32,6 +30,7 @@ from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
 from .parameters import Parameters, check_parameters
+from .routing import is_routed, refuse_unless_routed
 
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
@@ -255,7 +254,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         TypeError, ValueError
             An argument is not allowed; the object is as before.
         """
-        _raise_for_params(params, self, "fit")
+        refuse_unless_routed(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()
         problem, classes = self._make_problem(X, y, sample_weight)
         labels = classes[problem.targets]
@@ -307,7 +306,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
 
     def _route(self, metadata: dict[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """What `cv` and the scorer are given of what was given to `fit`."""
-        if _routing_enabled():
+        if is_routed():
             routed = process_routing(self, "fit", **metadata)
             return routed.splitter.split, routed.scorer.score
         for_folds = _given(groups=metadata.get("groups"))
@@ -542,9 +541,9 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         -------
         float
         """
-        _raise_for_params(params, self, "score")
+        refuse_unless_routed(params, self, "score")
         metadata = _given(sample_weight=sample_weight, **params)
-        if _routing_enabled():
+        if is_routed():
             metadata = process_routing(self, "score", **metadata).scorer.score
         check_is_fitted(self)
         return float(choose_scorer(self.scoring, self.classes_)(self, X, y, **metadata))
