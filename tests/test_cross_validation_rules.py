@@ -19,6 +19,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from softreg_fast import SoftmaxClassifierCV
 
@@ -78,7 +79,19 @@ def _is_there(scoring):
     return not isinstance(scoring, str) or scoring in get_scorer_names()
 
 
-@pytest.mark.runs_if(LOGISTIC_REGRESSION_CV_IS_A_PEER)
+def _peer_tells_scorers_of_all_classes():
+    told = []
+
+    def metric(y_true, y_pred, *, labels=None):
+        told.append(labels)
+        return 0.0
+
+    settings = {"Cs": [1.0], "cv": 2, "l1_ratios": (0.0,), "use_legacy_attributes": False}
+    LogisticRegressionCV(scoring=make_scorer(metric), **settings).fit(X, Y)
+    return told[0] is not None
+
+
+@pytest.mark.runs_if(LOGISTIC_REGRESSION_CV_IS_A_PEER and _peer_tells_scorers_of_all_classes())
 @pytest.mark.parametrize(
     ("classes", "name", "scoring"),
     [
@@ -248,10 +261,20 @@ def test_weights_go_to_scorers_that_request_them_alone(name):
     assert found.score(X, Y) == get_scorer(name)(found, X, Y)
     with pytest.raises(TypeError, match="sample_weight"):  # as with LogisticRegressionCV
         found.score(X, Y, sample_weight=WEIGHTS)
-    for model in (
-        SoftmaxClassifierCV(scoring=name, **settings),
-        SoftmaxClassifierCV(scoring=get_scorer(name), **settings),
-    ):
+
+
+def _scorers_know_what_metrics_take():
+    """Else those that request nothing are given no weights, without an error."""
+    requests = get_routing_for_object(get_scorer("accuracy")).score.requests
+    return "sample_weight" in requests
+
+
+@pytest.mark.runs_if(_scorers_know_what_metrics_take())
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("name", ["neg_log_loss", "neg_brier_score", "f1_macro"])
+def test_weights_that_a_scorer_neither_requests_nor_refuses_are_an_error(name):
+    for scoring in (name, get_scorer(name)):
+        model = SoftmaxClassifierCV(scoring=scoring, Cs=CS, cv=KFold(3))
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             model.fit(X, Y, sample_weight=WEIGHTS)
 
