@@ -2,12 +2,13 @@
 
 from unittest import mock
 
-import numba
 import numpy as np
+from numba import types
 
 from softreg_fast import SoftmaxClassifier, reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.estimators.epoch_log import EpochLog
+from softreg_fast.kernels.compile.entry_point import array_type, entry_point
 from softreg_fast.kernels.simd import cpu
 from softreg_fast.kernels.simd.exponential import exponential
 from softreg_fast.kernels.simd.lanes import load, store
@@ -127,7 +128,17 @@ def reference_probabilities(X, coef, intercept):
     return reference.predict(X, coef, intercept, "sigmoid")[0]
 
 
-@numba.njit(nogil=True, error_model="numpy")
+def _exponential_types(dtype):
+    matrix = array_type(dtype, 2)
+    width = types.UniTuple(types.intp, len(_width(dtype)))
+    return matrix, width, types.int64, matrix
+
+
+def _width(dtype):
+    return (0,) * (cpu.vector_bits() // (8 * dtype.itemsize))
+
+
+@entry_point(_exponential_types)
 def _evaluate(array, width, n_times, out):
     for _ in range(n_times):
         for row in range(array.shape[0]):
@@ -137,5 +148,4 @@ def _evaluate(array, width, n_times, out):
 
 def evaluate_exponentials(points, n_times, out):
     """Exponentials of an array, as the kernels take them."""
-    width = (0,) * (cpu.vector_bits() // (8 * points.dtype.itemsize))
-    _evaluate(points, width, n_times, out)
+    _evaluate.specialise(points.dtype)(points, _width(points.dtype), n_times, out)

@@ -6,6 +6,7 @@ processes or run as other CPUs. A test that can't run everywhere is marked `runs
 Nothing is ever skipped: what doesn't belong to the tier, or can't run here, isn't collected.
 """
 
+import inspect
 import os
 import threading
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegressionCV
 from threadpoolctl import threadpool_limits
 
 # Without the JIT, kernels run as Python, a thousand times slower.
@@ -23,6 +25,11 @@ HANG_GUARD = 1800
 
 # scikit-learn has callbacks from 1.9 on.
 collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py"]
+
+# Its attributes are like those of SoftmaxClassifierCV only if it is asked, from 1.8 on.
+LOGISTIC_REGRESSION_CV_IS_A_PEER = (
+    "use_legacy_attributes" in inspect.signature(LogisticRegressionCV).parameters
+)
 
 settings.register_profile(
     "deterministic", derandomize=True, deadline=None, max_examples=8 if WITHOUT_JIT else 40

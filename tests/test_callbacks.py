@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from softreg_fast._sklearn import has_callbacks
 from softreg_fast.estimators.classifier import SoftmaxClassifier
 from softreg_fast.estimators.classifier_cv import SoftmaxClassifierCV
 
@@ -240,3 +241,22 @@ for solver in ("auto", "newton", "lbfgs", "sgd"):
 assert not hasattr(model, "set_callbacks")
 """
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+class KeepsCallbacksElsewhere(SoftmaxClassifier):
+    """As of a scikit-learn that keeps them under another name."""
+
+    def set_callbacks(self, *callbacks):
+        self.callbacks = callbacks
+        return self
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_whoever_may_have_callbacks_has_the_bits_of_who_has_none(make_data, solver):
+    X, y = make_data(200, 4, 3)
+    unknown = KeepsCallbacksElsewhere(solver=solver, random_state=0)
+    known = SoftmaxClassifier(solver=solver, random_state=0)
+    assert has_callbacks(unknown)
+    assert not has_callbacks(known)
+    assert has_callbacks(clone(known).set_callbacks(Recorder()))
+    np.testing.assert_array_equal(unknown.fit(X, y).coef_, known.fit(X, y).coef_)

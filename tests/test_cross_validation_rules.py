@@ -5,12 +5,21 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from conftest import LOGISTIC_REGRESSION_CV_IS_A_PEER
 from sklearn.exceptions import UndefinedMetricWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegressionCV
-from sklearn.metrics import f1_score, fbeta_score, get_scorer, log_loss, make_scorer
+from sklearn.metrics import (
+    f1_score,
+    fbeta_score,
+    get_scorer,
+    get_scorer_names,
+    log_loss,
+    make_scorer,
+)
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from softreg_fast import SoftmaxClassifierCV
 
@@ -65,10 +74,34 @@ def _fit_quietly(model, *arguments, **named):
 QUICK_SCORINGS = {"None", "neg_brier_score", "roc_auc_ovr", "f1_macro", "own scorer", "f1"}
 
 
+def _is_there(scoring):
+    """Whether scikit-learn knows a scorer, if it is one of its names."""
+    return not isinstance(scoring, str) or scoring in get_scorer_names()
+
+
+def _peer_tells_scorers_of_all_classes():
+    told = []
+
+    def metric(y_true, y_pred, *, labels=None):
+        told.append(labels)
+        return 0.0
+
+    settings = {"Cs": [1.0], "cv": 2, "l1_ratios": (0.0,), "use_legacy_attributes": False}
+    LogisticRegressionCV(scoring=make_scorer(metric), **settings).fit(X, Y)
+    return told[0] is not None
+
+
+@pytest.mark.runs_if(LOGISTIC_REGRESSION_CV_IS_A_PEER and _peer_tells_scorers_of_all_classes())
 @pytest.mark.parametrize(
     ("classes", "name", "scoring"),
     [
-        pytest.param(*case, marks=[pytest.mark.full] * (case[1] not in QUICK_SCORINGS))
+        pytest.param(
+            *case,
+            marks=[
+                pytest.mark.runs_if(_is_there(case[2])),
+                *[pytest.mark.full] * (case[1] not in QUICK_SCORINGS),
+            ],
+        )
         for case in CASES
     ],
     ids=[f"{classes}-{name}" for classes, name, _ in CASES],
@@ -87,7 +120,13 @@ def test_scores_of_folds_that_lack_a_class_are_those_of_logistic_regression_cv(
     assert np.isfinite(found.scores_).all() or "roc_auc" in name
 
 
-@pytest.mark.parametrize("scoring", ["neg_brier_score", "d2_log_loss_score", "top_k_accuracy"])
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        pytest.param(name, marks=pytest.mark.runs_if(_is_there(name)))
+        for name in ("neg_brier_score", "d2_log_loss_score", "top_k_accuracy")
+    ],
+)
 def test_folds_with_one_class_have_scores(scoring):
     X, y = np.random.default_rng(0).standard_normal((10, 1)), [1] * 5 + [2] * 4 + [3]
     model = SoftmaxClassifierCV(Cs=CS, cv=5, scoring=scoring)
@@ -222,10 +261,20 @@ def test_weights_go_to_scorers_that_request_them_alone(name):
     assert found.score(X, Y) == get_scorer(name)(found, X, Y)
     with pytest.raises(TypeError, match="sample_weight"):  # as with LogisticRegressionCV
         found.score(X, Y, sample_weight=WEIGHTS)
-    for model in (
-        SoftmaxClassifierCV(scoring=name, **settings),
-        SoftmaxClassifierCV(scoring=get_scorer(name), **settings),
-    ):
+
+
+def _scorers_know_what_metrics_take():
+    """Else those that request nothing are given no weights, without an error."""
+    requests = get_routing_for_object(get_scorer("accuracy")).score.requests
+    return "sample_weight" in requests
+
+
+@pytest.mark.runs_if(_scorers_know_what_metrics_take())
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("name", ["neg_log_loss", "neg_brier_score", "f1_macro"])
+def test_weights_that_a_scorer_neither_requests_nor_refuses_are_an_error(name):
+    for scoring in (name, get_scorer(name)):
+        model = SoftmaxClassifierCV(scoring=scoring, Cs=CS, cv=KFold(3))
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             model.fit(X, Y, sample_weight=WEIGHTS)
 

@@ -19,7 +19,8 @@ from softreg_fast import kernels, reference
 from softreg_fast.cli import main as cli
 from softreg_fast.kernels import predict as predict_module
 from softreg_fast.kernels import shapes
-from softreg_fast.kernels.compile import cache_folders, disk_cache, entry_point
+from softreg_fast.kernels.compile import cache_folders, disk_cache, entry_point, plain
+from softreg_fast.kernels.compile.numba_adapter import Target
 from softreg_fast.kernels.predict import predict
 from softreg_fast.kernels.sgd_notebook import run_epochs
 from softreg_fast.kernels.simd import cpu
@@ -86,8 +87,7 @@ def no_folder(tmp_path, monkeypatch):
     file.touch()
     monkeypatch.setattr(cache_folders, "KERNELS_FOLDER", file)
     monkeypatch.setattr(cache_folders.config, "CACHE_DIR", str(file))
-    dirs = type("Dirs", (), {"user_cache_dir": str(file)})
-    monkeypatch.setattr(cache_folders, "AppDirs", lambda **_: dirs)
+    monkeypatch.setattr(cache_folders, "users_cache", lambda: file)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(cache_folders, "cache_folders", cache_folders.cache_folders.__wrapped__)
     return cache_folders.writable_folders.__wrapped__
@@ -108,13 +108,13 @@ def cached_entry(tmp_path, monkeypatch):
 def compilations(monkeypatch):
     """The names of functions that are compiled and saved."""
     saved = []
-    original = disk_cache.DiskCache.save_overload
+    original = disk_cache.DiskCache.save
 
-    def save_overload(self, sig, cres):
+    def save(self, specialisation, reduce):
         saved.append(self._name)
-        original(self, sig, cres)
+        original(self, specialisation, reduce)
 
-    monkeypatch.setattr(disk_cache.DiskCache, "save_overload", save_overload)
+    monkeypatch.setattr(disk_cache.DiskCache, "save", save)
     return saved
 
 
@@ -151,10 +151,10 @@ def test_nothing_compiles_at_import():
         "entries = [value for value in values if hasattr(value, 'specialise')]\n"
         "assert len(entries) > 10\n"
         "assert not any(getattr(entry, '_compiled', None) for entry in entries)\n"
-        "found = [value for value in values if hasattr(value, 'signatures')]\n"
-        "kernels = [value for value in found if not isinstance(value, type)]\n"
-        "assert len(kernels) > 40\n"
-        "assert not any(kernel.signatures for kernel in kernels)\n"
+        "from softreg_fast.kernels.compile.entry_point import Part\n"
+        "parts = [value for value in values if isinstance(value, Part)]\n"
+        "assert len(parts) > 40\n"
+        "assert not any(part._dispatchers for part in parts)\n"
         "import sys; assert 'sklearn' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=HANG_GUARD)
@@ -429,8 +429,7 @@ def test_no_temporary_folder_costs_a_compilation(no_folder, compilations, monkey
 
 
 def test_no_folder_of_the_current_directory_is_used_without_a_home(tmp_path, monkeypatch):
-    dirs = type("Dirs", (), {"user_cache_dir": "~/.cache/numba"})
-    monkeypatch.setattr(cache_folders, "AppDirs", lambda **_: dirs)
+    monkeypatch.setattr(cache_folders, "users_cache", lambda: Path("~/.cache/numba"))
     monkeypatch.chdir(tmp_path)
     folders = cache_folders.cache_folders.__wrapped__()
     assert all(folder.path.is_absolute() for folder in folders)
@@ -455,9 +454,8 @@ def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_p
 
 
 def test_settings_of_numba_and_the_entry_point_itself_are_in_the_key(monkeypatch):
-    def name(function=predict._function, flags=entry_point._FLAGS):
-        context = cpu.cpu_target.target_context
-        return disk_cache.DiskCache(function, flags)._file_name("signature", context)
+    def name(function=predict._function, flags=plain.FLAGS):
+        return disk_cache.DiskCache(function, flags)._file_name("signature")
 
     first = name()
     assert name() == first
@@ -516,9 +514,7 @@ def test_one_compilation_serves_every_layout():
     [("+avx2,+fma", 256), ("+avx,+sse", 256), ("+avx512f,+avx", 512), ("", 128), ("+sse4.2", 128)],
 )
 def test_width_of_vectors_follows_the_features_compiled_for(monkeypatch, features, expected):
-    codegen = type("Codegen", (), {"magic_tuple": lambda self: ("triple", "cpu", features)})()
-    context = type("Context", (), {"codegen": lambda self: codegen})()
-    monkeypatch.setattr(cpu, "cpu_target", type("Target", (), {"target_context": context}))
+    monkeypatch.setattr(cpu, "target", lambda: Target("triple", "cpu", features))
     assert cpu.vector_bits.__wrapped__() == expected
 
 
@@ -560,9 +556,7 @@ def test_columns_are_read_in_place_and_scattered_features_transposed():
      ("aarch64-linux", "+neon", 32)],
 )  # fmt: skip
 def test_number_of_registers_follows_the_features(monkeypatch, triple, features, expected):
-    codegen = type("Codegen", (), {"magic_tuple": lambda self: (triple, "cpu", features)})()
-    context = type("Context", (), {"codegen": lambda self: codegen})()
-    monkeypatch.setattr(cpu, "cpu_target", type("Target", (), {"target_context": context}))
+    monkeypatch.setattr(cpu, "target", lambda: Target(triple, "cpu", features))
     assert cpu.vector_registers.__wrapped__() == expected
 
 
@@ -570,10 +564,10 @@ def test_number_of_registers_follows_the_features(monkeypatch, triple, features,
 def test_no_library_call_without_fused_multiplication_and_addition():
     code = (
         "import numba\n"
-        "from softreg_fast.kernels.compile import entry_point\n"
+        "from softreg_fast.kernels.compile import plain\n"
         "from softreg_fast.kernels.simd import lanes\n"
         "load, store, multiply_add = lanes.load, lanes.store, lanes.multiply_add\n"
-        "@numba.njit(**entry_point._FLAGS)\n"
+        "@numba.njit(**plain.FLAGS)\n"
         "def run(a, width):\n"
         "    x = load(a, 0, 0, width)\n"
         "    store(a, 0, 0, multiply_add(x, x, x))\n"
@@ -643,10 +637,11 @@ def test_kernels_can_be_translated_for_neon():
         "import llvmlite.binding as llvm, numba, re\n"
         "from softreg_fast.kernels.forward import forward\n"
         "from softreg_fast.kernels.groups import Rows, Workspace\n"
-        "from softreg_fast.kernels.compile import entry_point\n"
+        "from softreg_fast.kernels.compile import plain, toolchain\n"
+        "toolchain.toolchain.prepare()\n"
         "sizes = (4, 4, 2, 5, 0, 0, 0, 4)\n"
         "blocks = tuple((0,) * size for size in sizes)\n"
-        "@numba.njit(**entry_point._FLAGS)\n"
+        "@numba.njit(**plain.FLAGS)\n"
         "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
         "    rows = Rows(features, None, numbers, numbers, None)\n"
         "    work = Workspace(logits, None, None, numbers)\n"

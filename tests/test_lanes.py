@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from softreg_fast.kernels.compile import entry_point
+from softreg_fast.kernels.compile import plain
 from softreg_fast.kernels.simd import lanes_llvm, lanes_numpy
 
 CASES = [
@@ -32,7 +32,7 @@ def _compare(operation, dtype, lanes, *, exact=True):
     expected, found = np.zeros_like(a), np.zeros_like(a)
     with np.errstate(all="ignore"):
         operation(lanes_numpy)(a, b, expected, width)
-    numba.njit(**entry_point._FLAGS)(operation(lanes_llvm))(a, b, found, width)
+    numba.njit(**plain.FLAGS)(operation(lanes_llvm))(a, b, found, width)
     if exact:
         np.testing.assert_array_equal(found, expected)
     else:
@@ -240,7 +240,7 @@ def test_partial_loads_convert_and_fill_up_with_zeros(dtype, lanes):
         expected, found = np.ones((2, 6, 2 * lanes), dtype)
         width = (0,) * lanes
         operation(lanes_numpy)(a, a, expected, width)
-        numba.njit(**entry_point._FLAGS)(operation(lanes_llvm))(a, a, found, width)
+        numba.njit(**plain.FLAGS)(operation(lanes_llvm))(a, a, found, width)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -265,7 +265,7 @@ def test_whole_loads_and_numbered_splats_convert(dtype, lanes, other):
     expected, found = np.ones((2, 4, 2 * lanes), dtype)
     width = (0,) * lanes
     operation(lanes_numpy)(a, expected, width)
-    numba.njit(**entry_point._FLAGS)(operation(lanes_llvm))(a, found, width)
+    numba.njit(**plain.FLAGS)(operation(lanes_llvm))(a, found, width)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(found[:3, :lanes], a[[5, 0, 5], 2 : 2 + lanes].astype(dtype))
 
@@ -278,7 +278,7 @@ def test_stores_convert(dtype, lanes, other):
     def run(array, array_out, width):
         store(array_out, 1, 0, load(array, 0, 0, width))
 
-    numba.njit(**entry_point._FLAGS)(run)(a, out, (0,) * lanes)
+    numba.njit(**plain.FLAGS)(run)(a, out, (0,) * lanes)
     np.testing.assert_array_equal(out[1], a[0, :lanes].astype(other))
 
 
@@ -315,7 +315,7 @@ def test_transposition(dtype, lanes, times):
 
         return run
 
-    for run in (numba.njit(**entry_point._FLAGS)(operation(lanes_llvm)), operation(lanes_numpy)):
+    for run in (numba.njit(**plain.FLAGS)(operation(lanes_llvm)), operation(lanes_numpy)):
         out = np.zeros_like(a.T, order="C")
         run(a, out, (0,) * lanes, rows)
         np.testing.assert_array_equal(out, a.T)

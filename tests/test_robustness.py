@@ -110,7 +110,7 @@ def _kernels():
     package = importlib.import_module("softreg_fast.kernels")
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, entry_point._Part):
+            if isinstance(value, entry_point.Part):
                 yield value
 
 
@@ -437,7 +437,7 @@ disk_cache.cache_folders = disk_cache.writable_folders = tuple
 has_begun = threading.Event()
 original = uninterrupted._step
 def step(function):
-    with uninterrupted.global_compiler_lock:
+    with uninterrupted.compiler_lock:
         has_begun.set()
         return original(function)
 uninterrupted._step = step
@@ -495,12 +495,12 @@ assert softreg_fast.__file__.startswith(sys.argv[1]), softreg_fast.__file__
 from softreg_fast import SoftmaxClassifier
 from softreg_fast.kernels.compile import disk_cache
 n_compiled = 0
-original = disk_cache.DiskCache.save_overload
-def save_overload(*arguments):
+original = disk_cache.DiskCache.save
+def save(*arguments):
     global n_compiled
     n_compiled += 1
     original(*arguments)
-disk_cache.DiskCache.save_overload = save_overload
+disk_cache.DiskCache.save = save
 SoftmaxClassifier(solver="lbfgs").fit(X, y)
 print(n_compiled)
 """

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .._sklearn import has_callbacks
 from .._typing import Model
 from ..solvers.observer import Iteration
 
@@ -42,6 +43,11 @@ class FitTasks:
         What else was given to `fit` and is not None.
     name : str, default="iteration"
         Of a part.
+
+    Attributes
+    ----------
+    are_watched : bool
+        Whether there may be callbacks.
     """
 
     def __init__(
@@ -53,19 +59,16 @@ class FitTasks:
         metadata: dict[str, Any],
         name: str = "iteration",
     ) -> None:
-        self._estimator = estimator
         self._name = name
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context: Any = None
         self._iteration: Any = None
+        self.are_watched = False
+        # scikit-learn documents this method for those who write estimators.
         if hasattr(estimator, "_init_callback_context"):
             self._context = estimator._init_callback_context(max_subtasks=max_parts)
             self._context.call_on_fit_task_begin(**self._data)
-
-    @property
-    def are_watched(self) -> bool:
-        """Whether there are callbacks."""
-        return self._context is not None and bool(getattr(self._estimator, "_skl_callbacks", None))
+            self.are_watched = has_callbacks(estimator)
 
     def begin_iteration(self) -> None:
         """Tell that an iteration begins."""

@@ -12,12 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
-    _check_feature_names,
     check_is_fitted,
     check_X_y,
+    validate_data,
 )
 
 from .._typing import FloatArray, Model
+from .._warning import warn_caller
 from ..data.arrays import check_features
 from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
@@ -35,7 +36,6 @@ from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
 from .parameters import Parameters, check_parameters
 from .validation import CHECKS, to_known, validate
-from .warning import warn_caller
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 
@@ -454,7 +454,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         """The problem of held-out rows."""
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must both be given, or both be None")
-        _check_feature_names(self, X_val, reset=False)
+        # Of the checks of features that are known by names, those of the names alone.
+        validate_data(self, X_val, reset=False, skip_check_array=True, ensure_2d=False)
         try:
             X_val, y_val = check_X_y(to_known("X_val", X_val), y_val, estimator=self, **CHECKS)
         except (TypeError, ValueError) as error:

@@ -11,13 +11,12 @@ from sklearn.utils.metadata_routing import (
     UNUSED,
     MetadataRouter,
     MethodMapping,
-    _raise_for_params,
-    _routing_enabled,
     process_routing,
 )
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray
+from .._warning import warn_caller
 from ..data.checks import check_choice, check_flag, check_number
 from ..data.labels import check_weights
 from ..data.problem import Problem, make_penalty
@@ -31,7 +30,7 @@ from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
 from .parameters import Parameters, check_parameters
-from .warning import warn_caller
+from .routing import is_routed, refuse_unless_routed
 
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
@@ -269,7 +268,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         TypeError, ValueError
             If an argument is not allowed. The object is unchanged.
         """
-        _raise_for_params(params, self, "fit")
+        refuse_unless_routed(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()
         problem, classes = self._make_problem(X, y, sample_weight)
         labels = classes[problem.targets]
@@ -321,7 +320,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
 
     def _route(self, metadata: dict[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """What `cv` and the scorer are given of what was given to `fit`."""
-        if _routing_enabled():
+        if is_routed():
             routed = process_routing(self, "fit", **metadata)
             return routed.splitter.split, routed.scorer.score
         for_folds = _given(groups=metadata.get("groups"))
@@ -556,9 +555,9 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         -------
         float
         """
-        _raise_for_params(params, self, "score")
+        refuse_unless_routed(params, self, "score")
         metadata = _given(sample_weight=sample_weight, **params)
-        if _routing_enabled():
+        if is_routed():
             metadata = process_routing(self, "score", **metadata).scorer.score
         check_is_fitted(self)
         return float(choose_scorer(self.scoring, self.classes_)(self, X, y, **metadata))

@@ -1,6 +1,5 @@
 """Scores of many models on the same held-out rows."""
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.metrics import get_scorer
-from sklearn.utils.validation import _check_method_params
 
+from .._sklearn import metric_of, with_arguments
 from .._typing import FloatArray, Model
 from ..objective.loss import LOSSES
 
@@ -155,28 +155,51 @@ def _with_labels(scorer: Any, classes: npt.NDArray[Any]) -> Any:
 
     What it was made with counts for more.
     """
-    function = getattr(scorer, "_score_func", None)
-    if function is None:
+    of_metric = metric_of(scorer)
+    if of_metric is None:
         return scorer
-    known = inspect.signature(function).parameters
+    metric, given = of_metric
+    known = inspect.signature(metric).parameters
     if "labels" not in known:
         return scorer
-    given: Mapping[str, Any] = getattr(scorer, "_kwargs", None) or {}
     told: dict[str, Any] = {"labels": classes}
     if len(classes) == 2 and "pos_label" in known:
         # Averages over classes have no positive one, and metrics warn if they are told of one.
         is_of_one_class = given.get("average", "binary") == "binary"
         told["pos_label"] = classes[-1] if is_of_one_class else None
-    scorer = copy.copy(scorer)
-    scorer._kwargs = {**told, **given}
-    return scorer
+    return with_arguments(scorer, {**told, **given})
+
+
+def _is_of_rows(value: Any, n_samples: int) -> bool:
+    """Whether metadata has an element for each row, which is indexed as the rows are."""
+    if isinstance(value, str | bytes | Mapping):
+        return False
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return len(shape) > 0 and shape[0] == n_samples
+    return hasattr(value, "__len__") and len(value) == n_samples
+
+
+def _take(value: Any, rows: npt.NDArray[np.int64]) -> Any:
+    """These rows of an array, a matrix, a frame or a sequence."""
+    if hasattr(value, "iloc"):
+        return value.iloc[rows]
+    if issparse(value):
+        return value.tocsr()[rows]
+    if hasattr(value, "shape"):
+        return value[rows]
+    return [value[row] for row in rows]
 
 
 def _of_scorer(scorer: Any, scoring: Any, make_estimator: Callable[[Candidate], Any]) -> Scoring:
     def score(held_out: HeldOutRows, candidates: Sequence[Candidate]) -> FloatArray:
         rows = held_out.rows
         features, labels = held_out.features[rows], held_out.labels[rows]
-        metadata = _check_method_params(held_out.features, held_out.metadata, indices=rows)
+        n_samples = held_out.features.shape[0]
+        metadata = {
+            name: _take(value, rows) if _is_of_rows(value, n_samples) else value
+            for name, value in held_out.metadata.items()
+        }
         scores = [
             scorer(make_estimator(candidate), features, labels, **metadata)
             for candidate in candidates

@@ -1,1 +1,1 @@
-"""How kernels are compiled and kept on disk: the only place that uses Numba's internals."""
+"""How kernels are compiled and kept on disk, with Numba's internals or without them."""

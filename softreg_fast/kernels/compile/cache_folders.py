@@ -7,6 +7,7 @@ and its files are, and who can write to them, is looked at on the open file at e
 
 import os
 import stat
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,6 @@ from functools import cache
 from pathlib import Path
 
 from numba import config
-from numba.misc.appdirs import AppDirs
 
 KERNELS_FOLDER = Path(__file__).parent.parent
 
@@ -163,8 +163,22 @@ def _named_by_numba() -> CacheFolder | None:
         return None
 
 
+def users_cache() -> Path:
+    """Numba's folder among the user's caches, where the system keeps them."""
+    place = "~/.cache/numba"
+    if sys.platform == "win32":
+        place = os.environ.get("LOCALAPPDATA", "~/AppData/Local") + "/numba/Cache"
+    elif sys.platform == "darwin":
+        place = "~/Library/Caches/numba"
+    elif os.environ.get("XDG_CACHE_HOME"):
+        place = os.environ["XDG_CACHE_HOME"] + "/numba"
+    with suppress(RuntimeError):  # there is no home
+        return Path(place).expanduser()
+    return Path(place)
+
+
 def _in_the_users_cache() -> CacheFolder | None:
-    folder = Path(AppDirs(appname="numba", appauthor=False).user_cache_dir) / "softreg_fast"
+    folder = users_cache() / "softreg_fast"
     # Without a home it is a relative path, which would depend on the working folder.
     return CacheFolder(folder) if folder.is_absolute() else None
 

@@ -19,16 +19,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 import llvmlite
 import numba
 import numpy as np
 from numba import config
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
 
 from .cache_folders import KERNELS_FOLDER, CacheFolder, cache_folders, writable_folders
+
+Result = TypeVar("Result")
 
 _SUFFIX = ".machine_code"
 _CHECKSUM_BYTES = 32
@@ -133,7 +133,7 @@ _KERNELS = (__package__ or "").rpartition(".")[0]
 _SOURCES_DIGEST = digest_of_package(_KERNELS, list(sys.modules[_KERNELS].__path__))
 
 
-class DiskCache(NullCache):
+class DiskCache:
     """Compiled code of one entry point; every failure is a miss.
 
     Parameters
@@ -158,25 +158,32 @@ class DiskCache(NullCache):
             [(setting, getattr(config, setting, None)) for setting in _SETTINGS],
         )
 
-    def _file_name(self, signature: object, target_context: Any) -> str:
-        key = (self._fingerprint, str(signature), target_context.codegen().magic_tuple())
+    def _file_name(self, specialisation: object) -> str:
+        key = (self._fingerprint, specialisation)
         digest = hashlib.sha256(f"{_SOURCES_DIGEST}{key!r}".encode()).hexdigest()
         return f"{self._name}-{str(_SOURCES_DIGEST)[:8]}-{digest[:32]}{_SUFFIX}"
 
-    def load_overload(self, sig: object, target_context: Any) -> CompileResult | None:
-        """What an earlier process has compiled, or None."""
-        target_context.refresh()
+    def load(self, specialisation: object, rebuild: Callable[[Any], Result]) -> Result | None:
+        """What ``rebuild`` makes of what an earlier process has saved, or None.
+
+        Parameters
+        ----------
+        specialisation : object
+            What it is compiled for; its `repr` is the same in every process.
+        rebuild : callable
+            Called with what has been saved.
+        """
         if _SOURCES_DIGEST is None:
             return None
         with suppress(Exception):
-            name = self._file_name(sig, target_context)
+            name = self._file_name(specialisation)
             for folder in self._folders_to_search():
                 # Whatever is wrong with a file, compiling anew mends it.
                 with suppress(Exception):
                     content = folder.read(name)
                     checksum, payload = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
                     if hashlib.sha256(payload).digest() == checksum:
-                        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+                        return rebuild(pickle.loads(payload))
         return None
 
     def _folders_to_search(self) -> Iterator[CacheFolder]:
@@ -185,14 +192,13 @@ class DiskCache(NullCache):
         # Only now is it found out which can be written: finding out makes folders.
         yield from (folder for folder in writable_folders() if folder not in folders)
 
-    def save_overload(self, sig: object, cres: CompileResult) -> None:
-        """Keep what has been compiled, if anywhere is room."""
-        # Dynamic globals are addresses in this process.
-        if _SOURCES_DIGEST is None or cres.library.has_dynamic_globals:
+    def save(self, specialisation: object, reduce: Callable[[], object]) -> None:
+        """Keep what ``reduce()`` gives, if anywhere is room."""
+        if _SOURCES_DIGEST is None:
             return
         with suppress(Exception):  # a full disk costs a compilation, no more
-            name = self._file_name(sig, cres.target_context)
-            payload = pickle.dumps(cres._reduce(), protocol=pickle.HIGHEST_PROTOCOL)
+            name = self._file_name(specialisation)
+            payload = pickle.dumps(reduce(), protocol=pickle.HIGHEST_PROTOCOL)
             content = hashlib.sha256(payload).digest() + payload
             for folder in writable_folders():
                 with suppress(OSError):

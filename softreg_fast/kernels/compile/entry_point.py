@@ -8,39 +8,51 @@ never for what a caller happens to pass, and kept on disk (`disk_cache.py`).
 import inspect
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from types import ModuleType
 from typing import Any, Generic, NoReturn, TypeVar
 
 import numba
 import numpy as np
 from numba import types
-from numba.core.registry import CPUDispatcher
-from numba.extending import overload
+from numba.extending import typeof_impl
 
-from .disk_cache import DiskCache
-from .inlining import ENTRY_OPTIONS, PART_OPTIONS
 from .mode import WITHOUT_JIT
+from .toolchain import toolchain
 from .uninterrupted import call_uninterrupted
 
-_FLAGS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
+class Part:
+    """A function that is compiled within other kernels; Python can't call it.
 
-class _Part(CPUDispatcher):
-    """What other kernels call: it has no machine code of its own that Python could call."""
+    Parameters
+    ----------
+    function : callable
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.py_func = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self._dispatchers: dict[ModuleType, Any] = {}
 
     def __call__(self, *arguments: Any, **named: Any) -> NoReturn:
+        """Refuse."""
         raise TypeError(
-            f"{self.py_func.__name__} is a part of compiled kernels and can't be called from "
+            f"{self.__name__} is a part of compiled kernels and can't be called from "
             "Python, unless NUMBA_DISABLE_JIT=1 is set before softreg_fast is imported"
         )
 
+    def dispatcher(self) -> Any:
+        """What Numba compiles in its place, made when it is first asked for."""
+        way = toolchain.way
+        if way not in self._dispatchers:
+            self._dispatchers[way] = way.make_part(self.py_func)
+        return self._dispatchers[way]
 
-def _dispatcher(
-    kind: type[CPUDispatcher], function: Callable[..., Any], options: dict[str, Any]
-) -> Any:
-    """What `numba.njit` makes of a function, wherever Numba's switch is by now."""
-    options = {"nopython": True, "boundscheck": None, **options}
-    pipeline = options.pop("pipeline_class")
-    return kind(function, locals={}, targetoptions=options, pipeline_class=pipeline)
+
+@typeof_impl.register(Part)
+def _type_of_part(part: Part, context: object) -> types.Type:
+    return types.Dispatcher(part.dispatcher())
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,8 +62,23 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if WITHOUT_JIT:
         return function
-    part: Callable[..., Any] = _dispatcher(_Part, function, _FLAGS | PART_OPTIONS)
-    return part
+    return Part(function)
+
+
+def by_types(
+    function: Callable[..., Any],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark what gives the code of a function for types of its arguments.
+
+    As Numba's `overload`, but compiled as kernels are.
+    """
+
+    def add(choose: Callable[..., Any]) -> Callable[..., Any]:
+        if not WITHOUT_JIT:
+            toolchain.add_choice(function, choose)
+        return choose
+
+    return add
 
 
 def by_presence(
@@ -88,7 +115,7 @@ def by_presence(
     if WITHOUT_JIT:
         return chosen
 
-    @overload(chosen, strict=False, jit_options=_FLAGS | PART_OPTIONS)
+    @by_types(chosen)
     def choose_by_type(*arguments: types.Type) -> Callable[..., Any]:
         def is_none(place: int, part: str | None = None) -> bool:
             kind = arguments[place]
@@ -152,6 +179,7 @@ class EntryPoint(Generic[AnySpecialisation]):
         compiled = self._compiled.get(specialisation)
         if compiled is None:
             compiled = call_uninterrupted(partial(self._compile_once, specialisation))
+            toolchain.warn_if_slow()
         return compiled
 
     def _compile_once(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
@@ -161,14 +189,7 @@ class EntryPoint(Generic[AnySpecialisation]):
         return self._compiled[specialisation]
 
     def _compile(self, specialisation: AnySpecialisation) -> Callable[..., Any]:
-        dispatcher = _dispatcher(CPUDispatcher, self._function, _FLAGS | ENTRY_OPTIONS)
-        dispatcher._cache = DiskCache(self._function, _FLAGS)
-        dispatcher.compile(self._argument_types(specialisation))
-        # A closed dispatcher takes arrays of any layout, writable or not, for a parameter of
-        # layout "A" instead of compiling again for each.
-        dispatcher.disable_compile()
-        compiled: Callable[..., Any] = dispatcher
-        return compiled
+        return toolchain.compile_entry(self._function, self._argument_types(specialisation))
 
 
 def entry_point(

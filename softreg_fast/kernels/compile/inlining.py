@@ -9,14 +9,22 @@ Entry points are optimised without unrolling their loops: those that matter hold
 there are registers, and twice as many don't fit.
 """
 
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite.binding import create_pass_builder, create_pipeline_tuning_options
-from numba import _dynfunc
+from numba import _dynfunc, types
+from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
-from numba.core.compiler_machinery import register_pass
+from numba.core.compiler import Compiler, CompileResult
+from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.typed_passes import NativeLowering
+
+from . import plain
+from .disk_cache import DiskCache
+from .numba_adapter import has_numbas_lock
 
 _OPTIMISATION_LEVEL = 3
 
@@ -104,11 +112,135 @@ class EntryCompiler(Compiler):
         return _pipelines(super().define_pipelines(), _EntryLowering)
 
 
-ENTRY_OPTIONS = {"pipeline_class": EntryCompiler}
+_FLAGS = plain.FLAGS | {"_nrt": False}
 PART_OPTIONS = {
     "pipeline_class": PartCompiler,
     "forceinline": True,
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
-    "_nrt": False,
+    **_FLAGS,
 }
+
+
+def _dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """What `numba.njit` makes of a function, wherever Numba's switch is by now."""
+    options = {"nopython": True, "boundscheck": None, **options}
+    pipeline = options.pop("pipeline_class")
+    return CPUDispatcher(function, locals={}, targetoptions=options, pipeline_class=pipeline)
+
+
+def make_part(function: Callable[..., Any]) -> Any:
+    """A dispatcher that other kernels call."""
+    return _dispatcher(function, PART_OPTIONS)
+
+
+class _Kept(NullCache):
+    """What a dispatcher asks for compiled code, and gives it to: a `DiskCache`."""
+
+    def __init__(self, kept: DiskCache | None, before_compiling: Callable[[], None]) -> None:
+        self._kept = kept
+        self._before_compiling = before_compiling
+
+    def _place(self, sig: object, target_context: Any) -> object:
+        return str(sig), target_context.codegen().magic_tuple()
+
+    def load_overload(self, sig: object, target_context: Any) -> CompileResult | None:
+        """What an earlier process has compiled, or None."""
+        if self._kept is not None:
+            target_context.refresh()
+            found = self._kept.load(
+                self._place(sig, target_context),
+                lambda content: CompileResult._rebuild(target_context, *content),
+            )
+            if found is not None:
+                return found
+        self._before_compiling()
+        return None
+
+    def save_overload(self, sig: object, cres: CompileResult) -> None:
+        """Keep what has been compiled."""
+        # Dynamic globals are addresses in this process.
+        if self._kept is not None and not cres.library.has_dynamic_globals:
+            self._kept.save(self._place(sig, cres.target_context), cres._reduce)
+
+
+def compile_entry(
+    function: Callable[..., Any],
+    argument_types: tuple[types.Type, ...],
+    kept: DiskCache | None = None,
+    before_compiling: Callable[[], None] = lambda: None,
+) -> Callable[..., Any]:
+    """The function compiled for these types, or read from disk; it never compiles again.
+
+    Parameters
+    ----------
+    function : callable
+    argument_types : tuple
+        Of Numba's types.
+    kept : DiskCache, default=None
+        What is on disk; None where nothing is to be kept.
+    before_compiling : callable
+        Called if the function is not on disk.
+    """
+    dispatcher = _dispatcher(function, {"pipeline_class": EntryCompiler, **_FLAGS})
+    dispatcher._cache = _Kept(kept, before_compiling)
+    dispatcher.compile(argument_types)
+    # A closed dispatcher takes arrays of any layout, writable or not, for a parameter of layout
+    # "A" instead of compiling again for each.
+    dispatcher.disable_compile()
+    compiled: Callable[..., Any] = dispatcher
+    return compiled
+
+
+# What is called here, with how many arguments.
+_CALLED = (
+    (CPUDispatcher, "__init__", 2, ("locals", "targetoptions", "pipeline_class")),
+    (CPUDispatcher, "compile", 2, ()),
+    (CPUDispatcher, "disable_compile", 1, ()),
+    (CompileResult, "_reduce", 1, ()),
+    (JITCodeLibrary, "__init__", 3, ()),
+    (JITCodeLibrary, "_finalize_dynamic_globals", 1, ()),
+    (JITCodeLibrary, "enable_object_caching", 1, ()),
+    (PassManager, "finalize", 1, ()),
+)
+# What Numba calls: its own class, and the one here that takes its place.
+_OVERRIDDEN = (
+    (JITCodeLibrary, _EntryLibrary, ("_optimize_final_module",)),
+    (JITCodeLibrary, _PartLibrary, ("_optimize_final_module", "_finalize_final_module")),
+    (NativeLowering, _EntryLowering, ("run_pass",)),
+    (NativeLowering, _PartLowering, ("run_pass",)),
+    (Compiler, PartCompiler, ("define_pipelines",)),
+    (Compiler, EntryCompiler, ("define_pipelines",)),
+    (NullCache, _Kept, ("load_overload", "save_overload")),
+)
+
+
+def problems() -> Iterator[str]:
+    """What is different in the installed Numba from what this module expects, in words."""
+    if not has_numbas_lock:
+        yield "its compiler lock isn't found"
+    for owner, name, n_arguments, named in _CALLED:
+        try:
+            signature = inspect.signature(getattr(owner, name))
+            signature.bind(*[None] * n_arguments, **dict.fromkeys(named))
+        except (AttributeError, TypeError, ValueError):
+            yield f"{owner.__name__}.{name} is missing or takes other arguments"
+    for theirs, ours, names in _OVERRIDDEN:
+        for name in names:
+            expected, found = (
+                list(inspect.signature(getattr(each, name, problems)).parameters)
+                for each in (ours, theirs)
+            )
+            if expected != found:
+                yield f"{theirs.__name__}.{name} is missing or takes other arguments"
+    context = cpu_target.target_context
+    for thing, names in (
+        (JITCodeLibrary, ("has_dynamic_globals",)),
+        (CompileResult, ("_rebuild",)),
+        (context, ("insert_user_function", "refresh")),
+        (context.codegen(), ("_tm", "magic_tuple")),
+        (_dynfunc, ("make_function",)),
+    ):
+        for name in names:
+            if not hasattr(thing, name):
+                yield f"{getattr(thing, '__name__', type(thing).__name__)} has no {name}"

@@ -21,11 +21,9 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from numba.core import ir
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
-
+from . import numba_adapter
 from .mode import jit_as_at_import
+from .numba_adapter import compiler_lock
 
 Result = TypeVar("Result")
 
@@ -58,18 +56,14 @@ def _absolute_paths() -> Iterator[None]:
     try:
         Path.cwd()
     except OSError:
-        relative = ir.Loc._get_path
-        ir.Loc._get_path = lambda location: location.filename
-        try:
+        with numba_adapter.absolute_paths():
             yield
-        finally:
-            ir.Loc._get_path = relative
     else:
         yield
 
 
 def _step(function: Callable[[], Result]) -> Result:
-    with global_compiler_lock, _quiet_loggers(), jit_as_at_import(), _absolute_paths():
+    with compiler_lock, _quiet_loggers(), jit_as_at_import(), _absolute_paths():
         return function()
 
 
@@ -84,7 +78,7 @@ def call_uninterrupted(function: Callable[[], Result]) -> Result:
     function : callable
         Holds Numba's lock while it runs.
     """
-    if global_compiler_lock.is_locked():  # by this thread, for which another would wait for ever
+    if compiler_lock.is_locked():  # by this thread, for which another would wait for ever
         return _step(function)
     future: Future[Result] = Future()
     is_done = threading.Event()
@@ -112,15 +106,10 @@ def call_uninterrupted(function: Callable[[], Result]) -> Result:
     return future.result()
 
 
-def _fill_contexts() -> None:
-    cpu_target.typing_context.refresh()
-    cpu_target.target_context.refresh()
-
-
 @cache
 def fill_contexts() -> None:
     """Have Numba's contexts filled with all functions that are known by now."""
-    call_uninterrupted(_fill_contexts)
+    call_uninterrupted(numba_adapter.fill_contexts)
 
 
 class _Fork(threading.local):
@@ -133,15 +122,15 @@ _fork = _Fork()
 
 
 def _before_fork() -> None:
-    _fork.has_asked = not global_compiler_lock.is_locked()
+    _fork.has_asked = not compiler_lock.is_locked()
     if _fork.has_asked:
-        global_compiler_lock.acquire()
+        compiler_lock.acquire()
 
 
 def _after_fork() -> None:
     # Where an interrupt has come first, the lock isn't there.
-    if _fork.has_asked and global_compiler_lock.is_locked():
-        global_compiler_lock.release()
+    if _fork.has_asked and compiler_lock.is_locked():
+        compiler_lock.release()
 
 
 if hasattr(os, "register_at_fork"):

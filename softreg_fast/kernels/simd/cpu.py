@@ -2,15 +2,17 @@
 
 from functools import cache
 
-from numba.core.registry import cpu_target
-
+from ..compile.numba_adapter import Target, target
 from ..compile.uninterrupted import fill_contexts
 
 
-def _cpu_features() -> list[str]:
+def _filled_target() -> Target:
     fill_contexts()
-    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
-    return features.split(",")
+    return target()
+
+
+def _cpu_features() -> list[str]:
+    return _filled_target().features.split(",")
 
 
 @cache
@@ -25,6 +27,6 @@ def vector_bits() -> int:
 @cache
 def vector_registers() -> int:
     """How many SIMD registers there are."""
-    target = cpu_target.target_context.codegen().magic_tuple()[0]
-    has_many = "+avx512vl" in _cpu_features() or target.startswith(("aarch64", "arm64"))
+    is_arm = _filled_target().triple.startswith(("aarch64", "arm64"))
+    has_many = is_arm or "+avx512vl" in _cpu_features()
     return 32 if has_many else 16

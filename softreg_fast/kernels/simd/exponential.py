@@ -14,10 +14,8 @@ import math
 
 import numpy as np
 from numba import types
-from numba.extending import overload
 
-from ..compile.entry_point import kernel
-from ..compile.inlining import PART_OPTIONS
+from ..compile.entry_point import by_types, kernel
 from .lanes import (
     exponent_part,
     mantissa_part,
@@ -115,7 +113,7 @@ def exponential(x):
     return _exponential_double(x) if x.dtype == np.float64 else _exponential_single(x)
 
 
-@overload(exponential, jit_options=PART_OPTIONS)
+@by_types(exponential)
 def _exponential_overload(x):
     if not isinstance(x, Vector):
         return None
@@ -186,7 +184,7 @@ def logarithm(x):
     return _logarithm_double(x) if x.dtype == np.float64 else _logarithm_single(x)
 
 
-@overload(logarithm, jit_options=PART_OPTIONS)
+@by_types(logarithm)
 def _logarithm_overload(x):
     if not isinstance(x, Vector):
         return None

@@ -13,10 +13,10 @@ import operator
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-from ..compile.inlining import PART_OPTIONS
+from ..compile.llvm_code import call as _call
+from ..compile.llvm_code import element_address as _address
 
 _INT8 = ir.IntType(8)
 _INT32 = ir.IntType(32)
@@ -65,28 +65,12 @@ class _RegisterModel(models.PrimitiveModel):
         super().__init__(data_model_manager, numba_type, numba_type.llvm_type)
 
 
-def _call(builder, name, return_type, arguments, **flags):
-    function_type = ir.FunctionType(return_type, [argument.type for argument in arguments])
-    function = cgutils.get_or_insert_function(builder.module, function_type, name)
-    return builder.call(function, arguments, **flags)
-
-
 def _broadcast(builder, scalar, lanes):
     vector_type = ir.VectorType(scalar.type, lanes)
     empty = ir.Constant(vector_type, ir.Undefined)
     first = builder.insert_element(empty, scalar, ir.Constant(_INT32, 0))
     mask = ir.Constant(ir.VectorType(_INT32, lanes), [0] * lanes)
     return builder.shuffle_vector(first, empty, mask)
-
-
-def _address(context, builder, array_type, array, indices, index_types):
-    """Pointer to one element of an array of any layout; no wrap-around, no bounds check."""
-    view = context.make_array(array_type)(context, builder, array)
-    positions = [
-        context.cast(builder, index, index_type, types.intp)
-        for index, index_type in zip(indices, index_types, strict=True)
-    ]
-    return cgutils.get_item_pointer(context, builder, array_type, view, positions, wraparound=False)
 
 
 def _load_vector(builder, address, vector):
@@ -188,24 +172,19 @@ def multiply_add(typingctx, a, b, c):
 
 
 def _arithmetic(instruction, python_operator):
-    @intrinsic
-    def operation(typingctx, a, b):
-        def codegen(context, builder, signature, arguments):
-            apply = getattr(builder, instruction)
-            if isinstance(a, Vector):
-                return apply(*arguments)
-            pairs = zip(
-                _unpack(builder, a, arguments[0]), _unpack(builder, b, arguments[1]), strict=True
-            )
-            return _pack(builder, a, [apply(left, right) for left, right in pairs])
+    @type_callable(python_operator)
+    def type_operation(context):
+        return lambda a, b: a if isinstance(a, Vector | Block) and a == b else None
 
-        return a(a, b), codegen
-
-    @overload(python_operator, jit_options=PART_OPTIONS)
-    def operator_overload(a, b):
-        if isinstance(a, Vector | Block) and a == b:
-            return lambda a, b: operation(a, b)
-        return None
+    @lower_builtin(python_operator, Vector, Vector)
+    @lower_builtin(python_operator, Block, Block)
+    def codegen(context, builder, signature, arguments):
+        apply = getattr(builder, instruction)
+        kind = signature.return_type
+        if isinstance(kind, Vector):
+            return apply(*arguments)
+        pairs = zip(*(_unpack(builder, kind, argument) for argument in arguments), strict=True)
+        return _pack(builder, kind, [apply(left, right) for left, right in pairs])
 
 
 _arithmetic("fadd", operator.add)
@@ -340,11 +319,8 @@ def prefetch(typingctx, array, row, column):
 
 def _number(context, builder, numbers_type, numbers, first, offset):
     """Element ``first + offset`` of an array of row numbers."""
-    view = context.make_array(numbers_type)(context, builder, numbers)
     position = builder.add(first, ir.Constant(_INT64, offset))
-    address = cgutils.get_item_pointer(
-        context, builder, numbers_type, view, [position], wraparound=False
-    )
+    address = _address(context, builder, numbers_type, numbers, [position], [types.intp])
     return builder.load(address)
 
 
