@@ -7,7 +7,7 @@ never for what a caller happens to pass, and kept on disk (`disk_cache.py`).
 
 import inspect
 from collections.abc import Callable, Hashable, Mapping
-from functools import partial
+from functools import partial, update_wrapper
 from types import ModuleType
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -31,14 +31,13 @@ class Part:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.py_func = function
-        self.__name__ = function.__name__
-        self.__doc__ = function.__doc__
+        update_wrapper(self, function)
         self._dispatchers: dict[ModuleType, Any] = {}
 
     def __call__(self, *arguments: Any, **named: Any) -> NoReturn:
         """Refuse."""
         raise TypeError(
-            f"{self.__name__} is a part of compiled kernels and can't be called from "
+            f"{self.py_func.__name__} is a part of compiled kernels and can't be called from "
             "Python, unless NUMBA_DISABLE_JIT=1 is set before softreg_fast is imported"
         )
 
