@@ -13,6 +13,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from conftest import HANG_GUARD
@@ -22,6 +23,7 @@ import softreg_fast
 from softreg_fast import SoftmaxClassifier
 from softreg_fast.kernels.compile import disk_cache, entry_point, uninterrupted
 from softreg_fast.kernels.threads import barrier as team
+from softreg_fast.kernels.threads.atomic import read_clock
 from softreg_fast.runtime.threads import TeamLateError, count_threads, row_workers, team_of
 
 PACKAGE = Path(softreg_fast.__file__).parent
@@ -235,6 +237,20 @@ def test_thread_that_never_begins_raises_and_leaves_the_model_as_it_was(
     assert model.coef_ is before
     monkeypatch.undo()
     model.fit(X, y)
+
+
+def test_clock_of_compiled_code_goes_as_that_of_the_system():
+    read = numba.njit(lambda: read_clock())
+    before = int(1000 * time.monotonic())
+    assert before <= read() <= 1000 * time.monotonic()
+
+
+@pytest.mark.runs_if(hasattr(os, "sched_yield") and not entry_point.WITHOUT_JIT)
+def test_waiting_threads_offer_their_core_to_others():
+    wait = numba.njit(lambda shared: team.wait_for_team(shared, 2))
+    wait.compile((types.int64[::1],))
+    (code,) = wait.inspect_llvm().values()
+    assert "sched_yield" in code
 
 
 def test_late_team_is_not_used_again():

@@ -2,10 +2,19 @@
 
 from functools import reduce
 
+import llvmlite.binding
 from llvmlite import ir
 from numba import types
 
 _BYTE_POINTER = ir.PointerType(ir.IntType(8))
+
+
+def is_there(name):
+    """Whether the process has a function, for code that is being made.
+
+    LLVM finds none before Numba has made its compiler: never ask while modules are imported.
+    """
+    return llvmlite.binding.address_of_symbol(name) is not None
 
 
 def call(builder, name, return_type, arguments, **flags):

@@ -7,23 +7,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ..compile.llvm_code import call, element_address
+from ..compile.llvm_code import call, element_address, is_there
 
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
-
-
-def _is_there(name):
-    return llvmlite.binding.address_of_symbol(name) is not None
-
-
-# Windows has none; there, waiting threads only pause.
-_CAN_YIELD = _is_there("sched_yield")
-# Of POSIX, whose seconds and nanoseconds are as long as addresses, and of Windows.
-_HAS_POSIX_CLOCK = (
-    _is_there("clock_gettime") and hasattr(time, "CLOCK_MONOTONIC") and types.intp.bitwidth == 64
-)
-_HAS_TICKS = _is_there("GetTickCount64")
 
 
 @intrinsic
@@ -77,7 +64,7 @@ def pause(typingctx):
 @intrinsic
 def let_others_run(typingctx):
     def codegen(context, builder, signature, arguments):
-        if _CAN_YIELD:
+        if is_there("sched_yield"):  # Windows has none; there, waiting threads only pause
             call(builder, "sched_yield", _INT32, [])
         return context.get_dummy_value()
 
@@ -102,9 +89,11 @@ def _read_posix_clock(builder):
 @intrinsic
 def read_clock(typingctx):
     def codegen(context, builder, signature, arguments):
-        if _HAS_POSIX_CLOCK:
+        # Of POSIX, whose seconds and nanoseconds are as long as addresses, and of Windows.
+        is_long = types.intp.bitwidth == 64
+        if is_there("clock_gettime") and hasattr(time, "CLOCK_MONOTONIC") and is_long:
             return _read_posix_clock(builder)
-        if _HAS_TICKS:
+        if is_there("GetTickCount64"):
             return call(builder, "GetTickCount64", _INT64, [])
         return ir.Constant(_INT64, 0)
 
