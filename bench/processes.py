@@ -28,7 +28,7 @@ for line in sys.stdin:
 
 
 class ChildError(RuntimeError):
-    """A child process has failed; the message is its standard error."""
+    """A child process has failed; the message is its exit status and standard error."""
 
 
 class Worker:
@@ -69,9 +69,9 @@ class Worker:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            self._process.wait()
+            status = self._process.wait()
             self._errors.seek(0)
-            raise ChildError(f"{function} failed in its process:\n{self._errors.read()}")
+            raise ChildError(f"{function}: exit status {status}\n{self._errors.read()}")
         return json.loads(answer)
 
     def __enter__(self):
