@@ -27,6 +27,10 @@ SUITES = {
         "step_by_step or stopping_and_resuming or several_rounds or divergence or breaks_off "
         "or first_lowest or saturation or without_probabilities or fewer_rows or left_out",
     ),
+    "shapes": (
+        "test_jit.py",
+        "width_of_vectors or number_of_registers or products_fit or in_place or known_beforehand",
+    ),
     "layouts": ("test_kernels.py", "all_dtypes or columns_equal or shuffled_epochs or one_column"),
     "predictions": ("test_kernels.py", "predictions or extreme_logits or exponential or logarithm"),
     "descent": (
