@@ -128,10 +128,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         - "whiten" rotates a copy of the features to their principal axes. Not supported for sparse
           X or with an L1 penalty.
         - "auto" is "whiten" for up to 256 dense features without an L1 penalty, if batches are
-        full,
-          or if the learning rate is "auto", X has at most 1 GiB in float64, and the features are
-          strongly correlated; else "standard". Without rotation, strongly correlated features need
-          more epochs than `max_iter` allows by default.
+          full, or if the learning rate is "auto", X has at most 1 GiB in float64, and the features
+          are strongly correlated; else "standard". Without rotation, strongly correlated features
+          need more epochs than `max_iter` allows by default.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch. Only used when solver='sgd'.
     early_stopping : bool, default=False
