@@ -1,6 +1,7 @@
 """Imports go downwards only: between the rooms of the package, and without a cycle."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -111,6 +112,28 @@ def test_every_module_is_in_a_room():
     rooms = {_room(module) for module in GRAPH}
     assert rooms == {*ROOMS, *FACE, *DEFINITIONS, "reference"}
     assert all(not GRAPH[module] for module in GRAPH if _room(module) in DEFINITIONS)
+
+
+def test_modules_that_docstrings_and_comments_name_are_there():
+    """Files like `kernels/tile.py`; what is in modules or folders, like `tile.padded_rows`."""
+    places = {}
+    for module, path in _modules():
+        for name in module.split(".")[-2:]:
+            places.setdefault(name, set()).add(path)
+    others = {"np", "numba", "sklearn", "threading"}
+    n_found = 0
+    for module, path in _modules():
+        text = path.read_text(encoding="utf-8")
+        named = [(name, "") for name in re.findall(r"`(?:\w+/)*(\w+)\.py`", text)]
+        named += re.findall(r"`([a-z_]+)\.(\w+)`", text)
+        for name, thing in named:
+            n_found += 1
+            found = any(
+                thing == place.stem or thing in place.read_text(encoding="utf-8")
+                for place in places.get(name, ())
+            )
+            assert found or name in others, (module, name, thing)
+    assert n_found > 30
 
 
 def test_no_module_imports_itself_by_others():

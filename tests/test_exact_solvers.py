@@ -100,8 +100,10 @@ def test_reaches_the_optimum_that_newton_cholesky_finds(name, is_scaled, minimis
     assert solution.converged
     objective, gradient = _objective(problem, solution.weights, solution.bias)
     np.testing.assert_allclose(solution.objective, objective, rtol=1e-12)
-    np.testing.assert_allclose(solution.quality.gradient_norm, np.abs(gradient).max(), atol=1e-11)
-    assert solution.quality.gradient_norm <= 1e-9
+    np.testing.assert_allclose(
+        solution.optimality.gradient_norm, np.abs(gradient).max(), atol=1e-11
+    )
+    assert solution.optimality.gradient_norm <= 1e-9
     np.testing.assert_allclose(objective, best, rtol=1e-9)
     np.testing.assert_allclose(
         reference.predict(features, solution.weights, solution.bias, "identity")[0],
@@ -115,7 +117,7 @@ def test_sigmoid_link_reaches_a_stationary_point(iris):
     problem = _problem(*iris, activation="sigmoid")
     solution = _minimise(lbfgs.solve, problem, 1e-8)
     assert solution.converged
-    assert np.isnan(solution.quality.gap)
+    assert np.isnan(solution.optimality.gap)
     assert np.abs(_objective(problem, solution.weights, solution.bias)[1]).max() <= 1.1e-8
 
 
@@ -154,17 +156,17 @@ def test_running_out_of_iterations_is_told(make_data, minimise):
     problem = _problem(*make_data(300, 20, 5))
     solution = _minimise(minimise, problem, 1e-12, max_iterations=3)
     assert (solution.converged, solution.n_iterations) == (False, 3)
-    assert solution.quality.gradient_norm > 1e-12
+    assert solution.optimality.gradient_norm > 1e-12
 
 
 def test_tolerance_below_rounding_ends_all_the_same(make_data, minimise):
     solution = _minimise(minimise, _problem(*make_data(300, 20, 5)), 1e-30)
-    assert solution.quality.gradient_norm < 1e-14
+    assert solution.optimality.gradient_norm < 1e-14
     # Only rounding keeps it from the tolerance, and the gap says that it is near enough.
     assert solution.converged
-    assert solution.quality.gap < 1e-10
+    assert solution.optimality.gap < 1e-10
     unpenalised = _minimise(minimise, _problem(*make_data(300, 4, 3), C=np.inf), 1e-30)
-    assert unpenalised.quality.gradient_norm < 1e-14
+    assert unpenalised.optimality.gradient_norm < 1e-14
     assert not unpenalised.converged
 
 
@@ -243,8 +245,8 @@ def test_gap_is_a_bound_at_every_iterate_and_falls(
     watch = _Watch(problem, fit_intercept)
     found = minimise(problem, settings, start, watch)
     _assert_bounds(watch, lowest)
-    assert found.quality.gap == pytest.approx(watch.gaps[-1], abs=1e-14)
-    assert found.quality.gap < 1e-10
+    assert found.optimality.gap == pytest.approx(watch.gaps[-1], abs=1e-14)
+    assert found.optimality.gap < 1e-10
 
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
@@ -274,14 +276,14 @@ def test_gap_stops_the_solver(make_data, minimise):
     coarse, fine = (_minimise(minimise, problem, 0.0, gap=gap) for gap in (1e-2, 1e-9))
     assert coarse.converged
     assert fine.converged
-    assert fine.quality.gap <= 1e-9 < coarse.quality.gap <= 1e-2
+    assert fine.optimality.gap <= 1e-9 < coarse.optimality.gap <= 1e-2
     assert fine.n_iterations > coarse.n_iterations
 
 
 def test_gap_is_unknown_without_a_penalty(make_data, minimise):
     solution = _minimise(minimise, _problem(*make_data(500, 4, 3), C=np.inf), 1e-6)
     assert solution.converged
-    assert np.isnan(solution.quality.gap)
+    assert np.isnan(solution.optimality.gap)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
 from ..inference.separation import describe, find_separation
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
-from ..objective.optimality import Quality
+from ..objective.optimality import Optimality
 from ..solvers.base import Solver, SolverResult
 from ..solvers.finish import round_model, solve
 from ..solvers.registry import Size, check_held_out, check_streams, choose
@@ -368,19 +368,19 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 observer if observer.is_needed else None,
             )
         attributes = attributes_of(result.model, self.activation, classes)
-        quality = cast(Quality, result.quality)
+        optimality = cast(Optimality, result.optimality)
         self.__dict__.update(
             **attributes,
             n_iter_=result.n_iterations,
             loss_curve_=result.objectives,
             validation_curve_=result.validation_losses,
             converged_=result.converged,
-            gap_=quality.gap,
+            gap_=optimality.gap,
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
         if not (result.converged or result.is_close or result.was_interrupted):
-            self._warn(solver, parameters, result, quality)
+            self._warn(solver, parameters, result, optimality)
         if np.isinf(parameters.C) and LOSSES[self.activation].is_convex:
             self._warn_of_separation(solver, problem, result.model)
         return self
@@ -397,24 +397,24 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             ) from error
 
     def _warn(
-        self, solver: Solver, parameters: Parameters, result: SolverResult, quality: Quality
+        self, solver: Solver, parameters: Parameters, result: SolverResult, optimality: Optimality
     ) -> None:
         iterations = "iterations" if solver.is_exact else "epochs"
-        norm = f"the largest component of the gradient is {quality.gradient_norm:.3g}"
+        norm = f"the largest component of the gradient is {optimality.gradient_norm:.3g}"
         gap, tolerance = "", "tol"
-        if not np.isnan(quality.gap):
-            gap = f", and the objective at most {quality.gap:.3g} of it above the optimum"
-        if not (np.isnan(result.remaining) or result.remaining >= quality.gap):
+        if not np.isnan(optimality.gap):
+            gap = f", and the objective at most {optimality.gap:.3g} of it above the optimum"
+        if not (np.isnan(result.remaining) or result.remaining >= optimality.gap):
             gap += f" (about {result.remaining:.2g}, by an estimate)"
         if self.gap_tol is not None:
             gap, tolerance = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
         elif solver.is_exact:
             norm += f", above tol={self.tol!r}"
         remedy = f"increase max_iter or {tolerance}"
-        if quality.limiting_feature is not None:
+        if optimality.limiting_feature is not None:
             remedy = (
                 f"the rounding of the coefficients to {self.coef_.dtype.name} allows no less: "
-                f"centre or scale {self._name_of(quality.limiting_feature)}"
+                f"centre or scale {self._name_of(optimality.limiting_feature)}"
             )
         elif solver.is_exact and result.n_iterations < parameters.count_iterations(solver):
             remedy = (

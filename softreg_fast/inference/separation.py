@@ -21,7 +21,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..objective.coordinates import choose_coordinates
-from ..objective.dense import Totals
+from ..objective.dense import LossAndGradient
 from ..objective.moments import sum_features
 from ..objective.passes import accumulator_of
 from ..solvers.newton.hessian import derive_blocks, factor_blocks
@@ -110,7 +110,7 @@ def _suspect(
     rows: WeighedRows,
     weights: FloatArray,
     bias: FloatArray,
-    totals: Totals,
+    totals: LossAndGradient,
     n_threads: int | None,
 ) -> Separation | None:
     """Whether a step of Newton's method goes on where it shouldn't.

@@ -32,7 +32,7 @@ _NO_WEIGHTS = np.zeros(0)
 
 
 @dataclass(frozen=True)
-class Totals:
+class LossAndGradient:
     """Sums over all rows, weighted.
 
     Attributes
@@ -109,7 +109,7 @@ class Accumulator:
         for workspace in self._workspaces:
             workspace.forget_rows()
 
-    def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
+    def evaluate(self, weights: FloatArray, bias: FloatArray) -> LossAndGradient:
         """Sums for a model.
 
         Parameters
@@ -121,7 +121,7 @@ class Accumulator:
         weights_gradient, bias_gradient = unpack_parameters(
             self._totals, len(weights), len(bias), self._specialisation
         )
-        return Totals(loss, weights_gradient, bias_gradient)
+        return LossAndGradient(loss, weights_gradient, bias_gradient)
 
     def loss(self, weights: FloatArray, bias: FloatArray) -> float:
         """The loss of a model alone; see `evaluate`."""

@@ -8,11 +8,11 @@ import numpy as np
 from .._typing import FloatArray, Model
 from ..data.problem import Problem
 from .coordinates import Coordinates
-from .dense import Accumulator, Totals
+from .dense import Accumulator, LossAndGradient
 from .duality_gap import bound_objective
 from .moments import FeatureSums
 from .optimality import (
-    Quality,
+    Optimality,
     Slopes,
     Tolerance,
     judge,
@@ -38,7 +38,7 @@ class Evaluation:
     bias : ndarray of shape (n_columns,)
     variables : ndarray of shape (n_unknowns, n_columns)
         The model in the coordinates of the objective.
-    totals : Totals
+    totals : LossAndGradient
         Sums over the rows.
     objective : float
     gradient : ndarray of shape (n_unknowns, n_columns)
@@ -51,7 +51,7 @@ class Evaluation:
     weights: FloatArray
     bias: FloatArray
     variables: FloatArray
-    totals: Totals
+    totals: LossAndGradient
     objective: float
     gradient: FloatArray
     gradient_norm: float
@@ -111,12 +111,14 @@ class Objective:
         weights, bias = self.coordinates.model_of(variables, self.fixed_bias)
         return self._evaluation(weights, bias, self._accumulator.evaluate(weights, bias), variables)
 
-    def evaluation_of(self, weights: FloatArray, bias: FloatArray, totals: Totals) -> Evaluation:
+    def evaluation_of(
+        self, weights: FloatArray, bias: FloatArray, totals: LossAndGradient
+    ) -> Evaluation:
         """Of a model of known totals."""
         return self._evaluation(weights, bias, totals, self.coordinates.point_of(weights, bias))
 
     def _evaluation(
-        self, weights: FloatArray, bias: FloatArray, totals: Totals, variables: FloatArray
+        self, weights: FloatArray, bias: FloatArray, totals: LossAndGradient, variables: FloatArray
     ) -> Evaluation:
         objective = totals.loss / self._total_weight
         weights_gradient = totals.weights_gradient / self._total_weight
@@ -155,7 +157,7 @@ class Objective:
         return self._sloped[1]
 
     def bound_gap(self, point: Evaluation) -> float:
-        """See `certificate.Bounds`."""
+        """See `duality_gap.Bounds`."""
         bounds = bound_objective(
             self._problem,
             self.sums,
@@ -178,7 +180,7 @@ class Objective:
         """Whether the gradient there is nothing but rounding."""
         return point.gradient_norm <= self._slopes_at(point).largest_error
 
-    def judge(self, point: Evaluation) -> Quality:
+    def judge(self, point: Evaluation) -> Optimality:
         """How good a point is that a solver ends at."""
         return judge(
             self._problem,

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
-from .dense import Totals
+from .dense import LossAndGradient
 from .duality_gap import Bounds, bound_objective
 from .loss import curvature_at_zero, loss_of
 from .moments import FeatureSums
@@ -173,7 +173,7 @@ def slopes_of(
 
 
 @dataclass(frozen=True)
-class Quality:
+class Optimality:
     """How good a model is.
 
     Attributes
@@ -201,7 +201,7 @@ class Quality:
 
     @property
     def gap(self) -> float:
-        """See `certificate.Bounds`."""
+        """See `duality_gap.Bounds`."""
         return self.bounds.gap
 
 
@@ -215,11 +215,11 @@ def judge(
     *,
     fit_intercept: bool,
     n_threads: int | None = None,
-    totals: Totals | None = None,
+    totals: LossAndGradient | None = None,
     seen: tuple[BoundedEvaluation, Slopes] | None = None,
     known: Bounds | None = None,
     divisors: FloatArray | None = None,
-) -> Quality:
+) -> Optimality:
     """How good a model is.
 
     Parameters
@@ -235,7 +235,7 @@ def judge(
     tolerance : Tolerance
     fit_intercept : bool
     n_threads : int or None, default=None
-    totals : Totals or None, default=None
+    totals : LossAndGradient or None, default=None
         Of the model, if they are known; else a pass over the rows tells.
     seen : tuple of BoundedEvaluation and Slopes or None, default=None
         What follows from its totals, if that is known; see `bounded_evaluation` and `slopes_of`.
@@ -277,4 +277,4 @@ def judge(
         is_limited = not converged and slopes.are_within_but_for_rounding(tolerance.gradient)
         converged = converged or (is_limited and bounds.gap < NEGLIGIBLE_GAP)
     limiting = slopes.most_limited if is_limited and not converged else None
-    return Quality(slopes.largest, bounds, converged, limiting, is_careful)
+    return Optimality(slopes.largest, bounds, converged, limiting, is_careful)

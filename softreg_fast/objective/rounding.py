@@ -17,7 +17,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
-from .dense import Totals
+from .dense import LossAndGradient
 from .loss import accurate_losses_and_gradients
 from .moments import FeatureSums
 
@@ -78,7 +78,7 @@ class BoundedEvaluation:
 
 def _evaluation(
     sums: FeatureSums,
-    totals: Totals,
+    totals: LossAndGradient,
     weights: FloatArray,
     bias: FloatArray,
     origin: FloatArray,
@@ -113,14 +113,14 @@ def _evaluation(
 
 
 def bounded_evaluation(
-    sums: FeatureSums, totals: Totals, weights: FloatArray, bias: FloatArray
+    sums: FeatureSums, totals: LossAndGradient, weights: FloatArray, bias: FloatArray
 ) -> BoundedEvaluation:
     """What a pass over the rows has given for a model.
 
     Parameters
     ----------
     sums : FeatureSums
-    totals : Totals
+    totals : LossAndGradient
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
     """
@@ -168,5 +168,5 @@ def evaluate_carefully(
             loss += float(losses.sum())
             weights_gradient += features.T @ slopes
             bias_gradient += slopes.sum(axis=0)
-    totals = Totals(loss, weights_gradient, bias_gradient)
+    totals = LossAndGradient(loss, weights_gradient, bias_gradient)
     return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..data.row_blocks import RowBlock, row_blocks
-from .dense import Totals
+from .dense import LossAndGradient
 from .loss import loss_of
 
 # Of logits and the like, all rows' but for those of many.
@@ -38,7 +38,7 @@ class SparseAccumulator:
         """Give the rows other weights."""
         self._problem = replace(self._problem, sample_weight=sample_weight)
 
-    def evaluate(self, weights: FloatArray, bias: FloatArray) -> Totals:
+    def evaluate(self, weights: FloatArray, bias: FloatArray) -> LossAndGradient:
         """Sums for a model; see `Accumulator.evaluate`."""
         loss = 0.0
         weights_gradient = np.zeros(weights.shape)
@@ -48,7 +48,7 @@ class SparseAccumulator:
                 weights_gradient += rows.features.T @ gradients
             loss += losses
             bias_gradient += gradients.sum(axis=0)
-        return Totals(loss, weights_gradient, bias_gradient)
+        return LossAndGradient(loss, weights_gradient, bias_gradient)
 
     def loss(self, weights: FloatArray, bias: FloatArray) -> float:
         """The loss of a model alone; see `Accumulator.loss`."""

@@ -176,7 +176,7 @@ class Team:
         The other threads, all of them started.
     n_helpers : int
     shared : ndarray of shape (TEAM_SIZE,), int64
-        What the kernel takes as `team`; see `kernels/team.py`.
+        What the kernel takes as `team`; see `kernels/threads/barrier.py`.
     """
 
     def __init__(

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from .._typing import FloatArray, Model
 from ..data.problem import Penalty, Problem
-from ..objective.dense import Totals
+from ..objective.dense import LossAndGradient
 from ..objective.moments import FeatureSums
 from ..objective.objective import Evaluation, Objective
-from ..objective.optimality import Quality, Tolerance
+from ..objective.optimality import Optimality, Tolerance
 from .observer import Observer
 from .sgd.options import SgdOptions
 
@@ -70,7 +70,7 @@ class SolverResult:
     converged : bool
         Whether the tolerance was reached; with held-out rows, whether their loss has stopped
         falling. Gradient descent doesn't know of its tolerance.
-    quality : Quality or None
+    optimality : Optimality or None
         How good the model is, if the solver knows.
     has_stopped : bool
         Whether the solver ended before its last iteration, because the objective, or the loss of
@@ -83,7 +83,7 @@ class SolverResult:
         Mean loss of the held-out rows after each epoch.
     sums : FeatureSums or None
         Of the problem's features.
-    totals : Totals or None
+    totals : LossAndGradient or None
         Loss and gradient of the model, if gradient descent knows them.
     """
 
@@ -92,13 +92,13 @@ class SolverResult:
     objectives: FloatArray
     objective: float = field(default=float("nan"), kw_only=True)
     converged: bool = field(default=False, kw_only=True)
-    quality: Quality | None = field(default=None, kw_only=True)
+    optimality: Optimality | None = field(default=None, kw_only=True)
     has_stopped: bool = field(default=False, kw_only=True)
     was_interrupted: bool = field(default=False, kw_only=True)
     remaining: float = field(default=float("nan"), kw_only=True)
     validation_losses: FloatArray | None = field(default=None, kw_only=True)
     sums: FeatureSums | None = field(default=None, kw_only=True)
-    totals: Totals | None = field(default=None, kw_only=True)
+    totals: LossAndGradient | None = field(default=None, kw_only=True)
 
     @property
     def model(self) -> Model:
@@ -258,14 +258,14 @@ def result_at(
     was_interrupted: bool = False,
 ) -> SolverResult:
     """The result of an exact solver that ends at a point."""
-    quality = objective.judge(point)
+    optimality = objective.judge(point)
     return SolverResult(
         point.weights,
         point.bias,
         np.array(objectives),
         objective=point.objective,
-        converged=quality.converged,
-        quality=quality,
+        converged=optimality.converged,
+        optimality=optimality,
         was_interrupted=was_interrupted,
         sums=objective.sums,
     )

@@ -6,10 +6,10 @@ import numpy as np
 
 from .._typing import FloatArray, Model
 from ..data.problem import Problem, drop_weightless
-from ..objective.dense import Totals
+from ..objective.dense import LossAndGradient
 from ..objective.loss import LOSSES
 from ..objective.moments import sum_features
-from ..objective.optimality import Quality, judge
+from ..objective.optimality import Optimality, judge
 from .base import Solver, SolverOptions, SolverResult
 from .observer import Observer
 
@@ -57,7 +57,7 @@ def solve(
     Returns
     -------
     SolverResult
-        With its model rounded, and the quality of that.
+        With its model rounded, and the optimality of that.
 
     Raises
     ------
@@ -74,14 +74,16 @@ def solve(
 
 
 def _finish(problem: Problem, options: SolverOptions, result: SolverResult) -> SolverResult:
-    """The result with its model rounded, and the quality of that."""
+    """The result with its model rounded, and the optimality of that."""
     weights, bias = round_model(result.model, problem.activation, problem.dtype)
     sums = result.sums
     if sums is None:
         sums = sum_features(problem, options.n_threads)
-    quality = result.quality
+    optimality = result.optimality
 
-    def judge_model(weights: FloatArray, bias: FloatArray, totals: Totals | None) -> Quality:
+    def judge_model(
+        weights: FloatArray, bias: FloatArray, totals: LossAndGradient | None
+    ) -> Optimality:
         return judge(
             replace(problem, dtype=_DOUBLE),
             sums,
@@ -92,15 +94,15 @@ def _finish(problem: Problem, options: SolverOptions, result: SolverResult) -> S
             fit_intercept=options.fit_intercept,
             n_threads=options.n_threads,
             totals=totals,
-            known=None if quality is None else quality.bounds,
+            known=None if optimality is None else optimality.bounds,
         )
 
     # The intercepts are moved together, whose rounding matters only to careful sums.
-    if problem.dtype == _DOUBLE and quality is None and result.totals is not None:
-        quality = judge_model(*result.model, result.totals)
-    if problem.dtype != _DOUBLE or quality is None or quality.is_careful:
-        quality = judge_model(weights.astype(_DOUBLE), bias.astype(_DOUBLE), None)
-    converged = quality.converged
+    if problem.dtype == _DOUBLE and optimality is None and result.totals is not None:
+        optimality = judge_model(*result.model, result.totals)
+    if problem.dtype != _DOUBLE or optimality is None or optimality.is_careful:
+        optimality = judge_model(weights.astype(_DOUBLE), bias.astype(_DOUBLE), None)
+    converged = optimality.converged
     if result.validation_losses is not None:
         converged = result.converged
-    return replace(result, weights=weights, bias=bias, converged=converged, quality=quality)
+    return replace(result, weights=weights, bias=bias, converged=converged, optimality=optimality)

@@ -48,8 +48,8 @@ class DescentSettings:
         Whether to measure the accuracy after each epoch; it is NaN otherwise.
     shuffle_seed : int or None
         From 0 to 2**64 - 1: take the rows in another order in each epoch, the one that
-        `reference.shuffled_rows` gives with the windows of `layout.choose_windows`. Features whose
-        rows aren't contiguous in memory are copied for it, once. None takes them as they lie.
+        `reference.shuffled_rows` gives with the windows of `workspace.choose_windows`. Features
+        whose rows aren't contiguous in memory are copied for it, once. None takes them as they lie.
     """
 
     learning_rate: float

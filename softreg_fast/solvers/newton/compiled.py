@@ -11,7 +11,7 @@ from ...data.problem import Problem
 from ...kernels import weighted_gram as kernels
 from ...kernels.newton import follow_by_newton
 from ...objective.coordinates import Coordinates
-from ...objective.dense import Totals
+from ...objective.dense import LossAndGradient
 from ...objective.moments import FeatureSums
 from ...objective.optimality import slope_divisors
 from ...runtime import tuning
@@ -63,10 +63,12 @@ class Descent:
         """Weights and bias."""
         return self.coordinates.model_of(self.variables, self.fixed_bias)
 
-    def totals(self, total_weight: float) -> Totals:
+    def totals(self, total_weight: float) -> LossAndGradient:
         """Of the model."""
         by_weights, by_bias = self.coordinates.model_gradient_of(self.gradient, self.fixed_bias)
-        return Totals(self.loss * total_weight, by_weights * total_weight, by_bias * total_weight)
+        return LossAndGradient(
+            self.loss * total_weight, by_weights * total_weight, by_bias * total_weight
+        )
 
 
 class FewUnknowns:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..._typing import FloatArray, Model
 from ...data.problem import Penalty, Problem
 from ...objective.coordinates import choose_coordinates
-from ...objective.dense import Totals
+from ...objective.dense import LossAndGradient
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of
@@ -71,7 +71,7 @@ class _Path:
         self._n_threads = n_threads
         self._known: list[tuple[float, FloatArray]] = []
         self.model: Model
-        self.totals: Totals
+        self.totals: LossAndGradient
 
     @cached_property
     def sums(self) -> FeatureSums:

@@ -7,7 +7,7 @@ conjugate gradients, under which the value rises to its limit. With an L1 penalt
 shortest subgradient, over the coefficients that it moves; there ``abs(w)`` has the second
 derivative of the parabola that touches it at ``w`` and ``-w``, ``1 / abs(w)``.
 
-It is an estimate, for models at which the proven bound of the certificate is too high to be of use:
+It is an estimate, for models at which the bound of the duality gap is too high to be of use:
 mini-batch gradient descent leaves a gradient that is large for what it costs.
 """
 
@@ -20,7 +20,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..._typing import FloatArray
 from ...data.problem import Problem
-from ...objective.dense import Totals
+from ...objective.dense import LossAndGradient
 from ...objective.loss import loss_of, probabilities_of_columns
 from ...objective.optimality import shortest_slopes
 
@@ -160,7 +160,7 @@ def estimate_remaining(
     problem: Problem,
     weights: FloatArray,
     bias: FloatArray,
-    totals: Totals,
+    totals: LossAndGradient,
     *,
     fit_intercept: bool,
     enough: float = np.inf,
@@ -173,7 +173,7 @@ def estimate_remaining(
         Without rows of weight zero.
     weights : ndarray of shape (n_features, n_columns), float64
     bias : ndarray of shape (n_columns,), float64
-    totals : Totals
+    totals : LossAndGradient
         Of this model.
     fit_intercept : bool
         Whether the bias is a variable of the problem.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem
-from ...objective.dense import Totals
+from ...objective.dense import LossAndGradient
 from ...objective.duality_gap import bound_objective
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.passes import accumulator_of
@@ -163,7 +163,7 @@ def _estimate_remaining(
     model: Model,
     enough: float,
     n_threads: int | None,
-) -> tuple[float, Totals]:
+) -> tuple[float, LossAndGradient]:
     """See `estimate_remaining`, and the model's totals."""
     weights, bias = (part.astype(np.float64) for part in model)
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
