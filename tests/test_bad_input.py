@@ -48,10 +48,10 @@ FIT_CASES = {
     "huge label": ({"y": Y * 10**9}, ValueError, "largest label in y is 2000000000.*2 to 65536"),
     "65,537 classes": ({"y": Y * 32_768}, ValueError, "largest label in y is 65536"),
     "uint64 label": ({"y": Y.astype(np.uint64) << np.uint64(62)}, ValueError, "largest label in y"),
-    "no batch": ({"batch_size": 0}, ValueError, "batch_size=0 .*integer from 1 to"),
+    "no batch": ({"batch_size": 0}, ValueError, "batch_size=0 .*integer of at least 1"),
     "large batch": ({"batch_size": 13}, ValueError, "batch_size=13 .*from 1 to 12"),
     "float batch": ({"batch_size": 4.0}, TypeError, "batch_size=4.0 .*integer"),
-    "no epochs": ({"epochs": 0}, ValueError, "epochs=0 .*integer from 1 to"),
+    "no epochs": ({"epochs": 0}, ValueError, "epochs=0 .*integer of at least 1"),
     "negative epochs": ({"epochs": -3}, ValueError, "epochs=-3"),
     "bool epochs": ({"epochs": True}, TypeError, "epochs=True"),
     "text epochs": ({"epochs": "ten"}, TypeError, "epochs='ten'"),
@@ -103,7 +103,7 @@ SETTINGS = {
     "dtype": ("dtype", "dtype", "float16", ValueError, "dtype='float16' .*'float64' or 'float32'"),
     "integer dtype": ("dtype", "dtype", int, ValueError, "dtype='int64'"),
     "no dtype": ("dtype", "dtype", 5, ValueError, "dtype=5"),
-    "n_threads": ("n_threads", "n_threads", 0, ValueError, "n_threads=0 .*integer from 1 to"),
+    "n_threads": ("n_threads", "n_threads", 0, ValueError, "n_threads=0 .*at least 1, or None"),
     "float n_threads": ("n_threads", "n_threads", 2.0, TypeError, r"n_threads=2\.0"),
 }
 

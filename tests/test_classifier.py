@@ -189,7 +189,7 @@ def test_start_can_be_given(make_data):
 
 def test_running_out_of_iterations_warns_and_names_the_gradient(make_data):
     X, y = make_data(300, 20, 5)
-    with pytest.warns(ConvergenceWarning, match="after 2 iterations .* gradient is .*max_iter"):
+    with pytest.warns(ConvergenceWarning, match="in 2 iterations: .* gradient is .*max_iter"):
         model = SoftmaxClassifier(max_iter=2).fit(X, y)
     assert (model.n_iter_, model.converged_) == (2, False)
 
@@ -226,7 +226,7 @@ def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, start
         ({"warm_start": 2}, "warm_start=2"),
         ({"n_threads": 0}, "n_threads=0"),
         ({"class_weight": "equal"}, "class_weight"),
-        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "adds up to 0.0"),
+        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "class_weight is 0.0: it must be above zero"),
     ],
 )
 def test_parameters_that_are_not_allowed_are_refused(make_data, settings, message):
@@ -251,12 +251,12 @@ def test_input_that_is_not_allowed_leaves_the_object_as_it_was(make_data, is_fit
         ((with_nan, y), r"X\[7, 2\] is NaN"),
         ((infinite, y), r"X\[3, 1\] is inf"),
         ((X[:, :0], y), "0 feature"),
-        ((X, np.zeros(30)), "y has 1 class: allowed are 2 to 65536"),
+        ((X, np.zeros(30)), "y has 1 class: the number of classes must be from 2 to 65536"),
         ((X, y[:-1]), "inconsistent numbers of samples"),
         ((X, np.linspace(0, 1, 30)), "continuous"),
         ((X, y, np.ones(29)), r"sample_weight has shape \(29,\): it must be \(30,\)"),
         ((X, y, -np.ones(30)), r"sample_weight\[0\] is -1.0: .* negative values"),
-        ((X, y, np.zeros(30)), "adds up to 0.0: at least one weight must be above zero"),
+        ((X, y, np.zeros(30)), "class_weight is 0.0: it must be above zero"),
         ((X, y, np.full(30, np.nan)), r"sample_weight\[0\] is nan"),
     ]:
         with pytest.raises(ValueError, match=message):

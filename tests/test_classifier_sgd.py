@@ -80,7 +80,7 @@ def test_one_epoch_equals_that_of_a_perceptron_without_hidden_layers(make_data, 
         C=np.inf, learning_rate=0.1, batch_size=batch_size, averaging=False, shuffle=False,
         feature_scaling="none", max_iter=1,
     )  # fmt: skip
-    with pytest.warns(ConvergenceWarning, match="after 1 epochs the largest component"):
+    with pytest.warns(ConvergenceWarning, match="in 1 epoch: the largest component"):
         model.fit(X, y, coef_init=start[0], intercept_init=start[1])
 
     np.testing.assert_allclose(model.coef_, perceptron.coefs_[0].T, rtol=1e-12, atol=1e-14)
@@ -204,7 +204,7 @@ def test_held_out_fraction_is_of_each_class_and_not_trained_on(make_data, held_o
         held_out = _sgd(**once, early_stopping=True, validation_fraction=0.25).fit(X, y)
     np.testing.assert_array_equal(held_out_rows[1], rows)
     np.testing.assert_array_equal(held_out.coef_, first.coef_)
-    with pytest.raises(ValueError, match=r"validation_fraction=0.01 of 20 rows holds out none"):
+    with pytest.raises(ValueError, match=r"validation_fraction=0.01 of 20 samples leaves none"):
         _sgd(early_stopping=True, validation_fraction=0.01).fit(X[30:50], y[30:50])
 
 
@@ -299,6 +299,16 @@ def test_parameters_that_are_not_allowed_are_refused(make_data, settings, messag
     with pytest.raises((TypeError, ValueError), match=message):
         model.fit(X, y)
     assert vars(model) == before
+
+
+@pytest.mark.parametrize("given", ["X_val", "y_val", "sample_weight_val"])
+def test_half_of_held_out_rows_is_refused_by_name_whatever_the_solver(make_data, given):
+    X, y = make_data(60, 3, 3)
+    argument = {given: {"X_val": X, "y_val": y, "sample_weight_val": np.ones(60)}[given]}
+    with pytest.raises(ValueError, match="X_val and y_val must both be given"):
+        SoftmaxClassifier().fit(X, y, **argument)
+    with pytest.raises(ValueError, match="X_val requires solver='sgd' or 'auto', got 'newton'"):
+        SoftmaxClassifier(solver="newton").fit(X, y, **argument)
 
 
 def test_held_out_rows_that_are_not_allowed_are_refused(make_data):
@@ -429,7 +439,7 @@ def test_stream_refuses_what_is_not_allowed(make_data):
     X, y = make_data(60, 3, 3)
     with pytest.raises(ValueError, match="classes=None is not allowed at the first call"):
         SoftmaxClassifier().partial_fit(X, y)
-    with pytest.raises(ValueError, match="classes has 1 class: allowed are 2 to"):
+    with pytest.raises(ValueError, match="classes has 1 class: the number of classes must be"):
         SoftmaxClassifier().partial_fit(X, np.zeros(60), classes=[0])
     with pytest.raises(AttributeError, match="partial_fit"):
         SoftmaxClassifier(solver="lbfgs").partial_fit(X, y, classes=range(3))
@@ -442,7 +452,7 @@ def test_stream_refuses_what_is_not_allowed(make_data):
         ((X, y, range(4)), r"classes=\[0, 1, 2, 3\] are not those of the calls before"),
         ((X[:, :2], y), "2 features"),
         ((with_nan, y), r"X\[5, 0\] is NaN"),
-        ((X, y, None, np.zeros(60)), "adds up to 0.0"),
+        ((X, y, None, np.zeros(60)), "class_weight is 0.0"),
         ((X, y, None, -np.ones(60)), r"sample_weight\[0\] is -1.0"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -364,7 +364,11 @@ def test_is_cloned_and_pickled(make_data):
         ({"Cs": "ten"}, TypeError, r"Cs\[0\]='t' is not allowed"),
         ({"l1_ratios": [0.5, 2.0]}, ValueError, r"l1_ratios\[1\]=2.0 is not allowed"),
         ({"l1_ratios": None}, TypeError, "l1_ratios=None is not allowed"),
-        ({"l1_ratios": [0.5], "solver": "lbfgs"}, ValueError, "l1_ratio=0.5 is not allowed"),
+        (
+            {"l1_ratios": [0.5], "solver": "lbfgs"},
+            ValueError,
+            "l1_ratio=0.5 is not allowed .* use solver='newton' or 'auto'$",
+        ),
         (
             {"l1_ratios": [0.5], "activation": "sigmoid"},
             ValueError,

@@ -207,7 +207,7 @@ def test_stop_close_to_the_optimum_gives_no_warning_and_one_far_from_it_does(mak
     # Patience alone would end it here.
     model = _sgd(tol=0.02, n_iter_no_change=1, **settings).fit(X, y)
     assert _objective(model, X, y, **settings) < 1.02 * lowest
-    with pytest.warns(ConvergenceWarning, match="by an estimate"):
+    with pytest.warns(ConvergenceWarning, match="the gap is estimated at"):
         model = _sgd(max_iter=3, **settings).fit(X, y)
     assert _objective(model, X, y, **settings) > 1.02 * lowest
 

@@ -289,11 +289,11 @@ def test_gap_is_unknown_without_a_penalty(make_data, minimise):
 @pytest.mark.parametrize(
     ("settings", "holds_out", "n_features", "message"),
     [
-        ({"solver": "sgd"}, False, 4, "the solver 'sgd'"),
-        ({"early_stopping": True}, False, 4, "the solver 'sgd'"),
+        ({"solver": "sgd"}, False, 4, "solver='sgd'"),
+        ({"early_stopping": True}, False, 4, "solver='sgd'"),
         ({"activation": "sigmoid"}, False, 4, "activation='sigmoid'"),
         ({"C": np.inf}, False, 4, "C=inf"),
-        ({}, True, 4, "held-out rows"),
+        ({}, True, 4, "held-out samples"),
         ({"l1_ratio": 1.0}, False, 4_000, "an L1 penalty and 4000 features"),
     ],
 )

@@ -133,7 +133,7 @@ def test_fit_ends_where_rounding_lets_nothing_fall(make_data, solver):
     with pytest.warns(ConvergenceWarning, match="has not converged") as caught:
         model = SoftmaxClassifier(solver=solver, tol=1e-14, C=np.inf).fit(X * 1e6 + 1e12, y)
     assert model.n_iter_ < 120
-    assert "centre or scale feature" in str(caught[0].message)
+    assert "center or scale feature" in str(caught[0].message)
     assert "max_iter" not in str(caught[0].message)
     penalised = SoftmaxClassifier(solver=solver, tol=0.0).fit(X, y)
     assert penalised.converged_
@@ -145,7 +145,7 @@ def test_feature_that_limits_is_named(make_data):
     X, y = make_data(200, 2, 2)
     X[:, 1] = np.float32(1e7) + 3.0 * X[:, 1]
     frame = pd.DataFrame(X.astype(np.float32), columns=["width", "seconds"])
-    with pytest.warns(ConvergenceWarning, match="centre or scale the feature 'seconds'"):
+    with pytest.warns(ConvergenceWarning, match="center or scale the feature 'seconds'"):
         model = SoftmaxClassifier(tol=1e-9).fit(frame, y)
     assert not model.converged_
     assert model.coef_.dtype == np.float32

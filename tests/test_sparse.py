@@ -352,7 +352,7 @@ def test_warm_start_forgets_features_that_are_nowhere():
     features, y = _make_rows(2000)
     matrix = scipy.sparse.csr_array(features)
     model = SoftmaxClassifier(solver="sgd", random_state=0)
-    with pytest.warns(ConvergenceWarning, match="after 100 epochs"):
+    with pytest.warns(ConvergenceWarning, match="in 100 epochs: "):
         model.fit(matrix, y, coef_init=np.ones((3, 40)))
     assert np.abs(model.coef_[:, 20]).max() == 0.0
     everywhere = features.copy()

@@ -240,7 +240,7 @@ def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np
     if not 1 <= largest < MAX_CLASSES:
         raise ValueError(
             f"the largest label in {name} is {largest}, which makes {largest + 1} classes: "
-            f"allowed are 2 to {MAX_CLASSES}"
+            f"the number of classes must be from 2 to {MAX_CLASSES}"
         )
     # A copy always: kernels index by the targets without a check, so nobody else may change them.
     return np.array(array, dtype=np.int32), largest + 1
@@ -252,7 +252,7 @@ def is_known(array: Any) -> bool:
 
 
 def check_any_features(name: str, X: Any, dtype: np.dtype | None = None, names: Any = None) -> Any:
-    """Features as kernels take them, dense or sparse; see `problem.check_features`."""
+    """Features as kernels take them, dense or sparse; see `check_features`."""
     if issparse(X):
         return check_sparse_features(name, X, names)
     return check_features(name, X, X.dtype if dtype is None else dtype, names)

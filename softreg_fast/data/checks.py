@@ -16,8 +16,19 @@ def check_integer(
     *,
     minimum: int = -_LARGEST_INTEGER,
     maximum: int = _LARGEST_INTEGER,
+    alternative: str = "",
 ) -> int:
     """The value as an int, if it is a whole number (no bool) within the bounds.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for errors.
+    value : object
+    minimum, maximum : int
+        What it must not be smaller and larger than.
+    alternative : str, default=""
+        What else the argument might be, for errors.
 
     Raises
     ------
@@ -26,8 +37,15 @@ def check_integer(
     ValueError
         Out of bounds.
     """
-    allowed = f"an integer from {minimum} to {maximum}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if maximum < _LARGEST_INTEGER or (is_integer and abs(int(value)) > _LARGEST_INTEGER):
+        allowed = f"an integer from {minimum} to {maximum}"
+    elif minimum > -_LARGEST_INTEGER:
+        allowed = f"an integer of at least {minimum}"
+    else:
+        allowed = "an integer"
+    allowed += f", or {alternative}" if alternative else ""
+    if not is_integer:
         raise TypeError(f"{name}={value!r} is not allowed: it must be {allowed}")
     number = int(value)
     if not minimum <= number <= maximum:

@@ -43,7 +43,7 @@ def _check_number_of_classes(name: str, n_classes: int) -> None:
     if not 2 <= n_classes <= MAX_CLASSES:
         raise ValueError(
             f"{name} has {n_classes} {'class' if n_classes == 1 else 'classes'}: "
-            f"allowed are 2 to {MAX_CLASSES}"
+            f"the number of classes must be from 2 to {MAX_CLASSES}"
         )
 
 
@@ -145,8 +145,7 @@ def weigh_rows(
         weights = factors[targets] * (1.0 if weights is None else weights)
     if weights is not None and not 0 < weights.sum() < np.inf:
         raise ValueError(
-            f"{name}, times class_weight, adds up to {weights.sum()}: at least one weight must be "
-            "above zero, and their sum finite"
+            f"the sum of {name} * class_weight is {weights.sum()}: it must be above zero and finite"
         )
     return weights
 

@@ -114,8 +114,8 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
     held_out = np.sort(np.concatenate(chosen))
     if len(held_out) == 0:
         raise ValueError(
-            f"validation_fraction={fraction!r} of {n_samples} rows holds out none of any class: "
-            "use a larger one, more rows, or X_val"
+            f"validation_fraction={fraction!r} of {n_samples} samples leaves none for validation: "
+            "use a larger one, more samples, or X_val"
         )
     remaining = weights.copy()
     remaining[held_out] = 0.0

@@ -61,7 +61,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ----------
     C : float, default=1.0
         Inverse of the regularization strength, above 0. ``np.inf`` means no regularization. A
-        `ConvergenceWarning` is raised if the features separate the classes then, because no optimum
+        `ConvergenceWarning` is issued if the features separate the classes then, because no optimum
         exists.
     l1_ratio : float, default=0.0
         Elastic-net mixing parameter in [0, 1]. 0 is an L2 penalty, 1 is an L1 penalty. Not
@@ -77,14 +77,16 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         - "lbfgs" is exact. It needs more passes and little memory.
         - "sgd" is mini-batch gradient descent. It is fast on many samples and ends within a percent
           of the optimum as a rule.
-        - "auto" takes the first rule that applies:
+        - "auto" takes the first rule that applies. Two classes count as one in the products, and
+          the stored elements of sparse X as ``n_samples * n_features``:
 
           1. "sgd" with held-out samples;
           2. "newton" if it is supported and its second derivatives cost no more than 150 passes
              over the data, or with an L1 penalty whatever they cost; "sgd" instead if
-             ``n_samples * n_features * n_classes`` is above 1e11;
+             ``n_samples * n_features * n_classes`` is above 1e11 and `gap_tol` is None;
           3. "sgd" with an L1 penalty;
-          4. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10.
+          4. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10 and
+             `gap_tol` is None.
     fit_intercept : bool, default=True
         Whether to fit an intercept. The intercept is not regularized.
     tol : float, default=1e-4
@@ -94,7 +96,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         not improved by ``tol`` times its value for `n_iter_no_change` epochs, unless a sample of
         the data shows that the objective is still far from the optimum.
     gap_tol : float, default=None
-        Exact solvers stop when `gap_` is at most `gap_tol`, instead of using `tol`.
+        Exact solvers stop when `gap_` is at most `gap_tol`, instead of using `tol`. Not supported
+        by solver='sgd', with held-out samples, activation='sigmoid' or ``C=np.inf``.
     max_iter : int, default=None
         Maximum number of iterations or epochs. None means 100 for solver='sgd' and 1,000 for the
         others.
@@ -104,19 +107,19 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     learning_rate : {"auto", "invscaling"} or float, default="auto"
         Learning rate. Only used when solver='sgd'.
 
-        - "auto" follows a bound of the curvature, which falls with the loss. It goes back to an
-          earlier model and takes smaller steps if the objective rises.
+        - "auto" is set from an upper bound of the curvature, which is updated as the loss falls. It
+          goes back to an earlier model and takes smaller steps if the objective rises.
         - "invscaling" divides the first rate of "auto" by the square root of the epoch.
         - A float, above 0, is a constant rate for features scaled as `feature_scaling` says.
     batch_size : int or "auto", default="auto"
         Size of the mini-batches. Only used when solver='sgd'. "auto" uses all of up to 1,000
-        samples, else about a hundredth of them: 16 to 1,024, or to 64 if X is sparse.
+        samples, else a power of two near ``n_samples / 128``: 16 to 1,024, or to 64 if X is
+        sparse.
     momentum : float or "auto", default="auto"
-        Momentum in [0, 1). Only used when solver='sgd'. With `averaging`, gradients are taken at a
-        mix of the last step and the average, of which `momentum` is the share of the average.
-        Without, it is heavy-ball momentum. "auto" is 0.95 with `averaging` and 0 without or in
-        `partial_fit`. With full batches, an automatic learning rate and averaging, "auto" is
-        Nesterov's acceleration.
+        Momentum in [0, 1). Only used when solver='sgd'. With `averaging`, gradients are evaluated
+        at ``momentum * average + (1 - momentum) * last_iterate``. Without, it is heavy-ball
+        momentum. "auto" is 0.95 with `averaging` and 0 without or in `partial_fit`. With full
+        batches, an automatic learning rate and averaging, "auto" is Nesterov's acceleration.
     averaging : bool, default=True
         Whether the model is a weighted average of the steps instead of the last one. Only used when
         solver='sgd'.
@@ -126,7 +129,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
         - "standard" centers (with an intercept) and scales the features, without a copy.
         - "whiten" rotates a copy of the features to their principal axes. Not supported for sparse
-          X or with an L1 penalty.
+          X, with an L1 penalty, or by `partial_fit`.
         - "auto" is "whiten" for up to 256 dense features without an L1 penalty, if batches are
           full, or if the learning rate is "auto", X has at most 1 GiB in float64, and the features
           are strongly correlated; else "standard". Without rotation, strongly correlated features
@@ -168,17 +171,17 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         Objective after each iteration, divided by `C` and by the sum of the sample weights.
         solver='sgd' uses the losses as the samples were met. Not available after `partial_fit`.
     validation_curve_ : ndarray of shape (n_iter_,) or None
-        Mean loss of the held-out samples after each epoch.
+        Mean loss of the held-out samples after each epoch. Not available after `partial_fit`.
     activation_ : str
         Activation of the fitted model.
     converged_ : bool
         Whether no component of the gradient of the objective (of the shortest subgradient, with an
         L1 penalty), divided by `C` and by the sum of the sample weights, is above `tol` at the
-        coefficients that are returned. Hardly regularized features (``C=np.inf``, or a curvature of
-        the penalty below 1e-8 of that of the loss) are measured in standard deviations. If only the
-        rounding of the coefficients keeps a component above `tol`, the model has converged if
+        coefficients that are returned. Almost unregularized features (``C=np.inf``, or a curvature
+        of the penalty below 1e-8 of that of the loss) are measured in standard deviations. If only
+        the rounding of the coefficients keeps a component above `tol`, the model has converged if
         `gap_` is below 1e-6. With `gap_tol`, whether `gap_` is at most `gap_tol`. With held-out
-        samples, whether their loss has stopped falling.
+        samples, whether their loss has stopped falling. False after `partial_fit`.
     gap_ : float
         Proven upper bound of ``(objective - optimum) / objective`` at the coefficients that are
         returned, from the dual problem (duality gap), rounding errors included. NaN with the
@@ -329,7 +332,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         parameters = self._check_parameters()
         problem, classes = self._make_problem(X, y, sample_weight)
         problem = parameters.penalty.of(problem)
-        holds_out = parameters.early_stopping or X_val is not None
+        is_held_out = any(part is not None for part in (X_val, y_val, sample_weight_val))
+        holds_out = parameters.early_stopping or is_held_out
         solver = choose(
             parameters.solver,
             parameters.needs(holds_out=holds_out),
@@ -340,7 +344,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             ),
         )
         held_out: Problem | None = None
-        if X_val is not None or y_val is not None or sample_weight_val is not None:
+        if is_held_out:
             check_held_out(parameters.solver, solver)
             held_out = self._make_held_out(X_val, y_val, sample_weight_val, classes, problem)
         source = check_random_state(self.random_state)
@@ -399,13 +403,14 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     def _warn(
         self, solver: Solver, parameters: Parameters, result: SolverResult, optimality: Optimality
     ) -> None:
-        iterations = "iterations" if solver.is_exact else "epochs"
+        iterations = "iteration" if solver.is_exact else "epoch"
+        iterations += "" if result.n_iterations == 1 else "s"
         norm = f"the largest component of the gradient is {optimality.gradient_norm:.3g}"
         gap, tolerance = "", "tol"
         if not np.isnan(optimality.gap):
-            gap = f", and the objective at most {optimality.gap:.3g} of it above the optimum"
+            gap = f", gap_ is {optimality.gap:.3g}"
         if not (np.isnan(result.remaining) or result.remaining >= optimality.gap):
-            gap += f" (about {result.remaining:.2g}, by an estimate)"
+            gap += f" (the gap is estimated at {result.remaining:.2g})"
         if self.gap_tol is not None:
             gap, tolerance = f"{gap}, gap_tol={self.gap_tol!r}", "gap_tol"
         elif solver.is_exact:
@@ -413,15 +418,16 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         remedy = f"increase max_iter or {tolerance}"
         if optimality.limiting_feature is not None:
             remedy = (
-                f"the rounding of the coefficients to {self.coef_.dtype.name} allows no less: "
-                f"centre or scale {self._name_of(optimality.limiting_feature)}"
+                f"coefficients rounded to {self.coef_.dtype.name} cannot be closer to the optimum: "
+                f"center or scale {self._name_of(optimality.limiting_feature)}"
             )
         elif solver.is_exact and result.n_iterations < parameters.count_iterations(solver):
             remedy = (
-                f"rounding lets nothing fall any more: scale the features, or increase {tolerance}"
+                "floating-point rounding allows no further progress: scale the features or "
+                f"increase {tolerance}"
             )
         warn_caller(
-            f"SoftmaxClassifier has not converged: after {result.n_iterations} {iterations} "
+            f"SoftmaxClassifier has not converged in {result.n_iterations} {iterations}: "
             f"{norm}{gap}; {remedy}",
             ConvergenceWarning,
         )
@@ -442,8 +448,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         if separation is None or (separation == "suspected" and not solver.is_exact):
             return
         warn_caller(
-            f"{describe(separation)}: with C=inf there is no optimum, and coefficients grow "
-            "without bound; those found are where the solver has stopped; set a finite C",
+            f"{describe(separation)}, so no finite optimum exists with C=inf; the coefficients "
+            "depend on where the solver stopped: set a finite C",
             ConvergenceWarning,
         )
 

@@ -96,9 +96,9 @@ class _Grid:
 class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression with cross-validated regularization.
 
-    It has the interface of `sklearn.linear_model.LogisticRegressionCV`, with its attributes in the
-    shapes of ``use_legacy_attributes=False``. All fits for one `l1_ratio` help each other: each
-    starts where the path of its fold leads, and they share what is known of the second derivatives.
+    It has the main parameters of `sklearn.linear_model.LogisticRegressionCV`, and its attributes in
+    the shapes of ``use_legacy_attributes=False``. Fits are warm-started along the regularization
+    path of each fold, and share second derivatives.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         `LogisticRegressionCV` from scikit-learn 1.11 on. Metrics that have a parameter `labels` are
         given all classes, because a fold may lack some.
     solver : {"auto", "newton", "lbfgs"}, default="auto"
-        Exact algorithm; see `SoftmaxClassifier`. "lbfgs" does not support an `l1_ratio` above 0.
+        Exact algorithm; see `SoftmaxClassifier`. Only "newton" supports an `l1_ratio` above 0.
     tol : float, default=1e-4
         Tolerance of the stopping criterion; see `SoftmaxClassifier`.
     gap_tol : float, default=None
@@ -351,7 +351,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         check_choice("solver", self.solver, EXACT_NAMES)
         check_flag("refit", self.refit)
         single = self._single(float(Cs.max()), float(l1_ratios.max()))
-        return Cs, l1_ratios, check_parameters(vars(single))
+        return Cs, l1_ratios, check_parameters(vars(single), exact=True)
 
     def _single(self, C: float, l1_ratio: float) -> SoftmaxClassifier:
         """The estimator for one penalty."""
@@ -404,8 +404,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         if parameters.l1_ratio > 0.0 and not solver.supports_l1:
             raise ValueError(
                 f"l1_ratios={self.l1_ratios!r} is not allowed with {n_features} features and "
-                f"{n_columns} columns of coefficients, for which the solver is {solver.name!r}: it "
-                "must hold 0 alone"
+                f"{n_columns} columns of coefficients: they require solver={solver.name!r}, which "
+                "supports only l1_ratios=(0,)"
             )
         shape = len(training), len(l1_ratios), len(Cs)
         grid = _Grid(

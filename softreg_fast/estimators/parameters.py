@@ -81,13 +81,15 @@ def _none_if_auto(value: Any) -> Any:
     return None if isinstance(value, str) and value == AUTO else value
 
 
-def check_parameters(given: Mapping[str, Any]) -> Parameters:
+def check_parameters(given: Mapping[str, Any], *, exact: bool = False) -> Parameters:
     """The classifier's parameters, if they are allowed.
 
     Parameters
     ----------
     given : mapping
         As `SoftmaxClassifier.get_params` gives them.
+    exact : bool, default=False
+        Whether the solver must be an exact one.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def check_parameters(given: Mapping[str, Any]) -> Parameters:
     sgd = _check_sgd(given, l1_ratio)
     early_stopping = check_flag("early_stopping", given["early_stopping"])
     needs = Needs(activation, l1_ratio, holds_out=early_stopping)
-    check_needs(solver, needs)
+    check_needs(solver, needs, exact=exact)
     C = check_number("C", given["C"], above=0.0, allow_infinity=True)
     gap_tol = given["gap_tol"]
     if gap_tol is not None:
@@ -142,7 +144,7 @@ def _check_sgd(given: Mapping[str, Any], l1_ratio: float) -> SgdOptions:
     return SgdOptions(
         schedule=schedule,
         learning_rate=learning_rate,
-        batch_size=_check_count("batch_size", _none_if_auto(given["batch_size"])),
+        batch_size=_check_count("batch_size", _none_if_auto(given["batch_size"]), "'auto'"),
         momentum=_check_momentum(given["momentum"]),
         averaging=check_flag("averaging", given["averaging"]),
         feature_scaling=_none_if_auto(feature_scaling),
@@ -157,17 +159,19 @@ def _check_gap_tol(gap_tol: float, solver: str, needs: Needs, C: float) -> None:
     able = [other for other in able if other.supports_held_out or not needs.holds_out]
     reason = None
     if not any(other.is_exact for other in able):
-        reason = f"the solver {able[0].name!r}, which doesn't support it"
+        reason = f"solver={able[0].name!r}, which does not support it"
     elif not LOSSES[needs.activation].is_convex:
-        reason = f"activation={needs.activation!r}, whose objective isn't convex"
+        reason = f"activation={needs.activation!r}, whose objective is not convex"
     elif np.isinf(C):
-        reason = "C=inf, without a penalty"
+        reason = "C=inf, which means no penalty"
     if reason is not None:
         raise ValueError(f"gap_tol={gap_tol!r} is not allowed with {reason}: it must be None")
 
 
-def _check_count(name: str, value: Any) -> int | None:
-    return None if value is None else check_integer(name, value, minimum=1)
+def _check_count(name: str, value: Any, alternative: str = "None") -> int | None:
+    if value is None:
+        return None
+    return check_integer(name, value, minimum=1, alternative=alternative)
 
 
 def _check_verbose(value: Any) -> int:

@@ -168,8 +168,8 @@ class SoftmaxRegressor:
         batch_size : int
             Size of the mini-batches, from 1 to n_samples.
         early_stopping : int, default=0
-            Stop when the lowest loss is more than this number of epochs back. Zero or less means
-            never.
+            A patience, not a flag: stop when the lowest training loss is more than this number of
+            epochs back. Zero or less means never.
 
         Returns
         -------

@@ -12,7 +12,7 @@ def _as_floats(x: npt.ArrayLike) -> FloatArray:
 
 
 def less_row_maximum(values: FloatArray) -> FloatArray:
-    """Values less the largest of each row."""
+    """Values minus the largest of each row."""
     with np.errstate(over="ignore"):  # a difference below the lowest number counts as -inf
         shifted: FloatArray = values - values.max(axis=1, keepdims=True)
     return shifted
@@ -58,13 +58,15 @@ def sigmoid(x: npt.ArrayLike) -> FloatArray:
 def categorical_crossentropy(y_pred: npt.ArrayLike, y_true: npt.ArrayLike) -> FloatArray:
     """Cross-entropy of every row.
 
+    The predictions are the first argument, unlike in `sklearn.metrics`.
+
     Parameters
     ----------
     y_pred : array-like of shape (n_samples, n_classes)
         Predicted probabilities.
     y_true : array-like of shape (n_samples, n_classes)
-        True probabilities, one-hot as a rule. Where they are 0, `y_pred` doesn't count, even if
-        it is 0 too.
+        True probabilities, usually one-hot. Classes whose true probability is 0 are ignored, even
+        if `y_pred` is 0 too.
 
     Returns
     -------

@@ -33,7 +33,9 @@ def check_n_threads(name: str, n_threads: Any) -> int | None:
     TypeError, ValueError
         It is not.
     """
-    return None if n_threads is None else check_integer(name, n_threads, minimum=1)
+    if n_threads is None:
+        return None
+    return check_integer(name, n_threads, minimum=1, alternative="None")
 
 
 def _usable_cpus() -> int:

@@ -15,7 +15,7 @@ BLOCKS_PER_THREAD = 4
 # BLAS takes threads of its own for larger products, which ours would have to wait for.
 MOST_PRODUCTS_OF_ONE_BLAS_THREAD = 1 << 18
 
-# --- Calls of kernels (bench: responsiveness) ---
+# --- Calls of kernels (bench: interrupt) ---
 # Compiled code doesn't look for interrupts: these are looked for between two calls. Long enough
 # that returning to Python costs next to nothing, short enough that they are answered at once.
 SECONDS_PER_CALL = 0.1

@@ -86,35 +86,39 @@ class Size:
         return solver.relative_cost(max(1, self.n_elements // self.n_features), self.n_features)
 
 
-def _names_of(attribute: str, value: bool = True) -> str:
-    """Names of the solvers that have a property, "auto" last."""
-    names = [name for name, solver in SOLVERS.items() if getattr(solver, attribute) == value]
+def _names_of(attribute: str, value: bool = True, *, exact: bool = False) -> str:
+    """Names of the solvers, or the exact ones, that have a property, "auto" last."""
+    names = [
+        name
+        for name, solver in SOLVERS.items()
+        if getattr(solver, attribute) == value and (solver.is_exact or not exact)
+    ]
     return _quote([*names, AUTO])
 
 
-def check_needs(name: str, needs: Needs) -> None:
+def check_needs(name: str, needs: Needs, *, exact: bool = False) -> None:
     """Raise ValueError if the solver that users have named can't do what they ask of it.
 
-    The message names the argument, and the solvers that can.
+    The message names the argument, and the solvers that can; only exact ones if it must be one.
     """
     if name == AUTO:
         return
     solver = SOLVERS[name]
     if needs.l1_ratio > 0.0 and not solver.supports_l1:
         raise ValueError(
-            f"l1_ratio={needs.l1_ratio!r} is not allowed with solver={name!r}: it must be 0, or "
-            f"the solver {_names_of('supports_l1')}"
+            f"l1_ratio={needs.l1_ratio!r} is not allowed with solver={name!r}: set l1_ratio=0 or "
+            f"use solver={_names_of('supports_l1', exact=exact)}"
         )
     if solver.needs_convexity and not LOSSES[needs.activation].is_convex:
         raise ValueError(
-            f"activation={needs.activation!r} is not allowed with solver={name!r}, for its "
-            f"objective isn't convex: it must be {_quote(CONVEX_ACTIVATIONS)}, or the solver "
-            f"{_names_of('needs_convexity', False)}"
+            f"activation={needs.activation!r} is not allowed with solver={name!r}, because its "
+            f"objective is not convex: set activation={_quote(CONVEX_ACTIVATIONS)} or use "
+            f"solver={_names_of('needs_convexity', False, exact=exact)}"
         )
     if needs.holds_out and not solver.supports_held_out:
         raise ValueError(
-            f"early_stopping=True is not allowed with solver={name!r}: it must be False, or the "
-            f"solver {_names_of('supports_held_out')}"
+            f"early_stopping=True is not allowed with solver={name!r}: set early_stopping=False or "
+            f"use solver={_names_of('supports_held_out')}"
         )
 
 
@@ -160,7 +164,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
        with `gap_tol`.
     """
     if name != AUTO:
-        return _check_room(SOLVERS[name], size)
+        return _check_room(SOLVERS[name], needs, size, exact=exact)
     able = [solver for solver in SOLVERS.values() if needs.are_met_by(solver) and size.fits(solver)]
     suited = [
         solver
@@ -174,21 +178,28 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
         return suited[0]
     if able:
         return able[-1]
-    what = "held-out rows" if needs.holds_out else f"an L1 penalty and {size.n_features} features"
+    what = (
+        "held-out samples" if needs.holds_out else f"an L1 penalty and {size.n_features} features"
+    )
     raise ValueError(
-        f"gap_tol={needs.gap_tol!r} is not allowed with {what}, for which the solver is "
-        f"{_last_resort()!r}, which doesn't support it: it must be None"
+        f"gap_tol={needs.gap_tol!r} is not allowed with {what}: they require solver="
+        f"{_last_resort()!r}, which does not support gap_tol; it must be None"
     )
 
 
-def _check_room(solver: Solver, size: Size) -> Solver:
+def _check_room(solver: Solver, needs: Needs, size: Size, *, exact: bool) -> Solver:
     if size.fits(solver):
         return solver
-    others = [name for name, other in SOLVERS.items() if size.fits(other)]
+    others = [
+        name
+        for name, other in SOLVERS.items()
+        if size.fits(other) and needs.are_met_by(other) and (other.is_exact or not exact)
+    ]
+    remedy = f"use solver={_quote([*others, AUTO])}" if others else "use fewer features"
     raise ValueError(
         f"solver={solver.name!r} is not allowed with {size.n_features} features and "
         f"{size.n_columns} columns of coefficients, whose second derivatives would take more than "
-        f"256 MiB: it must be {_quote([*others, AUTO])}"
+        f"256 MiB: {remedy}"
     )
 
 
