@@ -4,7 +4,7 @@ Each names the benchmark that shows what it decides: ``python -m bench NAME``. N
 but by rounding. Those that kernels are compiled for stand in `kernels/shapes.py`.
 """
 
-# --- Threads (bench: variants) ---
+# --- Threads (bench: threads) ---
 # Below so many multiplications, handing them to threads takes longer than it saves: for a pass over
 # rows, for a whole training, and for a step of it, after which threads wait for each other.
 PRODUCTS_WORTH_A_THREAD = 4_000_000
