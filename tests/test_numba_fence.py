@@ -141,8 +141,17 @@ def test_whatever_is_broken_small_functions_compile_and_one_warning_tells(breaka
     assert not list(tmp_path.rglob("*.machine_code"))
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("breakage", list(BREAKAGES))
+# One of each way to give up: at the imports, without Numba's lock, at a part, at an entry point.
+GIVEN_UP = "module that has moved", "lock that has moved", "part that raises", "entry that raises"
+
+
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        pytest.param(name, marks=pytest.mark.full if name in GIVEN_UP else pytest.mark.soak)
+        for name in BREAKAGES
+    ],
+)
 def test_whatever_is_broken_fits_are_the_same(breakage, tmp_path):
     expected, silence = _run(FITS)
     assert not silence
