@@ -34,6 +34,17 @@ from .metrics import METRICS
 FORMAT = 1
 
 
+def command_of(arguments):
+    """The command line of a record, without the place that it is written to."""
+    kept, rest = [], iter(arguments)
+    for argument in rest:
+        if argument == "--json":
+            next(rest, None)
+        elif not argument.startswith("--json="):
+            kept.append(argument)
+    return f"python -m bench {shlex.join(kept)}"
+
+
 class Record:
     """What a benchmark has measured.
 
@@ -47,7 +58,7 @@ class Record:
         self.content = {
             "format": FORMAT,
             "benchmark": benchmark,
-            "command": f"python -m bench {shlex.join(sys.argv[1:])}",
+            "command": command_of(sys.argv[1:]),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "machine": describe_machine(),
             "versions": describe_versions(),

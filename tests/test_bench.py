@@ -16,7 +16,7 @@ from bench.machine import summarise
 from bench.metrics import difference, objective
 from bench.options import select
 from bench.processes import ROOT, ChildError, Worker, call_in_fresh_process
-from bench.record import Record, read
+from bench.record import Record, command_of, read
 from bench.runner import measure_sides
 from bench.sides.base import Check, Side
 from bench.tables import README, fill, format_value, render
@@ -35,6 +35,12 @@ def test_every_name_has_a_command_line(name, capsys):
         main([name, "--help"])
     assert exit_of.value.code == 0
     assert f"python -m bench {name}" in capsys.readouterr().out
+
+
+def test_command_of_a_record_is_without_the_place_that_it_is_written_to():
+    wanted = "python -m bench optimum --cases 'two classes' --quick"
+    assert command_of(["optimum", "--cases", "two classes", "--json", "a", "--quick"]) == wanted
+    assert command_of(["optimum", "--json=a", "--cases", "two classes", "--quick"]) == wanted
 
 
 def test_unknown_name_is_refused():
