@@ -612,7 +612,7 @@ def test_memory_layouts(make_data, dtype, layout):
 def test_huge_values():
     X, y = np.array([[0.0], [1e100]]), np.array([0, 1])
     # A residual of 1e-17 makes a gradient of 1e83.
-    with pytest.warns(ConvergenceWarning, match="centre or scale feature 0"):
+    with pytest.warns(ConvergenceWarning, match="center or scale feature 0"):
         model = classifier().fit(X, y)
     assert not model.converged_
     np.testing.assert_array_equal(model.predict(X), y)
