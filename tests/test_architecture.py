@@ -116,20 +116,20 @@ def test_every_module_is_in_a_room():
 
 def test_modules_that_docstrings_and_comments_name_are_there():
     """Files like `kernels/tile.py`; what is in modules or folders, like `tile.padded_rows`."""
+    texts = {module: path.read_text(encoding="utf-8") for module, path in _modules()}
     places = {}
-    for module, path in _modules():
+    for module in texts:
         for name in module.split(".")[-2:]:
-            places.setdefault(name, set()).add(path)
+            places.setdefault(name, set()).add(module)
     others = {"np", "numba", "sklearn", "threading"}
     n_found = 0
-    for module, path in _modules():
-        text = path.read_text(encoding="utf-8")
+    for module, text in texts.items():
         named = [(name, "") for name in re.findall(r"`(?:\w+/)*(\w+)\.py`", text)]
-        named += re.findall(r"`([a-z_]+)\.(\w+)`", text)
+        named += re.findall(r"`([a-z_]+)\.(?!py`)(\w+)`", text)
         for name, thing in named:
             n_found += 1
             found = any(
-                thing == place.stem or thing in place.read_text(encoding="utf-8")
+                thing == place.rpartition(".")[2] or re.search(rf"\b{thing}\b", texts[place])
                 for place in places.get(name, ())
             )
             assert found or name in others, (module, name, thing)

@@ -305,10 +305,15 @@ def test_parameters_that_are_not_allowed_are_refused(make_data, settings, messag
 def test_half_of_held_out_rows_is_refused_by_name_whatever_the_solver(make_data, given):
     X, y = make_data(60, 3, 3)
     argument = {given: {"X_val": X, "y_val": y, "sample_weight_val": np.ones(60)}[given]}
-    with pytest.raises(ValueError, match="X_val and y_val must both be given"):
-        SoftmaxClassifier().fit(X, y, **argument)
-    with pytest.raises(ValueError, match="X_val requires solver='sgd' or 'auto', got 'newton'"):
-        SoftmaxClassifier(solver="newton").fit(X, y, **argument)
+    for solver, message in [
+        ("auto", "X_val and y_val must both be given"),
+        ("newton", "X_val requires solver='sgd' or 'auto', got 'newton'"),
+    ]:
+        model = SoftmaxClassifier(solver=solver).fit(X, y)
+        before = vars(model).copy()
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, y, **argument)
+        assert vars(model) == before
 
 
 def test_held_out_rows_that_are_not_allowed_are_refused(make_data):

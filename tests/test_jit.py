@@ -581,6 +581,22 @@ def test_no_library_call_without_fused_multiplication_and_addition():
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=HANG_GUARD)
 
 
+def test_types_of_arrays_that_are_not_needed_are_none():
+    for dtype in (DOUBLE, np.dtype(np.float32)):
+        for chosen in shapes.all_specialisations(dtype):
+            features = shapes.features_type(chosen)
+            assert (features.ndim, features.layout, features.mutable) == (2, "A", False)
+            columns = shapes.feature_columns_type(chosen)
+            assert columns == (features if chosen.in_place else types.none)
+            numbers, tile, weights, integers = shapes.workspace_types(chosen)
+            assert numbers.dtype == entry_point.numba_type(dtype)
+            assert integers.dtype == types.int64
+            assert tile == (numbers if chosen.transposes else types.none)
+            assert weights == (numbers.copy(ndim=3) if chosen.class_lanes else types.none)
+            blocks = shapes.blocks_type(chosen)
+            assert [len(each) for each in blocks] == [len(each) for each in chosen.blocks]
+
+
 def test_everything_that_may_be_needed_is_known_beforehand():
     for dtype in (DOUBLE, np.dtype(np.float32)):
         known = shapes.all_specialisations(dtype)

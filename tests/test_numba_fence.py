@@ -141,26 +141,23 @@ def test_whatever_is_broken_small_functions_compile_and_one_warning_tells(breaka
     assert not list(tmp_path.rglob("*.machine_code"))
 
 
-# One of each way to give up: at the imports, without Numba's lock, at a part, at an entry point.
-GIVEN_UP = "module that has moved", "lock that has moved", "part that raises", "entry that raises"
-
-
-@pytest.mark.parametrize(
-    "breakage",
-    [
-        pytest.param(name, marks=pytest.mark.full if name in GIVEN_UP else pytest.mark.soak)
-        for name in BREAKAGES
-    ],
-)
-def test_whatever_is_broken_fits_are_the_same(breakage, tmp_path):
+@pytest.fixture(scope="module")
+def fitted():
+    """Numbers of fits with nothing broken."""
     expected, silence = _run(FITS)
     assert not silence
+    return expected
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("breakage", list(BREAKAGES))
+def test_whatever_is_broken_fits_are_the_same(breakage, tmp_path, fitted):
     # With nothing on disk, beside the kernels either: what is there is loaded whatever compilation
     # has come to.
     leave_out = shutil.ignore_patterns("__pycache__")
     copy = shutil.copytree(PACKAGE, tmp_path / "softreg_fast", ignore=leave_out)
     numbers, told = _run(FITS, BREAKAGES[breakage], tmp_path / "cache", copy)
-    np.testing.assert_allclose(numbers, expected, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(numbers, fitted, rtol=1e-9, atol=1e-11)
     _check_told(told)
 
 

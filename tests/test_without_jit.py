@@ -29,7 +29,8 @@ SUITES = {
     ),
     "shapes": (
         "test_jit.py",
-        "width_of_vectors or number_of_registers or products_fit or in_place or known_beforehand",
+        "width_of_vectors or number_of_registers or products_fit or in_place or known_beforehand "
+        "or types_of_arrays",
     ),
     "layouts": ("test_kernels.py", "all_dtypes or columns_equal or shuffled_epochs or one_column"),
     "predictions": ("test_kernels.py", "predictions or extreme_logits or exponential or logarithm"),

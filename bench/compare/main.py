@@ -53,6 +53,16 @@ def _tell(words):
     print(words, file=sys.stderr, flush=True)
 
 
+def _errors(rounds):
+    """What has failed in the rounds of a case, with its side."""
+    return [
+        f"{side}: {each['error']}"
+        for side, found in rounds.items()
+        for each in found
+        if "error" in each
+    ]
+
+
 class Comparison:
     """A comparison: measures, prints lines of its table and keeps what has failed."""
 
@@ -116,7 +126,7 @@ class Comparison:
             self.report(each.name, rounds[each.name], each.tolerance, each.bound)
 
     def _looks_slower(self, workload, rounds):
-        if any("error" in each for found in rounds.values() for each in found):
+        if _errors(rounds):
             return False
         return judge(rounds, workload.tolerance, self.options.bound, workload.bound).is_slower
 
@@ -140,12 +150,7 @@ class Comparison:
 
     def report(self, name, rounds, tolerance, absolute_bound):
         """Judge a case, print its line and keep it."""
-        errors = [
-            f"{side}: {each['error']}"
-            for side, found in rounds.items()
-            for each in found
-            if "error" in each
-        ]
+        errors = _errors(rounds)
         if errors:
             self.failures.append(f"failed: {name}\n{errors[0]}")
             print(f"| {name} | | | | failed |", flush=True)

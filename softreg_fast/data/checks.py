@@ -45,11 +45,12 @@ def check_integer(
     else:
         allowed = "an integer"
     allowed += f", or {alternative}" if alternative else ""
+    message = f"{name}={value!r} is not allowed: it must be {allowed}"
     if not is_integer:
-        raise TypeError(f"{name}={value!r} is not allowed: it must be {allowed}")
+        raise TypeError(message)
     number = int(value)
     if not minimum <= number <= maximum:
-        raise ValueError(f"{name}={value!r} is not allowed: it must be {allowed}")
+        raise ValueError(message)
     return number
 
 

@@ -132,8 +132,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             intercept = shape_features("intercept_", np.atleast_2d(intercept), double)[0]
         n_classes = len(self.classes_)
         is_allowed = len(coef) == n_classes or (len(coef) == 1 and n_classes == 2)
-        rows = "1 or 2" if n_classes == 2 else str(n_classes)
         if not is_allowed or coef.shape[1] != self.n_features_in_ or len(intercept) != len(coef):
+            rows = "1 or 2" if n_classes == 2 else str(n_classes)
             raise ValueError(
                 f"coef_ has shape {coef.shape} and intercept_ {intercept.shape}: they must have "
                 f"shapes ({rows}, {self.n_features_in_}) and ({rows},)"

@@ -163,9 +163,13 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     3. If there is none, or a pass takes more products than its limit, gradient descent; but not
        with `gap_tol`.
     """
+    able = [
+        solver
+        for solver in SOLVERS.values()
+        if needs.are_met_by(solver) and size.fits(solver) and (solver.is_exact or not exact)
+    ]
     if name != AUTO:
-        return _check_room(SOLVERS[name], needs, size, exact=exact)
-    able = [solver for solver in SOLVERS.values() if needs.are_met_by(solver) and size.fits(solver)]
+        return _check_room(SOLVERS[name], size, able)
     suited = [
         solver
         for solver in able
@@ -187,15 +191,12 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     )
 
 
-def _check_room(solver: Solver, needs: Needs, size: Size, *, exact: bool) -> Solver:
+def _check_room(solver: Solver, size: Size, able: list[Solver]) -> Solver:
     if size.fits(solver):
         return solver
-    others = [
-        name
-        for name, other in SOLVERS.items()
-        if size.fits(other) and needs.are_met_by(other) and (other.is_exact or not exact)
-    ]
-    remedy = f"use solver={_quote([*others, AUTO])}" if others else "use fewer features"
+    remedy = "use fewer features"
+    if able:
+        remedy = f"use solver={_quote([*(other.name for other in able), AUTO])}"
     raise ValueError(
         f"solver={solver.name!r} is not allowed with {size.n_features} features and "
         f"{size.n_columns} columns of coefficients, whose second derivatives would take more than "
