@@ -10,8 +10,9 @@ import pytest
 import softreg_fast
 from bench.__main__ import BENCHMARKS, COMMANDS, main
 from bench.cases import CASES, dense, sparse
+from bench.compare import child
 from bench.compare.judge import judge
-from bench.compare.workloads import activation, all_workloads
+from bench.compare.workloads import Workload, activation, all_workloads
 from bench.machine import summarise
 from bench.metrics import difference, objective
 from bench.options import select
@@ -202,6 +203,20 @@ def test_the_parameter_of_the_activation_is_found_by_the_signature(monkeypatch, 
     classifier = by_link if name == "link" else by_activation
     monkeypatch.setattr(softreg_fast, "SoftmaxClassifier", classifier, raising=False)
     assert activation("sigmoid") == {name: "sigmoid"}
+
+
+def test_a_comparison_runs_what_it_has_prepared_and_tells_what_has_failed(monkeypatch):
+    calls = []
+    counts = Workload(
+        "counts", lambda: lambda: calls.append(1) or len(calls), lambda n: [n], 0.0, 0.0
+    )
+    fails = Workload("fails", lambda: 1 / 0, lambda n: n, 0.0, 0.0)
+    monkeypatch.setattr(child, "all_workloads", lambda: [counts, fails])
+    monkeypatch.setattr(child, "PAUSE", 0.0)
+    assert child.prepare_workload("counts")["result"] >= 0.0
+    assert child.run_workload("counts")["result"] >= 0.0
+    assert child.outcome_of_workload("counts") == {"result": [2.0]}
+    assert "ZeroDivisionError" in child.prepare_workload("fails")["error"]
 
 
 def test_workers_call_functions_of_the_harness_with_the_package_of_a_folder(tmp_path):

@@ -1,12 +1,16 @@
 """What runs in the processes of a checkout."""
 
+import time
 import traceback
 import warnings
 
 import numpy as np
 
-from ..timing import take_turns
+from ..timing import timed
 from .workloads import all_workloads
+
+# Seconds before a timed call: threads of the other side's BLAS spin for a moment after a call.
+PAUSE = 0.03
 
 
 def chosen(filters):
@@ -29,29 +33,63 @@ def package_folder():
     return softreg_fast.__file__
 
 
-def measure_workload(name, n_repeats):
-    """Time a workload.
+def _call(function, *arguments):
+    """What a function gives as `result`, or what it fails with as `error`."""
+    try:
+        return {"result": function(*arguments)}
+    except Exception:
+        return {"error": traceback.format_exc()}
+
+
+class _Prepared:
+    """A workload and the function of it that is timed."""
+
+    def __init__(self, name):
+        self.workload = next(each for each in all_workloads() if each.name == name)
+        self._run = self.workload.prepare()
+        self._result = None
+
+    def run(self):
+        seconds, self._result = timed(self._run)
+        return seconds / self.workload.n_units
+
+    def outcome(self):
+        outcome = _numbers(self.workload.outcome(self._result))
+        # Sums of parts are enough to compare many rows by.
+        return [float(part.sum()) for part in np.array_split(outcome, 50) if part.size]
+
+
+_prepared: dict[str, _Prepared] = {}
+
+
+def prepare_workload(name):
+    """Prepare a workload, in the place of the last one, and run it once.
 
     Parameters
     ----------
     name : str
-    n_repeats : int
-        Timed calls, after one that is not timed.
 
     Returns
     -------
     dict
-        `seconds` of a unit in each call, and `outcome`; or `error`.
+        Seconds of a unit as `result`; or `error`. So do the other functions.
     """
+
+    def prepare():
+        _prepared[name] = _Prepared(name)
+        return _prepared[name].run()
+
     warnings.simplefilter("ignore")
-    workload = next(each for each in all_workloads() if each.name == name)
-    try:
-        turns = take_turns({name: workload.prepare()}, n_repeats)[name]
-        outcome = _numbers(workload.outcome(turns.result))
-    except Exception:
-        return {"error": traceback.format_exc()}
-    return {
-        "seconds": [each / workload.n_units for each in turns.seconds],
-        # Sums of parts are enough to compare many rows by.
-        "outcome": [float(part.sum()) for part in np.array_split(outcome, 50) if part.size],
-    }
+    _prepared.clear()
+    return _call(prepare)
+
+
+def run_workload(name):
+    """Run a prepared workload again; gives the seconds of a unit."""
+    time.sleep(PAUSE)
+    return _call(_prepared[name].run)
+
+
+def outcome_of_workload(name):
+    """The numbers that the last run of a prepared workload has led to."""
+    return _call(_prepared[name].outcome)

@@ -1,7 +1,7 @@
 """Two checkouts against each other.
 
 BASE and HEAD are folders with a checkout each, or revisions of this repository. Their processes
-take turns at each case, in several rounds with fresh processes. Each side has its own cache of
+take turns at each call, in several rounds with fresh processes. Each side has its own cache of
 compiled kernels, which one run that is not timed fills. What looks slower is measured in as many
 rounds again. The exit status is 1 if HEAD is slower in some case by more than a relative and an
 absolute bound, if both sides did not do equal work, or if a case failed.
@@ -77,14 +77,26 @@ class Comparison:
     def _neighbours(self, is_timed):
         return busy_neighbours(int(self.options.neighbour and is_timed))
 
-    def _warm(self, workers, workloads, n_repeats, number=0):
-        """Each workload's `seconds` and `outcome` by side."""
-        found = {}
-        for workload in workloads:
-            for side in _turns(number):
-                found[workload.name, side] = workers[side].call(
-                    f"{CHILD}:measure_workload", name=workload.name, n_repeats=n_repeats
-                )
+    def _warm(self, workers, name, n_repeats, number):
+        """A workload's `seconds` and `outcome`, or its `error`, by side; sides take turns."""
+        found = {
+            side: workers[side].call(f"{CHILD}:prepare_workload", name=name)
+            for side in _turns(number)
+        }
+        if any("error" in each for each in found.values()):
+            return found
+        seconds = {side: [] for side in found}
+        for repeat in range(n_repeats):
+            for side in _turns(number + repeat):
+                found[side] = workers[side].call(f"{CHILD}:run_workload", name=name)
+                if "error" in found[side]:
+                    return found
+                seconds[side].append(found[side]["result"])
+        for side, worker in workers.items():
+            outcome = worker.call(f"{CHILD}:outcome_of_workload", name=name)
+            if "result" in outcome:
+                outcome = {"seconds": seconds[side], "outcome": outcome["result"]}
+            found[side] = outcome
         return found
 
     def _round(self, caches, workloads, number):
@@ -101,7 +113,13 @@ class Comparison:
             for side, worker in workers.items():
                 package = worker.call(f"{CHILD}:package_folder")
                 assert Path(package).is_relative_to(self.folders[side]), package
-            found = self._warm(workers, workloads, self.options.repeats * is_timed, number)
+            found = {
+                (workload.name, side): side_found
+                for workload in workloads
+                for side, side_found in self._warm(
+                    workers, workload.name, self.options.repeats * is_timed, number
+                ).items()
+            }
         _tell(f"round {number + 1} is done" if is_timed else "caches are filled")
         return found
 
