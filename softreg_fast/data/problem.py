@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from .arrays import check_features, check_targets
 
+_DOUBLE = np.dtype(np.float64)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -63,6 +65,10 @@ class Problem:
             return np.ones(len(self.targets[rows]))
         weights: npt.NDArray[np.float64] = self.sample_weight[rows]
         return weights
+
+    def in_double(self) -> "Problem":
+        """The problem with parameters and arithmetic in float64."""
+        return self if self.dtype == _DOUBLE else replace(self, dtype=_DOUBLE)
 
     @property
     def total_weight(self) -> float:

@@ -439,7 +439,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     def _warn_of_separation(self, solver: Solver, problem: Problem, model: Model) -> None:
         separation = find_separation(
-            replace(problem, dtype=np.dtype(np.float64)),
+            problem.in_double(),
             *model,
             fit_intercept=bool(self.fit_intercept),
             n_threads=self.n_threads,

@@ -1,7 +1,7 @@
 """The scikit-learn estimator that chooses the penalty by cross-validation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -445,7 +445,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             penalties = [make_penalty(C, l1_ratio) for C in distinct.tolist()]
             follow(
                 solver,
-                replace(problem, dtype=np.dtype(np.float64)),
+                problem.in_double(),
                 training,
                 penalties,
                 parameters.options(solver),

@@ -64,7 +64,7 @@ class BoundedEvaluation:
     @property
     def gradient_of_features(self) -> FloatArray:
         """The weights' gradient, of features as they are."""
-        return self.weights_gradient + np.outer(self.origin, self.bias_gradient)
+        return self.weights_gradient + self.origin[:, None] * self.bias_gradient
 
     @property
     def errors_of_features(self) -> FloatArray:

@@ -69,7 +69,7 @@ def solve(
     if not solver.is_exact:
         problem = drop_weightless(problem)
         return _finish(problem, options, solver.solve(problem, options, start, observer))
-    result = solver.solve(replace(problem, dtype=_DOUBLE), options, start, observer)
+    result = solver.solve(problem.in_double(), options, start, observer)
     return _finish(problem, options, result)
 
 
@@ -85,7 +85,7 @@ def _finish(problem: Problem, options: SolverOptions, result: SolverResult) -> S
         weights: FloatArray, bias: FloatArray, totals: LossAndGradient | None
     ) -> Optimality:
         return judge(
-            replace(problem, dtype=_DOUBLE),
+            problem.in_double(),
             sums,
             weights,
             bias,

@@ -101,7 +101,7 @@ def minimise(
     """
     descent = descent_of(problem, settings, start, n_threads)
     # Sums of weights may be too small or too large for float32.
-    double = replace(problem, dtype=np.dtype(np.float64))
+    double = problem.in_double()
     sums = sum_features(double, n_threads)
     while True:
         was_interrupted = descent.run(observer)
