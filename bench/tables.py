@@ -1,7 +1,7 @@
 """Markdown tables of records: ``python -m bench tables FILES``.
 
 Tables take the place of what stands between the markers of their benchmark in bench/README.md. In
-brackets is a value as a multiple of the first column's.
+brackets is a value as a multiple of the first column's; of comparisons, the median of such ratios.
 """
 
 import re
@@ -49,7 +49,8 @@ def _unique(values):
 def _table_of_sides(metric, results):
     """One metric: a row for each case, a column for each side."""
     sides = _unique(each["side"] for each in results)
-    values = {(each["case"], each["side"]): each["value"] for each in results}
+    found = {(each["case"], each["side"]): each for each in results}
+    values = {place: each["value"] for place, each in found.items()}
     rows = []
     for case in _unique(each["case"] for each in results):
         first = values.get((case, sides[0]))
@@ -61,7 +62,8 @@ def _table_of_sides(metric, results):
             value = values[case, side]
             cell = format_value(value, metric)
             if side != sides[0] and value and first and metric != "gap":
-                cell += f" ({value / first:.3g}x)"
+                ratio = found[case, side]["notes"].get("ratio", value / first)
+                cell += f" ({ratio:.3g}x)"
             cells.append(cell)
         rows.append(cells)
     return f"{_heading(metric)}\n\n" + _table(["case", *sides], rows)

@@ -149,6 +149,13 @@ def test_records_are_written_read_and_become_tables(tmp_path):
         read(path)
 
 
+def test_the_median_of_ratios_stands_in_tables_where_a_record_has_it():
+    record = Record("compare")
+    record.add("a case", "base", "seconds", [1.0, 4.0, 4.0])
+    record.add("a case", "head", "seconds", [1.0, 2.0, 8.0], ratio=1.25)
+    assert "(1.25x) |" in render(record.content)
+
+
 def test_tables_fill_a_file_again_and_again(tmp_path):
     text = "before\n<!-- begin a -->\nold\n<!-- end a -->\nafter\n"
     once = fill(text, {"a": "| \\1 |"})

@@ -181,7 +181,8 @@ class Comparison:
             words.append("slower")
         self.failures += [f"{word}: {name}" for word in words]
         for side in SIDES:
-            self.record.add(name, side, "seconds", verdict.seconds[side])
+            ratio = {"ratio": verdict.ratio} if side == "head" else {}
+            self.record.add(name, side, "seconds", verdict.seconds[side], **ratio)
         self.record.content["checks"] += [
             {"case": name, "side": "head", "what": what, "value": value, "bound": bound,
              "passed": passed}
