@@ -50,20 +50,18 @@ def _table_of_sides(metric, results):
     """One metric: a row for each case, a column for each side."""
     sides = _unique(each["side"] for each in results)
     found = {(each["case"], each["side"]): each for each in results}
-    values = {place: each["value"] for place, each in found.items()}
     rows = []
     for case in _unique(each["case"] for each in results):
-        first = values.get((case, sides[0]))
+        first = found.get((case, sides[0]), {}).get("value")
         cells = [case]
         for side in sides:
-            if (case, side) not in values:
+            if (case, side) not in found:
                 cells.append("")
                 continue
-            value = values[case, side]
+            value, notes = found[case, side]["value"], found[case, side]["notes"]
             cell = format_value(value, metric)
             if side != sides[0] and value and first and metric != "gap":
-                ratio = found[case, side]["notes"].get("ratio", value / first)
-                cell += f" ({ratio:.3g}x)"
+                cell += f" ({notes.get('ratio', value / first):.3g}x)"
             cells.append(cell)
         rows.append(cells)
     return f"{_heading(metric)}\n\n" + _table(["case", *sides], rows)

@@ -3,7 +3,6 @@
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 
@@ -34,10 +33,6 @@ def has_callbacks(estimator: Any) -> bool:
     set_callbacks = getattr(type(estimator), "set_callbacks", None)
     if set_callbacks is None:
         return False
-    return bool(getattr(estimator, "_skl_callbacks", not _sets_known_attribute(set_callbacks)))
-
-
-@cache
-def _sets_known_attribute(set_callbacks: Callable[..., Any]) -> bool:
     code = getattr(inspect.unwrap(set_callbacks), "__code__", None)
-    return code is not None and "_skl_callbacks" in code.co_names
+    is_known = code is not None and "_skl_callbacks" in code.co_names
+    return bool(getattr(estimator, "_skl_callbacks", not is_known))

@@ -12,6 +12,7 @@ from bench.__main__ import BENCHMARKS, COMMANDS, main
 from bench.cases import CASES, dense, sparse
 from bench.compare import child
 from bench.compare.judge import judge
+from bench.compare.main import Comparison
 from bench.compare.workloads import Workload, activation, all_workloads
 from bench.machine import summarise
 from bench.metrics import difference, objective
@@ -212,6 +213,13 @@ def test_the_parameter_of_the_activation_is_found_by_the_signature(monkeypatch, 
     assert activation("sigmoid") == {name: "sigmoid"}
 
 
+class _Here:
+    """Like a `Worker`, in this process."""
+
+    def call(self, function, **arguments):
+        return getattr(child, function.split(":")[1])(**arguments)
+
+
 def test_a_comparison_runs_what_it_has_prepared_and_tells_what_has_failed(monkeypatch):
     calls = []
     counts = Workload(
@@ -220,10 +228,16 @@ def test_a_comparison_runs_what_it_has_prepared_and_tells_what_has_failed(monkey
     fails = Workload("fails", lambda: 1 / 0, lambda n: n, 0.0, 0.0)
     monkeypatch.setattr(child, "all_workloads", lambda: [counts, fails])
     monkeypatch.setattr(child, "PAUSE", 0.0)
-    assert child.prepare_workload("counts")["result"] >= 0.0
-    assert child.run_workload("counts")["result"] >= 0.0
-    assert child.outcome_of_workload("counts") == {"result": [2.0]}
-    assert "ZeroDivisionError" in child.prepare_workload("fails")["error"]
+    comparison = Comparison(SimpleNamespace(), {})
+    workers = dict.fromkeys(("base", "head"), _Here())
+    found = comparison._warm(workers, "counts", 2, 0)
+    assert len(calls) == 2 + 2 * 2
+    for side in ("base", "head"):
+        assert len(found[side]["seconds"]) == 2
+        assert min(found[side]["seconds"]) >= 0.0
+        assert found[side]["outcome"] == [6.0]
+    found = comparison._warm(workers, "fails", 2, 0)
+    assert "ZeroDivisionError" in found["base"]["error"]
 
 
 def test_workers_call_functions_of_the_harness_with_the_package_of_a_folder(tmp_path):

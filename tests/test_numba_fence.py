@@ -157,7 +157,8 @@ def test_whatever_is_broken_fits_are_the_same(breakage, tmp_path, fitted):
     leave_out = shutil.ignore_patterns("__pycache__")
     copy = shutil.copytree(PACKAGE, tmp_path / "softreg_fast", ignore=leave_out)
     numbers, told = _run(FITS, BREAKAGES[breakage], tmp_path / "cache", copy)
-    np.testing.assert_allclose(numbers, fitted, rtol=1e-9, atol=1e-11)
+    # LLVM may join multiplications and additions elsewhere, where other functions are inlined.
+    np.testing.assert_allclose(numbers, fitted, rtol=1e-11, atol=1e-13)
     _check_told(told)
 
 

@@ -37,6 +37,7 @@ def _call(function, *arguments):
     """What a function gives as `result`, or what it fails with as `error`."""
     try:
         return {"result": function(*arguments)}
+    # Whatever a checkout of any age fails with is told by case; the other cases go on.
     except Exception:
         return {"error": traceback.format_exc()}
 
@@ -45,21 +46,27 @@ class _Prepared:
     """A workload and the function of it that is timed."""
 
     def __init__(self, name):
-        self.workload = next(each for each in all_workloads() if each.name == name)
-        self._run = self.workload.prepare()
+        self._workload = next(each for each in all_workloads() if each.name == name)
+        self._run = self._workload.prepare()
         self._result = None
 
     def run(self):
         seconds, self._result = timed(self._run)
-        return seconds / self.workload.n_units
+        return seconds / self._workload.n_units
 
     def outcome(self):
-        outcome = _numbers(self.workload.outcome(self._result))
+        outcome = _numbers(self._workload.outcome(self._result))
         # Sums of parts are enough to compare many rows by.
         return [float(part.sum()) for part in np.array_split(outcome, 50) if part.size]
 
 
 _prepared: dict[str, _Prepared] = {}
+
+
+def _prepare(name):
+    _prepared.clear()
+    _prepared[name] = _Prepared(name)
+    return _prepared[name].run()
 
 
 def prepare_workload(name):
@@ -74,14 +81,8 @@ def prepare_workload(name):
     dict
         Seconds of a unit as `result`; or `error`. So do the other functions.
     """
-
-    def prepare():
-        _prepared[name] = _Prepared(name)
-        return _prepared[name].run()
-
     warnings.simplefilter("ignore")
-    _prepared.clear()
-    return _call(prepare)
+    return _call(_prepare, name)
 
 
 def run_workload(name):

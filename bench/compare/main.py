@@ -63,6 +63,10 @@ def _errors(rounds):
     ]
 
 
+class _WorkloadError(Exception):
+    """A workload has failed; the argument is its `error` by side."""
+
+
 class Comparison:
     """A comparison: measures, prints lines of its table and keeps what has failed."""
 
@@ -78,25 +82,25 @@ class Comparison:
         return busy_neighbours(int(self.options.neighbour and is_timed))
 
     def _warm(self, workers, name, n_repeats, number):
-        """A workload's `seconds` and `outcome`, or its `error`, by side; sides take turns."""
-        found = {
-            side: workers[side].call(f"{CHILD}:prepare_workload", name=name)
-            for side in _turns(number)
-        }
-        if any("error" in each for each in found.values()):
-            return found
-        seconds = {side: [] for side in found}
-        for repeat in range(n_repeats):
-            for side in _turns(number + repeat):
-                found[side] = workers[side].call(f"{CHILD}:run_workload", name=name)
-                if "error" in found[side]:
-                    return found
-                seconds[side].append(found[side]["result"])
-        for side, worker in workers.items():
-            outcome = worker.call(f"{CHILD}:outcome_of_workload", name=name)
-            if "result" in outcome:
-                outcome = {"seconds": seconds[side], "outcome": outcome["result"]}
-            found[side] = outcome
+        """A workload's `seconds` and `outcome` by side, or what has failed; sides take turns."""
+        found = {side: {"seconds": []} for side in SIDES}
+
+        def ask(side, function):
+            answer = workers[side].call(f"{CHILD}:{function}", name=name)
+            if "error" in answer:
+                raise _WorkloadError({side: answer})
+            return answer["result"]
+
+        try:
+            for side in _turns(number):
+                ask(side, "prepare_workload")
+            for repeat in range(n_repeats):
+                for side in _turns(number + repeat):
+                    found[side]["seconds"].append(ask(side, "run_workload"))
+            for side in SIDES:
+                found[side]["outcome"] = ask(side, "outcome_of_workload")
+        except _WorkloadError as error:
+            return error.args[0]
         return found
 
     def _round(self, caches, workloads, number):

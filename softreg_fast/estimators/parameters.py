@@ -68,13 +68,12 @@ class Parameters:
         held_out : Problem or None, default=None
             Of rows by whose loss it stops.
         """
-        sgd = self.sgd if solver.is_exact else replace(self.sgd, seed=seed, held_out=held_out)
         return SolverOptions(
             tolerance=Tolerance(self.tol, self.gap_tol),
             max_iterations=self.count_iterations(solver),
             fit_intercept=self.fit_intercept,
             n_threads=self.n_threads,
-            sgd=sgd,
+            sgd=replace(self.sgd, seed=seed, held_out=held_out),
         )
 
 

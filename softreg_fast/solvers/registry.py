@@ -163,15 +163,13 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     3. If there is none, or a pass takes more products than its limit, gradient descent; but not
        with `gap_tol`.
     """
-    if name != AUTO and size.fits(SOLVERS[name]):
-        return SOLVERS[name]
     able = [
         solver
         for solver in SOLVERS.values()
         if needs.are_met_by(solver) and size.fits(solver) and (solver.is_exact or not exact)
     ]
     if name != AUTO:
-        raise _no_room(SOLVERS[name], size, able)
+        return _check_room(SOLVERS[name], size, able)
     suited = [
         solver
         for solver in able
@@ -193,11 +191,13 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     )
 
 
-def _no_room(solver: Solver, size: Size, able: list[Solver]) -> ValueError:
+def _check_room(solver: Solver, size: Size, able: list[Solver]) -> Solver:
+    if size.fits(solver):
+        return solver
     remedy = "use fewer features"
     if able:
         remedy = f"use solver={_quote([*(other.name for other in able), AUTO])}"
-    return ValueError(
+    raise ValueError(
         f"solver={solver.name!r} is not allowed with {size.n_features} features and "
         f"{size.n_columns} columns of coefficients, whose second derivatives would take more than "
         f"256 MiB: {remedy}"
