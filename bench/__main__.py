@@ -17,6 +17,7 @@ BENCHMARKS = {
     "epochs": ("benchmarks.epochs", "epochs of the classifier against the bare kernels"),
     "predict": ("benchmarks.predict", "predictions of one row and of many"),
     "startup": ("benchmarks.startup", "import and first fits in a fresh process"),
+    "field": ("benchmarks.field", "the default number of threads where machines are busy"),
     "memory": ("benchmarks.memory", "peak memory beside the features; fails if they are copied"),
     "roofline": ("benchmarks.roofline", "fractions of the machine's ceilings"),
     "threads": ("benchmarks.threads", "what threads gain"),

@@ -1,8 +1,9 @@
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import WITHOUT_JIT
+from conftest import HANG_GUARD, WITHOUT_JIT
 
 from softreg_fast import reference
 from softreg_fast.data.problem import make_problem
@@ -131,17 +132,20 @@ def test_weight_of_a_row_counts_as_its_repetition(make_data):
 
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])
-def test_thread_that_breaks_off_is_not_waited_for(
+def test_failure_of_a_thread_is_raised_and_not_waited_for(
     make_data, eager_threads, broken_thread, monkeypatch
 ):
     features, targets = make_data(200, 6, 5)
     original = Accumulator._call
+    has_failed = threading.Event()
 
-    def call(self, compiled, start, stop, thread, n_threads):
+    def call(self, compiled, start, stop, thread, n_threads, call):
         assert n_threads == 3
         if thread == broken_thread:
+            has_failed.set()
             raise MemoryError("of the test")
-        return original(self, compiled, start, stop, thread, n_threads)
+        assert thread > 0 or has_failed.wait(HANG_GUARD)
+        return original(self, compiled, start, stop, thread, n_threads, call)
 
     monkeypatch.setattr(Accumulator, "_call", call)
     problem = make_problem(features, targets, "sigmoid", DOUBLE)

@@ -1,8 +1,9 @@
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import WITHOUT_JIT
+from conftest import HANG_GUARD, WITHOUT_JIT
 
 from softreg_fast import reference
 from softreg_fast.data.problem import make_problem
@@ -188,21 +189,25 @@ def test_any_number_of_threads_gives_the_same_bits(
 
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])
-def test_thread_that_breaks_off_is_not_waited_for(
+def test_failure_of_a_thread_is_raised_and_not_waited_for(
     make_data, eager_threads, broken_thread, monkeypatch
 ):
     original = DenseDescent._call
+    has_failed = threading.Event()
 
-    def call(self, compiled, last_epoch, thread, n_threads):
+    def call(self, compiled, last_epoch, thread, n_threads, call):
         assert n_threads == 3
         if thread == broken_thread:
+            has_failed.set()
             raise MemoryError("of the test")
-        return original(self, compiled, last_epoch, thread, n_threads)
+        assert thread > 0 or has_failed.wait(HANG_GUARD)
+        return original(self, compiled, last_epoch, thread, n_threads, call)
 
     monkeypatch.setattr(DenseDescent, "_call", call)
     problem = _problem(make_data, n_samples=200)
     for batch_size in (64, 200):
         settings = replace(SETTINGS, batch_size=batch_size)
+        has_failed.clear()
         with pytest.raises(MemoryError, match="of the test"):
             _descend(problem, settings, _start(problem, 3), 3)
 

@@ -1,6 +1,7 @@
 """What surrounds a fit neither crashes nor hangs it: switches, interrupts, threads, forks."""
 
 import importlib
+import itertools
 import logging
 import os
 import pkgutil
@@ -18,13 +19,18 @@ import numpy as np
 import pytest
 from conftest import HANG_GUARD
 from numba import types
+from scipy.sparse import csr_array
 
 import softreg_fast
 from softreg_fast import SoftmaxClassifier
 from softreg_fast.kernels.compile import disk_cache, entry_point, uninterrupted
-from softreg_fast.kernels.threads import barrier as team
+from softreg_fast.kernels.groups import Team as KernelTeam
+from softreg_fast.kernels.threads import claims
 from softreg_fast.kernels.threads.atomic import read_clock
-from softreg_fast.runtime.threads import TeamLateError, count_threads, row_workers, team_of
+from softreg_fast.runtime import threads as package_threads
+from softreg_fast.runtime.claimed_map import claimed_map
+from softreg_fast.runtime.team import Team, team_of
+from softreg_fast.runtime.threads import count_threads, start_threads
 
 PACKAGE = Path(softreg_fast.__file__).parent
 
@@ -123,8 +129,8 @@ def test_every_inner_kernel_refuses_to_be_called_from_python():
     for kernel in kernels:
         with pytest.raises(TypeError, match=f"^{kernel.py_func.__name__} is a part of compiled"):
             kernel()
-    with pytest.raises(TypeError, match="wait_for_team is a part"):
-        team.wait_for_team(np.zeros(team.TEAM_SIZE, np.int64), n_threads=1)
+    with pytest.raises(TypeError, match="open_round is a part"):
+        claims.open_round(None, n_chunks=1)
 
 
 GREEN = {
@@ -138,7 +144,7 @@ GREEN = {
 @pytest.mark.parametrize("library", list(GREEN))
 @pytest.mark.parametrize("when", ["before import", "after import", "after a fit"])
 def test_green_threads_are_no_team(library, when):
-    """They run one at a time until they give way, which nobody does at a barrier."""
+    """They run one at a time until they give way, which nobody does who waits for a round."""
     fits = f"""{DATA}
 from softreg_fast import SoftmaxClassifier
 from softreg_fast.runtime import threads, tuning
@@ -168,97 +174,251 @@ def fit(n_threads):
     assert result.returncode == 0, result.stderr
 
 
-def test_team_is_only_of_threads_that_show_different_ids(monkeypatch):
-    monkeypatch.setattr("softreg_fast.runtime.threads._thread_of_system", lambda: 1)
-    with team_of(3) as alone:
-        assert alone.call(lambda thread, n_threads: (thread, n_threads)) == (0, 1)
+def test_threads_of_the_same_id_as_the_starting_one_are_not_used(monkeypatch):
+    called = []
+    monkeypatch.setattr(package_threads, "_thread_of_system", lambda: 1)
+    assert start_threads(called.append, 2) == 2
+    time.sleep(0.2)
     monkeypatch.undo()
-    with team_of(3) as together:
-        assert together.call(lambda thread, n_threads: (thread, n_threads)) == (0, 3)
+    all_called = threading.Event()
+
+    def call(number):
+        called.append(number)
+        if number == 4:
+            all_called.set()
+
+    start_threads(call, 4)
+    assert all_called.wait(HANG_GUARD)
+    time.sleep(0.1)
+    assert sorted(called) == [1, 2, 3, 4]
 
 
-def _meet(shared, n_threads, begins):
-    if begins:
-        team.begin_with_team(shared)
-    return team.wait_for_team(shared, n_threads)
+def _open_round(shared, call, n_chunks):
+    claims.open_round(KernelTeam(0, 2, call, shared), n_chunks, 10, 20, 30, 40)
+    return 0
 
 
-def _meeting():
-    """A compiled function of a team's array, the number of threads, and whether it begins."""
-    entry = entry_point.EntryPoint(_meet, lambda _: (types.int64[::1], types.int64, types.boolean))
-    return entry.specialise("only")
+def _take(shared, thread, call, n_chunks):
+    """Claim a chunk of the round that is open, or take one whose thread is late."""
+    team = KernelTeam(thread, 2, call, shared)
+    round = claims.read_round(team)
+    chunk, _ = claims.take_chunk(team, round.number, n_chunks, read_clock(), 1, 1)
+    return chunk
 
 
-@pytest.mark.full
-def test_barrier_waits_10_seconds_for_who_never_begins_and_longer_for_who_computes():
-    meet = _meeting()
-    never, slow = (np.zeros(team.TEAM_SIZE, np.int64) for _ in range(2))
-    slow[team._BEGUN] = 1  # the other has begun, and is not at the barrier yet
-    found, seconds = {}, {}
-
-    def wait(name, shared):
-        started = time.monotonic()
-        found[name] = meet(shared, 2, True)
-        seconds[name] = time.monotonic() - started
-
-    waiting = [
-        threading.Thread(target=wait, args=each, daemon=True)
-        for each in (("never", never), ("slow", slow))
-    ]
-    for thread in waiting:
-        thread.start()
-    waiting[0].join(HANG_GUARD)
-    assert found == {"never": False}
-    assert seconds["never"] >= 10
-    assert never[team.ABANDONED] == team.LATE
-    time.sleep(1)
-    assert meet(slow, 2, False)
-    waiting[1].join(HANG_GUARD)
-    assert found == {"never": False, "slow": True}
-    assert seconds["slow"] > 10
+def _hand_in(shared, thread, number, chunk):
+    team = KernelTeam(thread, 2, 1, shared)
+    claims.hand_in(team, number, chunk, claims.own_buffer(team))
+    return claims.own_buffer(team)
 
 
-@pytest.mark.full
-def test_thread_that_never_begins_raises_and_leaves_the_model_as_it_was(
-    make_data, eager_threads, monkeypatch
+def _buffer_of(shared, chunk):
+    return claims.buffer_of(shared, chunk)
+
+
+def _wait_for_round(shared, call, number):
+    return claims.wait_for_round(KernelTeam(1, 2, call, shared), number)
+
+
+def _compiled(function, n_numbers):
+    """A function of what a team shares and of some integers."""
+    arguments = types.int64[::1], *(types.int64,) * n_numbers
+    return entry_point.EntryPoint(function, lambda _: arguments).specialise("only")
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return {
+        "open": _compiled(_open_round, 2),
+        "take": _compiled(_take, 3),
+        "hand_in": _compiled(_hand_in, 3),
+        "buffer_of": _compiled(_buffer_of, 1),
+        "wait": _compiled(_wait_for_round, 2),
+    }
+
+
+class TestClaims:
+    def test_chunk_of_a_late_thread_is_done_again_and_what_comes_late_is_dropped(self, kernels):
+        open_round, take, hand_in, buffer_of, _ = kernels.values()
+        shared = claims.make_shared(2, 2)
+        open_round(shared, 1, 2)
+        assert [take(shared, thread, 1, 2) for thread in (0, 1, 1)] == [0, 1, -1]
+        assert hand_in(shared, 0, 1, 0) == 0
+        assert buffer_of(shared, 0) == 3  # that of the leader, which comes last
+        # The other thread's chunk is late: the leader takes it, and is first to hand it in.
+        assert take(shared, 0, 1, 2) == 1
+        assert hand_in(shared, 0, 1, 1) == 1
+        assert hand_in(shared, 1, 1, 1) == 2
+        assert [buffer_of(shared, chunk) for chunk in range(2)] == [3, 0]
+        assert take(shared, 0, 1, 2) == -1
+        # Of another round, with the slot empty again, it is dropped as well.
+        open_round(shared, 1, 2)
+        assert hand_in(shared, 1, 1, 1) == 2
+        assert take(shared, 1, 1, 2) == 0
+        assert hand_in(shared, 1, 2, 0) == 3
+        assert buffer_of(shared, 0) == 2
+
+    def test_no_two_threads_get_the_same_chunk(self, kernels):
+        open_round, take, *_ = kernels.values()
+        shared = claims.make_shared(20_000, 4)
+        open_round(shared, 1, 20_000)
+        taken = [[] for _ in range(4)]
+
+        def claim(thread):
+            while (chunk := take(shared, thread, 1, 20_000)) >= 0:
+                taken[thread].append(chunk)
+
+        others = [threading.Thread(target=claim, args=(thread,)) for thread in (1, 2, 3)]
+        for thread in others:
+            thread.start()
+        for thread in others:
+            thread.join(HANG_GUARD)
+        assert sorted(itertools.chain(*taken)) == list(range(20_000))
+
+    def test_waiting_threads_see_a_new_round_and_the_end_of_the_call(self, kernels):
+        open_round, wait = kernels["open"], kernels["wait"]
+        shared = claims.make_shared(2, 2)
+        shared[claims.CALL] = 1
+        open_round(shared, 1, 2)
+        assert wait(shared, 1, 0)
+        assert not wait(shared, 2, 0)
+        found = []
+        waiting = threading.Thread(target=lambda: found.append(wait(shared, 1, 1)))
+        waiting.start()
+        time.sleep(0.05)
+        assert found == []
+        open_round(shared, 1, 2)
+        waiting.join(HANG_GUARD)
+        waiting = threading.Thread(target=lambda: found.append(wait(shared, 1, 2)))
+        waiting.start()
+        time.sleep(0.05)
+        shared[claims.CALL] = 0
+        waiting.join(HANG_GUARD)
+        assert found == [True, False]
+
+    @pytest.mark.runs_if(hasattr(time, "CLOCK_MONOTONIC") and not entry_point.WITHOUT_JIT)
+    def test_waiting_threads_sleep_after_a_while(self):
+        wait = numba.njit(lambda shared: _wait_for_round_in_numba(shared))
+        wait.compile((types.int64[::1],))
+        (code,) = wait.inspect_llvm().values()
+        assert "nanosleep" in code
+
+
+@numba.njit
+def _wait_for_round_in_numba(shared):
+    return claims.wait_for_round(KernelTeam(1, 2, 1, shared), 0)
+
+
+def _never_hand_in(shared, call):
+    """Claim chunks of all rounds of a call and hand in none."""
+    team = KernelTeam(1, 2, call, shared)
+    number = 0
+    n_claimed = 0
+    while claims.wait_for_round(team, number):
+        number = claims.read_round(team).number
+        chunk, _ = claims.take_chunk(team, number, 1 << 20, 0, 0, 0)
+        n_claimed += chunk >= 0
+    return n_claimed
+
+
+SOLVERS = "newton", "lbfgs", "sgd", "sgd of sparse rows", "regressor"
+
+
+def _fit_with(solver, X, y, n_threads):
+    if solver == "regressor":
+        model = softreg_fast.SoftmaxRegressor(
+            0.1, random_state=0, verbose=False, n_threads=n_threads
+        )
+        model.fit(X, y, epochs=20, batch_size=50)
+        return np.array(model.losses_)
+    rows = csr_array(X) if "sparse" in solver else X
+    # Of sparse rows, a smaller batch would be one tile.
+    batch_size = 64 if solver.startswith("sgd") else "auto"
+    model = SoftmaxClassifier(
+        solver=solver.split()[0], n_threads=n_threads, random_state=0, tol=0.01, max_iter=500,
+        batch_size=batch_size,
+    )  # fmt: skip
+    return model.fit(rows, y).coef_
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("kind", ["never begin", "never hand in"])
+def test_threads_that_do_nothing_are_not_waited_for(
+    solver, kind, make_data, eager_threads, monkeypatch
 ):
-    X, y = make_data(100, 3, 3)
-    model = SoftmaxClassifier(solver="lbfgs", n_threads=1).fit(X, y)
-    before = model.coef_
+    X, y = make_data(500, 3, 3)
+    expected = _fit_with(solver, X, y, 1)
     is_over = threading.Event()
-    monkeypatch.setattr(
-        "softreg_fast.runtime.threads.Team._call_or_abandon", lambda *_: is_over.wait(HANG_GUARD)
-    )
+    claimed = []
+    if kind == "never begin":
+
+        def start(function, n_threads):
+            return start_threads(lambda _: is_over.wait(HANG_GUARD), n_threads)
+
+        monkeypatch.setattr("softreg_fast.runtime.team.start_threads", start)
+        monkeypatch.setattr("softreg_fast.runtime.claimed_map.start_threads", start)
+    else:
+        never_hand_in = _compiled(_never_hand_in, 1)
+        original = Team.call
+
+        def call(self, function):
+            def help_or_hinder(thread, n_threads, call):
+                if thread == 0:
+                    return function(thread, n_threads, call)
+                return claimed.append(never_hand_in(self._shared, call))
+
+            return original(self, help_or_hinder)
+
+        monkeypatch.setattr(Team, "call", call)
     try:
-        with pytest.raises(TeamLateError, match=r"has not begun .* n_threads=1"):
-            model.set_params(n_threads=2).fit(X, y)
+        np.testing.assert_array_equal(_fit_with(solver, X, y, 2), expected)
     finally:
         is_over.set()
-    assert model.coef_ is before
-    monkeypatch.undo()
-    model.fit(X, y)
+
+
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "newton"])
+def test_threads_help_and_change_no_bit(solver, make_data, eager_threads, monkeypatch):
+    """Whatever they do the leader would do too: that they do it is seen in the buffers alone."""
+    helped = []
+    original = Team.close
+
+    def close(self):
+        original(self)
+        if self._helpers:
+            # The other thread's own buffer is not the one that it had at first.
+            helped.append(self._shared[-2] != len(self._shared) - claims.SLOTS - 2)
+
+    monkeypatch.setattr(Team, "close", close)
+    X, y = make_data(3_000, 8, 3)
+    expected = _fit_with(solver, X, y, 1)
+    stop = time.monotonic() + HANG_GUARD
+    while not any(helped) and time.monotonic() < stop:
+        np.testing.assert_array_equal(_fit_with(solver, X, y, 2), expected)
+    assert any(helped)
+
+
+def test_failure_of_a_thread_that_helps_is_raised():
+    shared = claims.make_shared(1, 2)
+
+    def fail(thread, n_threads, call):
+        if thread == 1:
+            raise ZeroDivisionError("in the other thread")
+        return thread
+
+    def fit():
+        with team_of(2, shared) as team:
+            for _ in range(2):
+                assert team.call(fail) == 0
+                time.sleep(0.1)
+
+    with pytest.raises(ZeroDivisionError, match="in the other thread"):
+        fit()
 
 
 def test_clock_of_compiled_code_goes_as_that_of_the_system():
     read = numba.njit(lambda: read_clock())
-    before = int(1000 * time.monotonic())
-    assert before <= read() <= 1000 * time.monotonic()
-
-
-@pytest.mark.runs_if(hasattr(os, "sched_yield") and not entry_point.WITHOUT_JIT)
-def test_waiting_threads_offer_their_core_to_others():
-    wait = numba.njit(lambda shared: team.wait_for_team(shared, 2))
-    wait.compile((types.int64[::1],))
-    (code,) = wait.inspect_llvm().values()
-    assert "sched_yield" in code
-
-
-def test_late_team_is_not_used_again():
-    shared = np.zeros(team.TEAM_SIZE, np.int64)
-    with team_of(2, shared) as late:
-        shared[team.ABANDONED] = team.LATE
-        with pytest.raises(TeamLateError):
-            late.call(lambda thread, n_threads: None)
+    before = time.monotonic_ns()
+    assert before <= read() <= time.monotonic_ns()
 
 
 INTERRUPT_INSIDE = f"""{DATA}{FITS}
@@ -411,38 +571,16 @@ time.sleep({delay})
     _run(code)
 
 
-def test_team_whose_threads_take_no_more_work_goes_on_alone():
+def test_team_without_other_threads_is_the_calling_one(monkeypatch):
     """As while the interpreter is ending."""
-    shared = np.zeros(team.TEAM_SIZE, np.int64)
-    with team_of(3, shared) as ending:
-        ending._helpers.shutdown()
-        assert ending.call(lambda thread, n_threads: (thread, n_threads)) == (0, 1)
-        assert shared[team.ABANDONED] == 0
 
+    def start(function, arguments):
+        raise RuntimeError("can't start new thread")
 
-def test_team_that_loses_a_thread_halfway_goes_on_alone():
-    shared = np.zeros(team.TEAM_SIZE, np.int64)
-    calls = []
-
-    def work(thread, n_threads):
-        calls.append((thread, n_threads))
-        while n_threads > 1 and not shared[team.ABANDONED]:
-            time.sleep(0.001)
-        return thread, n_threads
-
-    with team_of(3, shared) as ending:
-        submit = ending._helpers.submit
-
-        def submit_once(*arguments):
-            ending._helpers.submit = ending._helpers.__class__.submit.__get__(ending._helpers)
-            future = submit(*arguments)
-            ending._helpers.shutdown(wait=False)
-            return future
-
-        ending._helpers.submit = submit_once
-        assert ending.call(work) == (0, 1)
-    assert calls[-1] == (0, 1)
-    assert set(calls) <= {(1, 3), (0, 1)}
+    monkeypatch.setattr("_thread.start_new_thread", start)
+    with team_of(3, claims.make_shared(1, 3)) as alone:
+        assert alone.call(lambda *arguments: arguments) == (0, 1, 0)
+    assert claimed_map(lambda item: -item, range(5), 3) == [0, -1, -2, -3, -4]
 
 
 FORK = f"""{DATA}
@@ -627,7 +765,7 @@ def test_omp_num_threads_may_be_a_list_or_nonsense(monkeypatch, text, wanted):
 
 
 def test_team_is_no_larger_than_the_cpus(monkeypatch):
-    """Threads on one CPU wait for each other at every step."""
+    """Threads on one CPU take it from each other."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 1)
     assert count_threads(2, 8) == 1
@@ -647,13 +785,44 @@ def test_team_is_no_larger_than_the_affinity_allows():
     _run(code)
 
 
-def test_row_workers_without_threads_work_here(monkeypatch):
-    def start(self):
-        raise RuntimeError("can't start new thread")
+class TestClaimedMap:
+    @pytest.mark.parametrize("n_threads", [1, 2, 5])
+    def test_each_item_is_worked_on_once_and_results_are_in_order(self, n_threads):
+        calls = []
 
-    monkeypatch.setattr(threading.Thread, "start", start)
-    with row_workers(2) as workers:
-        assert workers.run(lambda start, stop: (start, stop), 5, 2) == [(0, 2), (2, 4), (4, 5)]
+        def work(item):
+            calls.append(item)
+            time.sleep(1e-4)
+            return -item
+
+        assert claimed_map(work, range(50), n_threads) == [-item for item in range(50)]
+        assert sorted(calls) == list(range(50))
+
+    def test_failure_of_any_thread_is_raised_and_ends_the_others(self):
+        is_begun = threading.Event()
+
+        def work(item):
+            if threading.current_thread() is threading.main_thread():
+                assert is_begun.wait(HANG_GUARD)
+                return item
+            is_begun.set()
+            raise ZeroDivisionError(f"item {item}")
+
+        with pytest.raises(ZeroDivisionError, match="item"):
+            claimed_map(work, range(1000), 2)
+
+    def test_nobody_is_busy_when_it_returns(self):
+        n_busy = itertools.count()
+        n_done = itertools.count()
+
+        def work(item):
+            next(n_busy)
+            time.sleep(0.001 * item)
+            next(n_done)
+
+        for _ in range(20):
+            claimed_map(work, [0, 5, 0, 0], 3)
+            assert next(n_busy) == next(n_done)
 
 
 RECORDS = f"""
@@ -694,7 +863,7 @@ def test_root_logger_that_shows_everything_is_not_filled(caplog, monkeypatch, le
     monkeypatch.setattr(disk_cache, "writable_folders", tuple)
     caplog.set_level(logging.DEBUG)
     caplog.set_level(level, "numba")
-    _meeting()
+    _compiled(_open_round, 2)
     names = {record.name for record in caplog.records}
     assert any(name.startswith("numba") for name in names) == (level == logging.DEBUG)
     assert logging.getLogger("numba").level == level

@@ -1,9 +1,10 @@
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.sparse
-from conftest import WITHOUT_JIT
+from conftest import HANG_GUARD, WITHOUT_JIT
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
@@ -214,19 +215,25 @@ def test_any_number_of_threads_gives_the_same_bits(
 
 
 @pytest.mark.parametrize("broken_thread", [0, 1, 2])
-def test_thread_that_breaks_off_is_not_waited_for(eager_threads, broken_thread, monkeypatch):
+def test_failure_of_a_thread_is_raised_and_not_waited_for(
+    eager_threads, broken_thread, monkeypatch
+):
     monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_SPARSE_TILE_ROWS", 8)
     original = SparseDescent._call
+    has_failed = threading.Event()
 
-    def call(self, compiled, last_epoch, thread, n_threads):
+    def call(self, compiled, last_epoch, thread, n_threads, call):
         assert n_threads == 3
         if thread == broken_thread:
+            has_failed.set()
             raise MemoryError("of the test")
-        return original(self, compiled, last_epoch, thread, n_threads)
+        assert thread > 0 or has_failed.wait(HANG_GUARD)
+        return original(self, compiled, last_epoch, thread, n_threads, call)
 
     monkeypatch.setattr(SparseDescent, "_call", call)
     problem = _problem()
     for batch_size in (64, 101):
+        has_failed.clear()
         with pytest.raises(MemoryError, match="of the test"):
             _descend(problem, replace(SETTINGS, batch_size=batch_size), _start(problem, 3), 3)
 

@@ -45,7 +45,7 @@ SUITES = {
     ),
     "second derivatives": ("test_squares.py", "reference or same_bits or leads_lower"),
     "coordinates": ("test_l1.py", "coordinate_descent"),
-    "teams": ("test_robustness.py", "barrier"),
+    "claims": ("test_robustness.py", "TestClaims or TestClaimedMap"),
 }
 pytestmark = pytest.mark.full
 

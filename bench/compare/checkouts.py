@@ -48,15 +48,20 @@ def environment(cache, instruction_set=None):
     instruction_set : {"avx2", "avx", "sse"}, default=None
         Kernels are compiled for a CPU with no wider vectors; None is this CPU.
     """
-    variables = {
+    return {
         "NUMBA_CACHE_DIR": str(cache),
         "PYTHONPYCACHEPREFIX": str(Path(cache) / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
+        **variables_of(instruction_set),
     }
-    if instruction_set:
-        cpu, features = INSTRUCTION_SETS[instruction_set]
-        variables |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
-    return variables
+
+
+def variables_of(instruction_set):
+    """Variables for kernels without wider vectors than those of a set; see `environment`."""
+    if instruction_set is None:
+        return {}
+    cpu, features = INSTRUCTION_SETS[instruction_set]
+    return {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
 
 
 @contextmanager

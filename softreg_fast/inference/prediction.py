@@ -11,7 +11,8 @@ from .._typing import FloatArray
 from ..kernels.predict import predict as predict_kernel
 from ..kernels.shapes import Specialisation
 from ..objective.loss import LOSSES
-from ..runtime.threads import count_threads_for_pass, row_workers
+from ..runtime.claimed_map import claimed_map, cut_into_blocks
+from ..runtime.threads import count_threads_for_pass, rows_per_block
 from ..runtime.workspace import (
     Cuts,
     Workspace,
@@ -22,6 +23,7 @@ from ..runtime.workspace import (
     make_workspaces,
     order_of,
     pack_parameters,
+    round_up,
     specialise,
 )
 
@@ -194,10 +196,9 @@ def _run(
         all_finite = predict_rows(0, n_samples, prepared.workspace)
         _keep(prepared, n_samples)
         return all_finite
-    with row_workers(n_used) as workers:
-        block_rows = workers.rows_per_block(n_samples, prepared.parameters.size)
-        block_rows += -block_rows % prepared.cuts.tile_rows
-        return all(workers.run(predict_rows, n_samples, block_rows))
+    block_rows = rows_per_block(n_samples, prepared.parameters.size, n_used)
+    blocks = cut_into_blocks(n_samples, round_up(block_rows, prepared.cuts.tile_rows))
+    return all(claimed_map(lambda block: predict_rows(*block), blocks, n_used))
 
 
 def predict_sparse(

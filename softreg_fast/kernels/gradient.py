@@ -1,16 +1,15 @@
 """Loss and gradient summed over rows, on any number of threads.
 
-As many chunks as there are gradients make a *round*; threads share its chunks, wait for each other,
-and share the summing.
+As many chunks as there are slots make a *round*; threads claim its chunks, and thread 0 sums them.
 """
 
 import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point
-from .groups import Fold, Rows, Span, Sums, Team, Workspace
+from .groups import Fold, Rows, Sums, Team, Workspace
 from .matmul import transpose_weights
-from .round import do_round
+from .round import work_on_round
 from .shapes import (
     Specialisation,
     blocks_type,
@@ -18,14 +17,15 @@ from .shapes import (
     features_type,
     workspace_types,
 )
-from .threads.barrier import begin_with_team, wait_for_team
-from .tile import WORKING, add_compensated
+from .threads.claims import buffer_of, open_round, read_round, wait_for_round
+from .tile import WORKING, add_compensated, fold_chunks
 
 PASS_SETTINGS = np.dtype(
     [
         ("n_classes", np.int64),  # columns of the model
         ("activation", np.int64),  # see `loss`
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
+        ("round_rows", np.int64),  # rows of a round, those of as many chunks as there are slots
         ("only_loss", np.bool_),  # whether no gradient is wanted
     ],
     align=True,
@@ -45,6 +45,7 @@ def _accumulate_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         array_type(double, 1, readonly=True),
         array_type(PASS_SETTINGS, 1, readonly=True),
         blocks_type(specialisation),
+        types.int64,
         types.int64,
         types.int64,
         types.int64,
@@ -71,6 +72,7 @@ def accumulate(
     stop,
     thread,
     n_threads,
+    call,
     models,
     gradients,
     tile,
@@ -84,7 +86,8 @@ def accumulate(
 ):
     """Add the loss and the gradient of the rows from `start` to `stop`.
 
-    Called at once by all threads of a team, each with its number.
+    Called by all threads of a team, each with its number; that of thread 0 does all that the others
+    don't.
 
     Parameters
     ----------
@@ -100,53 +103,56 @@ def accumulate(
         See `matmul`.
     start, stop : int
         `start` is a multiple of the rows of a round.
-    thread, n_threads : int
-        The number of this thread, from 0.
+    thread, n_threads, call : int
+        See `groups.Team`.
     models : (1, padded_classes, padded_features + lanes)
-    gradients : (n_chunks, padded_classes, padded_features + lanes)
+    gradients : (n_buffers, padded_classes, padded_features + lanes)
         Zero at first; the chunks' gradients.
     tile, feature_tile, feature_weights, numbers
         The thread's; see `groups.Workspace`. Zero at first, but for the second of the numbers.
-    chunk_results : (n_chunks, 2)
+    chunk_results : (n_buffers, 2)
         Overwritten.
     totals_out : (padded_classes, padded_features + lanes) float64
         The weighted sum of the rows' gradients is added, if it is wanted.
     results_out : (N_RESULTS,) float64
         The weighted sum of the losses, and what rounding has cut off from it, are added.
-    shared : (TEAM_SIZE,) int64
-        Zero before each call; see `threads.barrier`.
+    shared : (SLOTS + n_buffers,) int64
+        See `threads.claims`.
     """
     settings = all_settings[0]
-    round_rows = gradients.shape[0] * settings["chunk_rows"]
     # What is read in another order than that of the rows has no part in this.
     order = (False, np.uint64(0), 0, 0, 1)
     rows = Rows(features, feature_columns, targets, sample_weights, order)
     work = Workspace(tile, feature_tile, feature_weights, numbers)
-    team = Team(thread, n_threads, shared)
-    sums = Sums(gradients, totals_out, chunk_results)
-    transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
-    begin_with_team(shared)
-    is_together = True
-    round_start = start
-    while is_together and round_start < stop:
-        round_stop = min(round_start + round_rows, stop)
-        n_filled, is_together = do_round(
-            rows,
-            Span(round_start, round_stop, round_stop),
-            None,
-            settings,
-            blocks,
-            models,
-            work,
-            team,
-            sums,
-            Fold(not settings["only_loss"], False, False, 0.0),
-            None,
+    team = Team(thread, n_threads, call, shared)
+    sums = Sums(gradients, totals_out, chunk_results, shared)
+    number = 0
+    fastest = 0
+    while True:
+        if thread > 0:
+            if fastest < 0 or not wait_for_round(team, number):
+                break
+        elif start < stop:
+            round_stop = min(start + settings["round_rows"], stop)
+            n_chunks = -(-(round_stop - start) // settings["chunk_rows"])
+            open_round(team, n_chunks, start, round_stop, 0, 0)
+        else:
+            break
+        round = read_round(team)
+        if number == 0:
+            transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
+        number = round.number
+        n_chunks, fastest = work_on_round(
+            rows, round, round.stop, None, settings, blocks, models, work, team, sums, fastest
         )
-        if thread == 0 and is_together:
-            for chunk in range(n_filled):
-                results_out[LOSS], results_out[LOSS_REMAINDER] = add_compensated(
-                    results_out[LOSS], results_out[LOSS_REMAINDER], chunk_results[chunk, 0]
-                )
-        is_together = is_together and wait_for_team(shared, n_threads)
-        round_start = round_stop
+        if thread > 0:
+            continue
+        if not settings["only_loss"]:
+            fold_chunks(sums, n_chunks, Fold(False, False, 0.0), blocks, models)
+        for chunk in range(n_chunks):
+            results_out[LOSS], results_out[LOSS_REMAINDER] = add_compensated(
+                results_out[LOSS],
+                results_out[LOSS_REMAINDER],
+                chunk_results[buffer_of(shared, chunk), 0],
+            )
+        start = round.stop

@@ -105,13 +105,16 @@ class Team(NamedTuple):
     Attributes
     ----------
     thread, n_threads : int
-        Its number, from 0, and how many there are.
-    shared : (TEAM_SIZE,) int64
-        See `threads.barrier`.
+        Its number, from 0, and how many there may be.
+    call : int
+        The number of the call.
+    shared : (SLOTS + n_chunks + n_threads,) int64
+        See `threads.claims`.
     """
 
     thread: Any
     n_threads: Any
+    call: Any
     shared: Any
 
 
@@ -120,15 +123,18 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    gradients : (n_chunks, padded_classes, padded_features + lanes)
+    gradients : (n_buffers, padded_classes, padded_features + lanes)
     totals : (padded_classes, padded_features + lanes) float64
-    chunk_results : (n_chunks, 2) float64
-        Loss and number of correctly classified rows of each chunk.
+    chunk_results : (n_buffers, 2) float64
+        Loss and number of correctly classified rows.
+    shared : (SLOTS + n_buffers,) int64
+        Which buffer is a chunk's; see `threads.claims`.
     """
 
     gradients: Any
     totals: Any
     chunk_results: Any
+    shared: Any
 
 
 class Fold(NamedTuple):
@@ -136,8 +142,6 @@ class Fold(NamedTuple):
 
     Attributes
     ----------
-    is_wanted : bool
-        Whether there are gradients.
     is_first : bool
         Whether there is nothing of the batch in the totals.
     is_last : bool
@@ -146,7 +150,6 @@ class Fold(NamedTuple):
         Of the gradient in that step.
     """
 
-    is_wanted: Any
     is_first: Any
     is_last: Any
     scale: Any
@@ -183,7 +186,7 @@ class Proximal(NamedTuple):
     scaling : (N_SCALINGS, padded_features) float64
         The features' means, the factors of their rates and the inverse of these.
     step_factors : (2, padded_features) float64
-        The thread's; overwritten.
+        Overwritten.
     row_results : (padded_classes, N_ROW_RESULTS) float64
         Overwritten: how far the average has gone against the gradient, if accelerated; and the
         penalty of the working set.
@@ -195,22 +198,20 @@ class Proximal(NamedTuple):
     row_results: Any
 
 
-class Batch(NamedTuple):
-    """A batch of sparse rows.
+class Slopes(NamedTuple):
+    """What is found out of a batch of sparse rows, tile by tile.
 
     Attributes
     ----------
-    start, n_rows : int
-        Positions in the order of the rows.
-    number : int
-        One that no other batch near by has.
-    row_numbers : (batch_size,) int64
-    slopes : (batch_size, padded_classes)
+    values : (n_buffers, tile_rows, padded_classes)
         Derivatives of the rows' losses by their logits.
+    row_numbers : (n_buffers, tile_rows) int64
+    losses : (n_buffers,) float64
+    shared : (SLOTS + n_buffers,) int64
+        Which buffer is a tile's; see `threads.claims`.
     """
 
-    start: Any
-    n_rows: Any
-    number: Any
+    values: Any
     row_numbers: Any
-    slopes: Any
+    losses: Any
+    shared: Any

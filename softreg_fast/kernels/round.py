@@ -1,42 +1,69 @@
-"""A round: as many chunks as there are gradients, which threads share, and their sum.
+"""A round: as many chunks as there are slots, or fewer, which the threads of a team claim."""
 
-Threads wait for each other between their shares of the chunks and those of the sum.
-"""
-
-from .compile.entry_point import by_presence, kernel
-from .sgd_step import fold_or_step
-from .threads.barrier import wait_for_team
-from .tile import fold_chunks, work_on_round
-
-
-def _fold_only(sums, n_chunks, fold, settings, proximal, team, blocks, models):
-    """A thread's share of summing the chunks, and of a plain step."""
-    fold_chunks(sums, n_chunks, fold, fold.scale, team, blocks, models)
-
-
-_finish_round = by_presence(_fold_only, {"proximal": fold_or_step})
+from .compile.entry_point import kernel
+from .groups import Span
+from .threads.atomic import read_clock
+from .threads.claims import hand_in, judge_pace, own_buffer, take_chunk
+from .tile import work_on_chunk
 
 
 @kernel
-def do_round(rows, span, scoring, settings, blocks, models, work, team, sums, fold, proximal):
-    """A thread's share of a round: its chunks, and when all threads have come, of their sum.
+def work_on_round(
+    rows, round, next_start, scoring, settings, blocks, models, work, team, sums, fastest
+):
+    """A thread's share of a round; the leader returns when all chunks are done.
 
     Parameters
     ----------
-    fold : Fold
-    proximal : Proximal or None
-        If there is one, the steps are those of `sgd_dense`.
+    round : Round
+    next_start : int
+        Where the next one will begin.
+    team : Team
+    sums : Sums
+    fastest : int
+        See `judge_pace`.
 
-    The others are those of `tile.work_on_round`.
+    The others are those of a chunk; see `tile`.
 
     Returns
     -------
     n_chunks : int
-    is_together : bool
-        False if the team is abandoned: nobody must go on.
+        How many chunks the round has.
+    fastest : int
+        Below 0 if the thread is to leave the call.
     """
-    n_chunks = work_on_round(rows, span, scoring, settings, blocks, models, work, team, sums)
-    is_together = wait_for_team(team.shared, team.n_threads)
-    if is_together and fold.is_wanted:
-        _finish_round(sums, n_chunks, fold, settings, proximal, team, blocks, models)
-    return n_chunks, is_together
+    chunk_rows = settings["chunk_rows"]
+    n_chunks = -(-(round.stop - round.start) // chunk_rows)
+    began = read_clock() if team.n_threads > 1 else 0
+    deadline = 0
+    n_taken = 0
+    while True:
+        chunk, deadline = take_chunk(team, round.number, n_chunks, began, n_taken, deadline)
+        if chunk < 0:
+            break
+        taken_at = read_clock() if team.thread > 0 else 0
+        start = round.start + chunk * chunk_rows
+        ahead = start + team.n_threads * chunk_rows
+        buffer = own_buffer(team)
+        loss, n_correct = work_on_chunk(
+            rows,
+            Span(
+                start,
+                min(start + chunk_rows, round.stop),
+                ahead if ahead < round.stop else next_start + team.thread * chunk_rows,
+            ),
+            scoring,
+            settings,
+            blocks,
+            models,
+            work,
+            sums.gradients[buffer],
+        )
+        sums.chunk_results[buffer, 0] = loss
+        sums.chunk_results[buffer, 1] = n_correct
+        hand_in(team, round.number, chunk, buffer)
+        n_taken += 1
+        fastest = judge_pace(team, taken_at, fastest)
+        if fastest < 0:
+            break
+    return n_chunks, fastest

@@ -30,9 +30,9 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point
-from .groups import Fold, Proximal, Rows, Span, Sums, Team, Workspace
+from .groups import Fold, Proximal, Rows, Sums, Team, Workspace
 from .matmul import transpose_weights
-from .round import do_round
+from .round import work_on_round
 from .rows import order_of_epoch
 from .sgd_step import (
     AVERAGE,
@@ -43,6 +43,7 @@ from .sgd_step import (
     coefficients_of_step,
     finish_step,
     record_epoch,
+    take_step,
 )
 from .shapes import (
     Specialisation,
@@ -52,8 +53,8 @@ from .shapes import (
     workspace_types,
 )
 from .simd.lanes import load
-from .threads.barrier import begin_with_team, wait_for_team
-from .tile import WORKING, add_compensated, are_finite, copy_parameters
+from .threads.claims import buffer_of, open_round, read_round, wait_for_round
+from .tile import WORKING, add_compensated, are_finite, copy_parameters, fold_chunks
 
 
 def _descend_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
@@ -72,13 +73,14 @@ def _descend_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         types.int64,
         types.int64,
         types.int64,
+        types.int64,
         model,
         model,
         array_type(double, 2),
         *workspace_types(specialisation),
         array_type(double, 2),
         array_type(double, 2),
-        array_type(double, 3),
+        array_type(double, 2),
         array_type(PROXIMAL_STATE, 1),
         array_type(double, 1),
         array_type(count, 1),
@@ -98,6 +100,7 @@ def descend(
     row_budget,
     thread,
     n_threads,
+    call,
     models,
     gradients,
     totals,
@@ -114,8 +117,8 @@ def descend(
 ):
     """Descend to an epoch, to a stop, to a divergence, or until the budget is spent.
 
-    Called at once by all threads of a team, each with its number. It can be left after any round
-    and taken up again by the next call.
+    Called by all threads of a team, each with its number; that of thread 0 does all that the others
+    don't. It can be left after any round and taken up again by the next call.
 
     Parameters
     ----------
@@ -137,30 +140,30 @@ def descend(
         Return when so many epochs are done.
     row_budget : int
         Return after about so many rows.
-    thread, n_threads : int
-        The number of this thread, from 0.
+    thread, n_threads, call : int
+        See `groups.Team`.
     models : (N_MODELS, padded_classes, padded_features + lanes)
         The working set, the fast one, the average, and the average after the epoch with the lowest
         objective. Changed in place.
-    gradients : (n_chunks, padded_classes, padded_features + lanes)
+    gradients : (n_buffers, padded_classes, padded_features + lanes)
         Zero at first; the chunks' gradients.
     totals : (padded_classes, padded_features + lanes) float64
         The gradient of the rounds of a batch so far.
     tile, feature_tile, feature_weights, numbers
         The thread's; see `groups.Workspace`. Zero at first, but for the second of the numbers.
-    chunk_results : (n_chunks, 2) float64
+    chunk_results : (n_buffers, 2) float64
         Overwritten.
     row_results : (padded_classes, N_ROW_RESULTS) float64
         Overwritten.
-    step_factors : (n_threads, 2, padded_features) float64
+    step_factors : (2, padded_features) float64
         Overwritten.
     states : (1,) PROXIMAL_STATE
         Changed in place.
     objectives_out : (n,) float64
         That of epoch ``e``, per unit of weight, is at ``e % n``: the loss as the rows were met,
         and the penalty of about the last working set.
-    shared : (TEAM_SIZE,) int64
-        Zero before each call; see `threads.barrier`.
+    shared : (SLOTS + n_buffers,) int64
+        See `threads.claims`.
 
     Returns
     -------
@@ -173,35 +176,38 @@ def descend(
     width = blocks[0]
     like = load(totals, 0, 0, width)
     batch_size = settings["batch_size"]
-    round_rows = gradients.shape[0] * settings["chunk_rows"]
     work = Workspace(tile, feature_tile, feature_weights, numbers)
-    team = Team(thread, n_threads, shared)
-    sums = Sums(gradients, totals, chunk_results)
-    begin_with_team(shared)
-    is_together = True
-    while (
-        is_together
-        and row_budget > 0
-        and state["outcome"] == RUNNING
-        and state["n_epochs"] < last_epoch
-    ):
-        start = state["row"]
-        coefficients = coefficients_of_step(settings, state)
+    team = Team(thread, n_threads, call, shared)
+    sums = Sums(gradients, totals, chunk_results, shared)
+    number = 0
+    fastest = 0
+    while True:
+        if thread > 0:
+            if fastest < 0 or not wait_for_round(team, number):
+                break
+        elif row_budget > 0 and state["outcome"] == RUNNING and state["n_epochs"] < last_epoch:
+            start = state["row"]
+            batch_stop = min(start - start % batch_size + batch_size, n_samples)
+            stop = min(start + settings["round_rows"], batch_stop)
+            n_chunks = -(-(stop - start) // settings["chunk_rows"])
+            open_round(team, n_chunks, start, stop, state["n_epochs"], 0)
+        else:
+            break
+        round = read_round(team)
+        number = round.number
         order = order_of_epoch(
             settings["shuffle"],
             settings["seed"],
-            state["n_epochs"],
+            round.epoch,
             n_samples,
             settings["block_bits"],
             settings["window_rows"],
         )
-        batch_start = start - start % batch_size
-        batch_stop = min(batch_start + batch_size, n_samples)
-        stop = min(start + round_rows, batch_stop)
         transpose_weights(models[WORKING], width, WORKING, work.feature_weights)
-        n_chunks, is_together = do_round(
+        n_chunks, fastest = work_on_round(
             Rows(features, feature_columns, targets, sample_weights, order),
-            Span(start, stop, stop if stop < n_samples else 0),
+            round,
+            round.stop if round.stop < n_samples else 0,
             None,
             settings,
             blocks,
@@ -209,23 +215,34 @@ def descend(
             work,
             team,
             sums,
-            Fold(True, start == batch_start, stop == batch_stop, 1.0 / (stop - batch_start)),
-            Proximal(coefficients, scaling, step_factors[thread], row_results),
+            fastest,
         )
-        if thread == 0 and is_together:
-            for chunk in range(n_chunks):
-                state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
-                    state["epoch_loss"], state["epoch_loss_remainder"], chunk_results[chunk, 0]
-                )
-            state["row"] = stop
-        is_together = is_together and wait_for_team(shared, n_threads)
-        if stop == batch_stop:
-            if thread == 0 and is_together:
-                finish_step(settings, scaling, width, like, state, models, row_results)
-                if stop == n_samples and record_epoch(
-                    settings, state, are_finite(width, models[WORKING]), objectives_out
-                ):
-                    copy_parameters(width, models[AVERAGE], models[BEST])
-            is_together = is_together and wait_for_team(shared, n_threads)
-        row_budget -= stop - start
+        if thread > 0:
+            continue
+        for chunk in range(n_chunks):
+            state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
+                state["epoch_loss"],
+                state["epoch_loss_remainder"],
+                chunk_results[buffer_of(shared, chunk), 0],
+            )
+        state["row"] = round.stop
+        row_budget -= round.stop - round.start
+        batch_start = round.start - round.start % batch_size
+        batch_stop = min(batch_start + batch_size, n_samples)
+        fold = Fold(
+            round.start == batch_start,
+            round.stop == batch_stop,
+            1.0 / (round.stop - batch_start),
+        )
+        if not fold.is_last:
+            fold_chunks(sums, n_chunks, fold, blocks, models)
+            continue
+        coefficients = coefficients_of_step(settings, state)
+        proximal = Proximal(coefficients, scaling, step_factors, row_results)
+        take_step(sums, n_chunks, fold, settings, proximal, blocks, models)
+        finish_step(settings, scaling, width, like, state, models, row_results)
+        if round.stop == n_samples and record_epoch(
+            settings, state, are_finite(width, models[WORKING]), objectives_out
+        ):
+            copy_parameters(width, models[AVERAGE], models[BEST])
     return row_budget

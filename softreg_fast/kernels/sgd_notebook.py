@@ -1,7 +1,7 @@
 """Whole epochs of mini-batch gradient descent in one compiled call, on any number of threads.
 
-As many chunks of a batch as there are gradients make a *round*; threads share its chunks, wait for
-each other, and share the summing.
+As many chunks of a batch as there are slots make a *round*; threads claim its chunks, and thread 0
+sums them and takes the step.
 
 A run can be left after any round and taken up again by the next call: everything that it needs to
 go on is in `RUN_STATE` and the arrays beside it. Where it was left changes no bit of the result.
@@ -17,9 +17,9 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
-from .groups import Fold, Rows, Scoring, Span, Sums, Team, Workspace
+from .groups import Fold, Rows, Scoring, Sums, Team, Workspace
 from .matmul import transpose_weights
-from .round import do_round
+from .round import work_on_round
 from .rows import order_of_epoch
 from .shapes import (
     Specialisation,
@@ -28,7 +28,7 @@ from .shapes import (
     features_type,
     workspace_types,
 )
-from .threads.barrier import begin_with_team, wait_for_team
+from .threads.claims import buffer_of, open_round, read_round, wait_for_round
 from .tile import (
     SCORED,
     TRAINED,
@@ -36,9 +36,12 @@ from .tile import (
     add_compensated,
     are_finite,
     copy_parameters,
+    fold_chunks,
 )
 
 TRAINING, SCORING_REST, SCORING_ALL = 0, 1, 2
+# Kinds of rounds.
+TRAINING_ONLY, TRAINING_AND_SCORING, SCORING = 0, 1, 2
 RUNNING, FINISHED, STOPPED_EARLY, DIVERGED = 0, 1, 2, 3
 
 RUN_SETTINGS = np.dtype(
@@ -52,6 +55,7 @@ RUN_SETTINGS = np.dtype(
         ("block_bits", np.int64),  # of the shuffled order; see `rows`
         ("window_rows", np.int64),
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
+        ("round_rows", np.int64),  # rows of a round, those of as many chunks as there are slots
         ("learning_rate", np.float64),
         ("notebook_gradient", np.bool_),
         ("score", np.bool_),  # whether to count correctly classified rows
@@ -166,6 +170,7 @@ def _run_epochs_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         types.int64,
         types.int64,
         types.int64,
+        types.int64,
         model,
         model,
         array_type(np.dtype(np.float64), 2),
@@ -188,6 +193,7 @@ def run_epochs(
     row_budget,
     thread,
     n_threads,
+    call,
     models,
     gradients,
     totals,
@@ -203,7 +209,8 @@ def run_epochs(
 ):
     """Train until the last epoch, an early stop, a divergence, or the budget is spent.
 
-    Called at once by all threads of a team, each with its number.
+    Called by all threads of a team, each with its number; that of thread 0 does all that the others
+    don't.
 
     Parameters
     ----------
@@ -221,25 +228,25 @@ def run_epochs(
         See `matmul`.
     row_budget : int
         Return after about so many rows.
-    thread, n_threads : int
-        The number of this thread, from 0.
+    thread, n_threads, call : int
+        See `groups.Team`.
     models : (3, padded_classes, padded_features + lanes)
         The parameters that are worked on, those after the last epoch trained, and those after the
         last epoch scored. Changed in place.
-    gradients : (n_chunks, padded_classes, padded_features + lanes)
+    gradients : (n_buffers, padded_classes, padded_features + lanes)
         Zero at first; the chunks' gradients.
     totals : (padded_classes, padded_features + lanes) float64
         The gradient of the rounds of a batch so far.
     tile, feature_tile, feature_weights, numbers
         The thread's; see `groups.Workspace`. Zero at first, but for the second of the numbers.
-    chunk_results : (n_chunks, 2) float64
+    chunk_results : (n_buffers, 2) float64
         Loss and number of correctly classified rows of each chunk.
     states : (1,) RUN_STATE
         Zero at first; changed in place.
     losses_out, accuracies_out : (n,) float64
         Those of epoch ``e`` are at ``e % n``; the call ends before it would overwrite its own.
-    shared : (TEAM_SIZE,) int64
-        Zero before each call; see `threads.barrier`.
+    shared : (SLOTS + n_buffers,) int64
+        See `threads.claims`.
 
     Returns
     -------
@@ -251,83 +258,90 @@ def run_epochs(
     state = states[0]
     width = blocks[0]
     batch_size = settings["batch_size"]
-    chunk_rows = settings["chunk_rows"]
-    score = settings["score"]
     n_batches = n_samples // batch_size
     n_batch_rows = n_batches * batch_size
-    round_rows = gradients.shape[0] * chunk_rows
     scale = -settings["learning_rate"] / batch_size
     last_trained = state["n_trained"] + len(losses_out) - 1
     work = Workspace(tile, feature_tile, feature_weights, numbers)
-    team = Team(thread, n_threads, shared)
-    sums = Sums(gradients, totals, chunk_results)
-    begin_with_team(shared)
-    is_together = True
+    team = Team(thread, n_threads, call, shared)
+    sums = Sums(gradients, totals, chunk_results, shared)
+    number = 0
+    fastest = 0
     transposed_epoch = -1  # the model TRAINED that this thread has transposed
-    while (
-        is_together
-        and row_budget > 0
-        and state["outcome"] == RUNNING
-        and state["n_trained"] < last_trained
-    ):
-        phase = state["phase"]
-        start = state["row"]
+    while True:
+        if thread > 0:
+            if fastest < 0 or not wait_for_round(team, number):
+                break
+        elif row_budget > 0 and state["outcome"] == RUNNING and state["n_trained"] < last_trained:
+            start = state["row"]
+            stop = min(start + settings["round_rows"], n_samples)
+            if state["phase"] == TRAINING:
+                stop = min(stop, start - start % batch_size + batch_size)
+            n_chunks = -(-(stop - start) // settings["chunk_rows"])
+            is_behind = settings["score"] and state["n_scored"] < state["n_trained"]
+            kind = SCORING
+            if state["phase"] == TRAINING:
+                kind = TRAINING_AND_SCORING if is_behind else TRAINING_ONLY
+            open_round(team, n_chunks, start, stop, state["n_trained"], kind)
+        else:
+            break
+        round = read_round(team)
+        number = round.number
         order = order_of_epoch(
             settings["shuffle"],
             settings["seed"],
-            state["n_trained"],
+            round.epoch,
             n_samples,
             settings["block_bits"],
             settings["window_rows"],
         )
-        is_training = phase == TRAINING
-        phase_stop = n_samples
-        is_behind = score and state["n_scored"] < state["n_trained"]
-        batch = start // batch_size
-        if is_training:
-            phase_stop = (batch + 1) * batch_size
-        stop = min(start + round_rows, phase_stop)
+        is_training = round.detail != SCORING
         # In an epoch's first batch the two models are still the same.
-        counts_now = is_training and is_behind and batch == 0
-        first_model = TRAINED if not is_training or (is_behind and batch > 0) else WORKING
+        is_first_batch = round.start < batch_size
+        scores_trained = round.detail == SCORING or (
+            round.detail == TRAINING_AND_SCORING and not is_first_batch
+        )
+        first_model = TRAINED if scores_trained else WORKING
         last_model = WORKING if is_training else TRAINED
         for model in range(first_model, last_model - 1, -1):
-            if model == WORKING or transposed_epoch != state["n_trained"]:
+            if model == WORKING or transposed_epoch != round.epoch:
                 transpose_weights(models[model], width, model, work.feature_weights)
             if model == TRAINED:
-                transposed_epoch = state["n_trained"]
-        is_first = is_training and start == batch * batch_size
-        n_filled, is_together = do_round(
+                transposed_epoch = round.epoch
+        n_chunks, fastest = work_on_round(
             Rows(features, feature_columns, targets, targets[:0], order),
-            Span(start, stop, stop if stop < n_batch_rows else 0),
-            Scoring(first_model, last_model, counts_now),
+            round,
+            round.stop if round.stop < n_batch_rows else 0,
+            Scoring(
+                first_model, last_model, round.detail == TRAINING_AND_SCORING and is_first_batch
+            ),
             settings,
             blocks,
             models,
             work,
             team,
             sums,
-            Fold(is_training, is_first, stop == phase_stop, scale),
-            None,
+            fastest,
         )
-        if thread == 0 and is_together:
-            for chunk in range(n_filled):
-                state["n_correct"] += np.int64(chunk_results[chunk, 1])
-                if is_training:
-                    state["batch_loss"], state["batch_loss_remainder"] = add_compensated(
-                        state["batch_loss"],
-                        state["batch_loss_remainder"],
-                        chunk_results[chunk, 0],
-                    )
-            state["row"] = stop
-            if is_training and stop == phase_stop:
-                _finish_batch(batch_size, state)
-        is_together = is_together and wait_for_team(shared, n_threads)
-        if stop == (n_batch_rows if is_training else n_samples):
-            if thread == 0 and is_together:
-                _advance(
-                    n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out
+        if thread > 0:
+            continue
+        for chunk in range(n_chunks):
+            buffer = buffer_of(shared, chunk)
+            state["n_correct"] += np.int64(chunk_results[buffer, 1])
+            if is_training:
+                state["batch_loss"], state["batch_loss_remainder"] = add_compensated(
+                    state["batch_loss"], state["batch_loss_remainder"], chunk_results[buffer, 0]
                 )
-            is_together = is_together and wait_for_team(shared, n_threads)
-        row_budget -= stop - start
+        state["row"] = round.stop
+        row_budget -= round.stop - round.start
+        if is_training:
+            is_last = round.stop % batch_size == 0
+            fold = Fold(round.start % batch_size == 0, is_last, scale)
+            fold_chunks(sums, n_chunks, fold, blocks, models)
+            if is_last:
+                _finish_batch(batch_size, state)
+        if round.stop == (n_batch_rows if is_training else n_samples):
+            _advance(
+                n_samples, n_batches, settings, width, models, state, losses_out, accuracies_out
+            )
     return row_budget

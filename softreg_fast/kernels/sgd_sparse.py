@@ -12,9 +12,8 @@ gradient is that of ``x`` less the mean times the bias' gradient, which is taken
 touched, as the penalty is. Biases are held for centred features but in the working set, as in
 `sgd_dense`; it takes a sum over the centred features, of which every batch has about all.
 
-A batch has two phases with a barrier between: first threads share its rows, for the logits and the
-slopes; then its features, each of which belongs to one thread. So the result has the same bits for
-any number of threads.
+A batch is a *round* of tiles, which threads claim for the logits and the slopes of their rows; then
+thread 0 takes the step. So the result has the same bits for any number of threads.
 """
 
 import math
@@ -23,7 +22,7 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, numba_type
-from .groups import Batch, SparseRows, Team
+from .groups import Slopes, SparseRows, Team
 from .rows import order_of_epoch
 from .sgd_step import (
     ACCELERATED,
@@ -37,18 +36,17 @@ from .sgd_step import (
 from .shapes import SparseSpecialisation
 from .sparse_step import (
     FEATURE_STATE,
-    N_PARTS,
     copy_averages,
     descend_rows,
     finish_biases,
     finish_features,
-    measure_part,
+    measure_penalty,
     share_of_step,
     shift_biases,
     sum_slopes,
-    work_on_rows,
+    work_on_tiles,
 )
-from .threads.barrier import begin_with_team, wait_for_team
+from .threads.claims import buffer_of, open_round, read_round, wait_for_round
 from .tile import add_compensated
 
 
@@ -69,6 +67,7 @@ def _descend_sparse_types(specialisation: SparseSpecialisation) -> tuple[types.T
         types.int64,
         types.int64,
         types.int64,
+        types.int64,
         model,
         model,
         model,
@@ -76,13 +75,13 @@ def _descend_sparse_types(specialisation: SparseSpecialisation) -> tuple[types.T
         array_type(count, 1, readonly=True),
         array_type(specialisation.dtype, 3),
         array_type(count, 3),
-        array_type(count, 1),
-        model,
-        model,
-        array_type(double, 1),
         array_type(count, 2),
+        array_type(specialisation.dtype, 3),
         array_type(double, 1),
         array_type(double, 1),
+        model,
+        array_type(double, 1),
+        array_type(count, 1),
         array_type(PROXIMAL_STATE, 1),
         array_type(double, 1),
         array_type(count, 1),
@@ -102,6 +101,7 @@ def descend_sparse(
     row_budget,
     thread,
     n_threads,
+    call,
     parameters,
     biases,
     best,
@@ -109,21 +109,21 @@ def descend_sparse(
     centred,
     tiles,
     numbers,
-    batch_rows,
+    row_numbers,
     slopes,
+    tile_losses,
+    slope_totals,
     bias_slopes,
     shifts,
     touched,
-    tile_losses,
-    part_results,
     states,
     objectives_out,
     shared,
 ):
     """Descend to an epoch, to a stop, to a divergence, or until the budget is spent.
 
-    Called at once by all threads of a team, each with its number. It can be left after any batch
-    and taken up again by the next call.
+    Called by all threads of a team, each with its number; that of thread 0 does all that the others
+    don't. It can be left after any batch and taken up again by the next call.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ def descend_sparse(
         Return when so many epochs are done.
     row_budget : int
         Return after about so many rows.
-    thread, n_threads : int
-        The number of this thread, from 0.
+    thread, n_threads, call : int
+        See `groups.Team`.
     parameters : (n_features, 2 * padded_classes)
         The fast set and the average. Changed in place.
     biases : (3, padded_classes)
@@ -158,21 +158,21 @@ def descend_sparse(
         Zero at first.
     numbers : (n_threads, 4, >= 2 * tile_rows) int64
         Zero at first.
-    batch_rows : (batch_size,) int64
-    slopes : (batch_size, padded_classes)
+    row_numbers : (n_buffers, tile_rows) int64
+    slopes : (n_buffers, tile_rows, padded_classes)
         Zero at first.
-    bias_slopes : (n_threads, padded_classes)
+    tile_losses : (n_buffers,) float64
+    slope_totals : (padded_classes,) float64
+    bias_slopes : (1, padded_classes)
         Zero at first.
     shifts : (padded_classes,) float64
-    touched : (n_threads, n_features) int64
-    tile_losses : (tiles of a batch,) float64
-    part_results : (N_PARTS,) float64
+    touched : (n_features,) int64
     states : (1,) PROXIMAL_STATE
         Changed in place.
     objectives_out : (n,) float64
         See `sgd_dense.descend`.
-    shared : (TEAM_SIZE,) int64
-        Zero before each call; see `threads.barrier`.
+    shared : (SLOTS + n_buffers,) int64
+        See `threads.claims`.
 
     Returns
     -------
@@ -183,135 +183,117 @@ def descend_sparse(
     settings = all_settings[0]
     state = states[0]
     width = blocks[0]
+    n_classes = settings["n_classes"]
     batch_size = settings["batch_size"]
-    tile_rows = settings["chunk_rows"]
+    n_batches = -(-n_samples // batch_size)
     n_padded = biases.shape[1]
     is_accelerated = settings["method"] == ACCELERATED
-    team = Team(thread, n_threads, shared)
-    begin_with_team(shared)
-    is_together = True
-    while (
-        is_together
-        and row_budget > 0
-        and state["outcome"] == RUNNING
-        and state["n_epochs"] < last_epoch
-    ):
-        start = state["row"]
-        stop = min(start + batch_size, n_samples)
-        n_batches = -(-n_samples // batch_size)
-        batch = np.int32((state["n_epochs"] * n_batches + start // batch_size) % 2**30) + 1
+    team = Team(thread, n_threads, call, shared)
+    found = Slopes(slopes, row_numbers, tile_losses, shared)
+    number = 0
+    fastest = 0
+    while True:
+        if thread > 0:
+            if fastest < 0 or not wait_for_round(team, number):
+                break
+        elif row_budget > 0 and state["outcome"] == RUNNING and state["n_epochs"] < last_epoch:
+            start = state["row"]
+            stop = min(start + batch_size, n_samples)
+            n_tiles = -(-(stop - start) // settings["chunk_rows"])
+            open_round(team, n_tiles, start, stop, state["n_epochs"], state["n_steps"])
+        else:
+            break
+        round = read_round(team)
+        number = round.number
+        n_steps = round.detail
         order = order_of_epoch(
             settings["shuffle"],
             settings["seed"],
-            state["n_epochs"],
+            round.epoch,
             n_samples,
             settings["block_bits"],
             settings["window_rows"],
         )
+        pull = 1.0
+        if is_accelerated:
+            pull = 1.0 - 2.0 / (n_steps + 2.0)
+        elif settings["method"] == AVERAGED:
+            pull = settings["momentum"]
+        rows = SparseRows(data, indices, pointers, targets, sample_weights, order)
+        n_tiles, fastest = work_on_tiles(
+            rows,
+            round,
+            pull,
+            settings,
+            blocks,
+            parameters,
+            biases,
+            tiles[thread],
+            numbers[thread],
+            team,
+            found,
+            fastest,
+        )
+        if thread > 0:
+            continue
         rate = rate_of_step(settings, state)
         share = 1.0 - settings["momentum"]
-        pull = 1.0
-        next_pull = 1.0
+        next_pull = pull
         if is_accelerated:
-            share = 2.0 / (state["n_steps"] + 2.0)
-            pull = 1.0 - share
-            next_pull = 1.0 - 2.0 / (state["n_steps"] + 3.0)
+            share = 2.0 / (n_steps + 2.0)
+            next_pull = 1.0 - 2.0 / (n_steps + 3.0)
             rate /= share
         elif settings["method"] == AVERAGED:
-            share = share_of_step(np.float64(state["n_steps"]))
-            pull = settings["momentum"]
-            next_pull = pull
+            share = share_of_step(np.float64(n_steps))
         elif not settings["is_automatic"]:
             rate /= share
-        scale = 1.0 / (stop - start)
-        n_tiles = -(-(stop - start) // tile_rows)
-        rows = SparseRows(data, indices, pointers, targets, sample_weights, order)
-        of_batch = Batch(start, stop - start, batch, batch_rows, slopes)
-        for tile in range(n_tiles * thread // n_threads, n_tiles * (thread + 1) // n_threads):
-            tile_start = start + tile * tile_rows
-            tile_losses[tile] = work_on_rows(
-                rows,
-                tile_start,
-                min(tile_start + tile_rows, stop),
-                of_batch,
-                pull,
-                settings,
-                blocks,
-                parameters,
-                biases,
-                tiles[thread],
-                numbers[thread],
+        n_rows = round.stop - round.start
+        scale = 1.0 / n_rows
+        batch = np.int32((round.epoch * n_batches + round.start // batch_size) % 2**30) + 1
+        n_touched = descend_rows(
+            rows, n_rows, batch, found, rate, scale, blocks, parameters, features, touched
+        )
+        sum_slopes(found, n_rows, n_classes, slope_totals, bias_slopes)
+        finish_features(
+            touched,
+            n_touched,
+            rate,
+            scale,
+            share,
+            settings,
+            width,
+            bias_slopes,
+            parameters,
+            features,
+        )
+        for tile in range(n_tiles):
+            state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
+                state["epoch_loss"],
+                state["epoch_loss_remainder"],
+                tile_losses[buffer_of(shared, tile)],
             )
-        is_together = wait_for_team(shared, n_threads)
-        if is_together:
-            n_touched = descend_rows(
-                rows, of_batch, rate, scale, team, blocks, parameters, features, touched[thread]
-            )
-            if len(centred) > 0:
-                sum_slopes(slopes, stop - start, settings["n_classes"], bias_slopes[thread])
-            finish_features(
-                touched[thread],
-                n_touched,
-                rate,
-                scale,
-                share,
-                settings,
-                width,
-                bias_slopes,
-                thread,
-                parameters,
-                features,
-            )
-        if is_together and thread == 0:
-            for tile in range(n_tiles):
-                state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
-                    state["epoch_loss"], state["epoch_loss_remainder"], tile_losses[tile]
+        finish_biases(slope_totals, rate * scale, share, next_pull, settings, biases)
+        state["n_steps"] += 1
+        state["row"] = round.stop
+        row_budget -= n_rows
+        if round.stop == n_samples:
+            penalty = measure_penalty(next_pull, settings, width, parameters)
+            before = state["epoch_objective"]
+            # With a full batch, of the set at which the loss was taken.
+            state["epoch_penalty"] = penalty if n_rows < n_samples else state["penalty"]
+            state["penalty"] = penalty
+            objective = state["epoch_loss"] / settings["total_weight"] + state["epoch_penalty"]
+            state["epoch_objective"] = objective
+            if record_epoch(settings, state, math.isfinite(penalty), objectives_out):
+                copy_averages(
+                    n_padded, width, parameters, False, best, biases[2], best[len(best) - 1]
                 )
-            finish_biases(slopes, stop - start, rate * scale, share, next_pull, settings, biases)
-        is_together = is_together and wait_for_team(shared, n_threads)
-        if stop == n_samples:
-            if is_together:
-                for part in range(
-                    N_PARTS * thread // n_threads, N_PARTS * (thread + 1) // n_threads
-                ):
-                    measure_part(part, next_pull, settings, width, parameters, part_results)
-            is_together = is_together and wait_for_team(shared, n_threads)
-        if is_together and thread == 0:
-            state["n_steps"] += 1
-            state["row"] = stop
-            if stop == n_samples:
-                penalty = 0.0
-                for part in range(N_PARTS):
-                    penalty += part_results[part]
-                before = state["epoch_objective"]
-                # With a full batch, of the set at which the loss was taken.
-                state["epoch_penalty"] = penalty if stop - start < n_samples else state["penalty"]
-                state["penalty"] = penalty
-                objective = state["epoch_loss"] / settings["total_weight"] + state["epoch_penalty"]
-                state["epoch_objective"] = objective
-                if record_epoch(settings, state, math.isfinite(penalty), objectives_out):
-                    copy_averages(
-                        n_padded, width, parameters, False, best, biases[2], best[len(best) - 1]
-                    )
-                if is_accelerated and objective > before and state["outcome"] == RUNNING:
-                    copy_averages(n_padded, width, parameters, True, best, biases[2], biases[1])
-                    for label in range(n_padded):
-                        biases[0, label] = biases[2, label]
-                    state["n_steps"] = 0
-                    state["penalty"] = 0.0
-                    for part in range(N_PARTS):
-                        measure_part(part, 1.0, settings, width, parameters, part_results)
-                        state["penalty"] += part_results[part]
-            if len(centred) > 0:
-                shift_biases(
-                    next_pull,
-                    settings["n_classes"],
-                    centred,
-                    features,
-                    parameters,
-                    shifts,
-                    biases,
-                )
-        is_together = is_together and wait_for_team(shared, n_threads)
-        row_budget -= stop - start
+            if is_accelerated and objective > before and state["outcome"] == RUNNING:
+                copy_averages(n_padded, width, parameters, True, best, biases[2], biases[1])
+                for label in range(n_padded):
+                    biases[0, label] = biases[2, label]
+                state["n_steps"] = 0
+                state["penalty"] = measure_penalty(1.0, settings, width, parameters)
+        if len(centred) > 0:
+            shift_biases(next_pull, n_classes, centred, features, parameters, shifts, biases)
     return row_budget

@@ -9,7 +9,8 @@ import numpy as np
 
 from .compile.entry_point import kernel
 from .simd.lanes import load, load_as, maximum, minimum, multiply_add, splat, store, sum_lanes
-from .tile import WORKING, fold_chunks, sum_chunks
+from .threads.claims import buffer_of
+from .tile import WORKING, sum_chunks
 
 # Which of `models` is which, beside WORKING.
 FAST, AVERAGE, BEST = 1, 2, 3
@@ -39,6 +40,7 @@ PROXIMAL_SETTINGS = np.dtype(
         ("block_bits", np.int64),  # of the shuffled order; see `rows`
         ("window_rows", np.int64),
         ("chunk_rows", np.int64),  # rows of a chunk, a multiple of those of a tile
+        ("round_rows", np.int64),  # rows of a round, those of as many chunks as there are slots
         ("method", np.int64),  # PLAIN, AVERAGED or ACCELERATED
         ("learning_rate", np.float64),
         ("momentum", np.float64),
@@ -159,7 +161,7 @@ def _step(row, sums, n_chunks, fold, settings, proximal, blocks, models):
     proximal : Proximal
     models : (N_MODELS, padded_classes, padded_features + lanes)
     """
-    gradients, totals = sums.gradients, sums.totals
+    totals = sums.totals
     scaling, step_factors = proximal.scaling, proximal.step_factors
     is_first, scale = fold.is_first, fold.scale
     row_results_out = proximal.row_results
@@ -171,7 +173,8 @@ def _step(row, sums, n_chunks, fold, settings, proximal, blocks, models):
     bias_column = totals.shape[1] - len(width)
     bias_slope = 0.0
     for chunk in range(n_chunks):
-        bias_slope += np.float64(gradients[chunk, row, bias_column])
+        buffer = buffer_of(sums.shared, chunk)
+        bias_slope += np.float64(sums.gradients[buffer, row, bias_column])
     if not is_first:
         bias_slope += totals[row, bias_column]
     bias_slope *= scale
@@ -188,7 +191,7 @@ def _step(row, sums, n_chunks, fold, settings, proximal, blocks, models):
     penalties = zero
     products = zero
     for column in range(0, bias_column, len(width)):
-        slopes = sum_chunks(gradients, n_chunks, row, column, like)
+        slopes = sum_chunks(sums, n_chunks, row, column, like)
         if not is_first:
             slopes = slopes + load(totals, row, column, width)
         means = load(scaling, MEANS, column, width)
@@ -292,17 +295,13 @@ def record_epoch(settings, state, is_finite, objectives_out):
     return is_best
 
 
-def fold_or_step(sums, n_chunks, fold, settings, proximal, team, blocks, models):
-    """A thread's share of summing the chunks, or of a step with a penalty."""
-    if not fold.is_last:
-        fold_chunks(sums, n_chunks, fold, 0.0, team, blocks, models)
-        return
+@kernel
+def take_step(sums, n_chunks, fold, settings, proximal, blocks, models):
+    """Take a step with a penalty, by the chunks' gradients; see `_step`."""
     width = blocks[0]
     like = load(sums.totals, 0, 0, width)
     _prepare_step(
         proximal.coefficients[0], settings, proximal.scaling, width, like, proximal.step_factors
     )
-    n_classes = settings["n_classes"]
-    first = n_classes * team.thread // team.n_threads
-    for row in range(first, n_classes * (team.thread + 1) // team.n_threads):
+    for row in range(settings["n_classes"]):
         _step(row, sums, n_chunks, fold, settings, proximal, blocks, models)

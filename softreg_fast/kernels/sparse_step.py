@@ -20,15 +20,13 @@ from .simd.lanes import (
     store_block,
     sum_lanes,
 )
+from .threads.atomic import read_clock
+from .threads.claims import buffer_of, hand_in, judge_pace, own_buffer, take_chunk
 
 _ONE = (0,)
-
-
 _ELEMENTS_AHEAD = 16
-
-
-# In as many parts, whose results are summed in order.
-N_PARTS = 64
+# In as many parts sums over features are taken, for less rounding.
+_N_PARTS = 64
 
 
 FEATURE_STATE = np.dtype(
@@ -73,28 +71,10 @@ def _logits_of_row(data, indices, start, stop, pull, biases, blocks, parameters,
 
 
 @kernel
-def work_on_rows(rows, start, stop, batch, pull, settings, blocks, model, biases, tile, numbers):
-    """The loss of a tile of rows, and the slopes of their logits.
-
-    Parameters
-    ----------
-    rows : SparseRows
-    start, stop : int
-        The tile.
-    batch : Batch
-        Gets the row numbers and slopes of the tile.
-    pull : float
-        Of the average, in the model at which the loss is taken.
-    model : (n_features, 2 * padded_classes)
-        The fast set and the average.
-    biases : (3, padded_classes)
-    tile : (2 * padded_classes + 2, tile_rows)
-    numbers : (4, >= 2 * tile_rows) int64
-
-    Returns
-    -------
-    float
-    """
+def _work_on_tile(
+    rows, start, stop, pull, settings, blocks, model, biases, tile, numbers, slopes, buffer
+):
+    """The loss of a tile of rows, and the slopes of their logits; see `work_on_tiles`."""
     _, _, row_width = blocks
     lanes = len(row_width)
     tile_rows = tile.shape[1]
@@ -113,11 +93,10 @@ def work_on_rows(rows, start, stop, batch, pull, settings, blocks, model, biases
         tile[2 * half],
         tile[2 * half + 1],
     )
-    first = start - batch.start
-    slopes_out = batch.slopes
+    slopes_out = slopes.values[buffer]
     for place in range(n_rows):
         row = numbers[0, place]
-        batch.row_numbers[first + place] = row
+        slopes.row_numbers[buffer, place] = row
         _logits_of_row(
             rows.data,
             rows.indices,
@@ -127,11 +106,11 @@ def work_on_rows(rows, start, stop, batch, pull, settings, blocks, model, biases
             biases,
             blocks,
             model,
-            first + place,
+            place,
             slopes_out,
         )
         for label in range(n_classes):
-            tile[label, place] = slopes_out[first + place, label]
+            tile[label, place] = slopes_out[place, label]
     for place in range(n_rows, n_padded):
         for label in range(n_classes):
             tile[label, place] = 0.0
@@ -149,47 +128,116 @@ def work_on_rows(rows, start, stop, batch, pull, settings, blocks, model, biases
     )
     for place in range(n_rows):
         for label in range(n_classes):
-            slopes_out[first + place, label] = tile[label, place]
-    return loss
+            slopes_out[place, label] = tile[label, place]
+    slopes.losses[buffer] = loss
 
 
 @kernel
-def descend_rows(rows, batch, rate, scale, team, blocks, model, features, touched_out):
-    """Take the gradient's steps of a thread's features; gives how many are touched."""
+def work_on_tiles(
+    rows, round, pull, settings, blocks, model, biases, tile, numbers, team, slopes, fastest
+):
+    """A thread's share of a batch's tiles; thread 0 returns when all are done.
+
+    Parameters
+    ----------
+    rows : SparseRows
+    round : Round
+        The batch.
+    pull : float
+        Of the average, in the model at which the loss is taken.
+    model : (n_features, 2 * padded_classes)
+        The fast set and the average.
+    biases : (3, padded_classes)
+    tile : (2 * padded_classes + 2, tile_rows)
+        The thread's.
+    numbers : (4, >= 2 * tile_rows) int64
+        The thread's.
+    team : Team
+    slopes : Slopes
+    fastest : int
+        See `judge_pace`.
+
+    Returns
+    -------
+    n_tiles : int
+        How many tiles the batch has.
+    fastest : int
+        Below 0 if the thread is to leave the call.
+    """
+    tile_rows = settings["chunk_rows"]
+    n_tiles = -(-(round.stop - round.start) // tile_rows)
+    began = read_clock() if team.n_threads > 1 else 0
+    deadline = 0
+    n_taken = 0
+    while True:
+        chunk, deadline = take_chunk(team, round.number, n_tiles, began, n_taken, deadline)
+        if chunk < 0:
+            break
+        taken_at = read_clock() if team.thread > 0 else 0
+        start = round.start + chunk * tile_rows
+        stop = min(start + tile_rows, round.stop)
+        buffer = own_buffer(team)
+        _work_on_tile(
+            rows, start, stop, pull, settings, blocks, model, biases, tile, numbers, slopes, buffer
+        )
+        hand_in(team, round.number, chunk, buffer)
+        n_taken += 1
+        fastest = judge_pace(team, taken_at, fastest)
+        if fastest < 0:
+            break
+    return n_tiles, fastest
+
+
+@kernel
+def descend_rows(rows, n_rows, batch, slopes, rate, scale, blocks, model, features, touched_out):
+    """Take the gradient's steps; gives how many features are touched.
+
+    Parameters
+    ----------
+    n_rows : int
+        Of the batch.
+    batch : int32
+        A number that no other batch near by has.
+    slopes : Slopes
+    touched_out : (n_features,) int64
+        The features.
+    """
     width, vectors, _ = blocks
-    slopes = batch.slopes
-    n_padded = slopes.shape[1]
+    tile_rows, n_padded = slopes.values.shape[1:]
     step = len(width) * len(vectors)
-    like = load(slopes, 0, 0, width)
+    like = load(model, 0, 0, width)
     n_touched = 0
-    for place in range(batch.n_rows):
-        row = batch.row_numbers[place]
+    for place in range(n_rows):
+        buffer = buffer_of(slopes.shared, place // tile_rows)
+        within = place % tile_rows
+        row = slopes.row_numbers[buffer, within]
         for element in range(np.int64(rows.pointers[row]), np.int64(rows.pointers[row + 1])):
             feature = np.int64(rows.indices[element])
-            if feature % team.n_threads != team.thread:
-                continue
             state = features[feature]
-            if state["last_batch"] != batch.number:
-                state["last_batch"] = batch.number
+            if state["last_batch"] != batch:
+                state["last_batch"] = batch
                 touched_out[n_touched] = feature
                 n_touched += 1
             change = -rate * scale * state["factor"] * rows.data[element]
             changes = block_of(splat(change, like), _ONE, _ONE)
             for column in range(0, n_padded, step):
                 fast = load_block(model, feature, column, width, _ONE, vectors)
-                slope = load_block(slopes, place, column, width, _ONE, vectors)
+                slope = load_block(slopes.values[buffer], within, column, width, _ONE, vectors)
                 store_block(model, feature, column, add_outer(fast, changes, slope))
     return n_touched
 
 
 @kernel
-def sum_slopes(slopes, n_rows, n_classes, totals_out):
-    """The sum of the rows' slopes."""
+def sum_slopes(slopes, n_rows, n_classes, totals_out, rounded_out):
+    """The sum of the rows' slopes, in float64 and in the type of the model."""
+    tile_rows = slopes.values.shape[1]
     for label in range(n_classes):
         total = 0.0
         for place in range(n_rows):
-            total += np.float64(slopes[place, label])
+            buffer = buffer_of(slopes.shared, place // tile_rows)
+            total += np.float64(slopes.values[buffer, place % tile_rows, label])
         totals_out[label] = total
+        rounded_out[0, label] = total
 
 
 @kernel
@@ -202,7 +250,6 @@ def finish_features(
     settings,
     width,
     bias_slopes,
-    thread,
     parameters,
     features,
 ):
@@ -210,8 +257,8 @@ def finish_features(
 
     Parameters
     ----------
-    bias_slopes : (n_threads, padded_classes)
-        The thread's: the sum of the rows' slopes, if features are centred.
+    bias_slopes : (1, padded_classes)
+        The sum of the rows' slopes.
     """
     n_padded = parameters.shape[1] // 2
     like = load(parameters, 0, 0, width)
@@ -231,7 +278,7 @@ def finish_features(
             change = splat(here * scale * state["mean"], like)
             for column in range(0, n_padded, len(width)):
                 moved = load(parameters, feature, column, width)
-                slope = load(bias_slopes, thread, column, width)
+                slope = load(bias_slopes, 0, column, width)
                 store(parameters, feature, column, multiply_add(change, slope, moved))
         for column in range(0, n_padded, len(width)):
             moved = load(parameters, feature, column, width)
@@ -248,13 +295,16 @@ def finish_features(
 
 
 @kernel
-def finish_biases(slopes, n_rows, rate, share, pull, settings, biases):
-    """The step of the biases: the working ones, the fast ones and their average."""
+def finish_biases(totals, rate, share, pull, settings, biases):
+    """The step of the biases: the working ones, the fast ones and their average.
+
+    Parameters
+    ----------
+    totals : (padded_classes,) float64
+        See `sum_slopes`.
+    """
     for label in range(settings["n_classes"]):
-        total = 0.0
-        for place in range(n_rows):
-            total += np.float64(slopes[place, label])
-        fast = biases[1, label] - (rate * total if settings["fit_intercept"] else 0.0)
+        fast = biases[1, label] - (rate * totals[label] if settings["fit_intercept"] else 0.0)
         average = biases[2, label] + share * (fast - biases[2, label])
         biases[1, label] = fast
         biases[2, label] = average
@@ -284,29 +334,30 @@ def shift_biases(pull, n_classes, centred, features, parameters, shifts, biases)
 
 
 @kernel
-def measure_part(part, pull, settings, width, parameters, part_results_out):
-    """The penalty of a part of the features, and whether all of them are finite."""
+def measure_penalty(pull, settings, width, parameters):
+    """The penalty of the working set; not finite if a parameter isn't."""
     n_features = parameters.shape[0]
     n_padded = parameters.shape[1] // 2
     like = load(parameters, 0, 0, width)
     zero = splat(0.0, like)
     pulls = splat(pull, like)
-    squares = 0.0
-    absolutes = 0.0
-    for feature in range(n_features * part // N_PARTS, n_features * (part + 1) // N_PARTS):
-        row_squares = zero
-        row_absolutes = zero
-        for column in range(0, n_padded, len(width)):
-            fast = load(parameters, feature, column, width)
-            average = load(parameters, feature, n_padded + column, width)
-            working = multiply_add(pulls, average - fast, fast)
-            row_squares = multiply_add(working, working, row_squares)
-            row_absolutes = row_absolutes + maximum(working, zero - working)
-        squares += np.float64(sum_lanes(row_squares))
-        absolutes += np.float64(sum_lanes(row_absolutes))
-    part_results_out[part] = (
-        0.5 * settings["l2_penalty"] * squares + settings["l1_penalty"] * absolutes
-    )
+    penalty = 0.0
+    for part in range(_N_PARTS):
+        squares = 0.0
+        absolutes = 0.0
+        for feature in range(n_features * part // _N_PARTS, n_features * (part + 1) // _N_PARTS):
+            row_squares = zero
+            row_absolutes = zero
+            for column in range(0, n_padded, len(width)):
+                fast = load(parameters, feature, column, width)
+                average = load(parameters, feature, n_padded + column, width)
+                working = multiply_add(pulls, average - fast, fast)
+                row_squares = multiply_add(working, working, row_squares)
+                row_absolutes = row_absolutes + maximum(working, zero - working)
+            squares += np.float64(sum_lanes(row_squares))
+            absolutes += np.float64(sum_lanes(row_absolutes))
+        penalty += 0.5 * settings["l2_penalty"] * squares + settings["l1_penalty"] * absolutes
+    return penalty
 
 
 @kernel

@@ -8,10 +8,10 @@ the shapes alone, so the result has the same bits for any number of threads.
 from .backward import backward
 from .compile.entry_point import by_presence, kernel
 from .forward import forward
-from .groups import Span
 from .loss import count_correct, loss_and_slopes
 from .rows import fetch_targets, number_rows, take_targets, transpose_rows
 from .simd.lanes import load, load_as, multiply_add, splat, store, sum_lanes
+from .threads.claims import buffer_of
 
 # Which of `models` is which.
 WORKING, TRAINED, SCORED = 0, 1, 2
@@ -200,58 +200,18 @@ work_on_chunk = by_presence(_train_on_chunk, {"scoring": _score_chunk})
 
 
 @kernel
-def work_on_round(rows, span, scoring, settings, blocks, models, work, team, sums):
-    """A thread's share of a round: as many chunks as there are gradients, or fewer.
-
-    Parameters
-    ----------
-    span : Span
-        The round, and where the next one will begin.
-    team : Team
-    sums : Sums
-
-    The others are those of a chunk.
-
-    Returns
-    -------
-    int
-        How many chunks the round has.
-    """
-    chunk_rows = settings["chunk_rows"]
-    n_chunks = -(-(span.stop - span.start) // chunk_rows)
-    first_chunk = n_chunks * team.thread // team.n_threads
-    last_chunk = n_chunks * (team.thread + 1) // team.n_threads - 1
-    for chunk in range(first_chunk, last_chunk + 1):
-        start = span.start + chunk * chunk_rows
-        stop = min(start + chunk_rows, span.stop)
-        ahead = stop if chunk < last_chunk else span.ahead + first_chunk * chunk_rows
-        loss, n_correct = work_on_chunk(
-            rows,
-            Span(start, stop, ahead),
-            scoring,
-            settings,
-            blocks,
-            models,
-            work,
-            sums.gradients[chunk],
-        )
-        sums.chunk_results[chunk, 0] = loss
-        sums.chunk_results[chunk, 1] = n_correct
-    return n_chunks
-
-
-@kernel
-def sum_chunks(gradients, n_chunks, row, column, like):
+def sum_chunks(sums, n_chunks, row, column, like):
     """Sum of the chunks' vectors at a place, in the type of the vector `like`."""
-    total = load_as(gradients[0], row, column, like)
+    total = load_as(sums.gradients[buffer_of(sums.shared, 0)], row, column, like)
     for chunk in range(1, n_chunks):
-        total = total + load_as(gradients[chunk], row, column, like)
+        gradient = sums.gradients[buffer_of(sums.shared, chunk)]
+        total = total + load_as(gradient, row, column, like)
     return total
 
 
 @kernel
-def fold_chunks(sums, n_chunks, fold, scale, team, blocks, models):
-    """A thread's share of summing the chunks' gradients and, at the end of a batch, of the step.
+def fold_chunks(sums, n_chunks, fold, blocks, models):
+    """Sum the chunks' gradients and, at the end of a batch, take the step.
 
     Sums are in float64.
 
@@ -260,27 +220,20 @@ def fold_chunks(sums, n_chunks, fold, scale, team, blocks, models):
     sums : Sums
     n_chunks : int
     fold : Fold
-    scale : float
-    team : Team
     blocks : tuple of tuples
     models : (n_models, padded_classes, padded_features + lanes)
     """
     width = blocks[0]
     totals = sums.totals
-    n_rows, n_columns = totals.shape
-    n_vectors = n_rows * n_columns // len(width)
-    per_row = n_columns // len(width)
     like = load(totals, 0, 0, width)
-    first = n_vectors * team.thread // team.n_threads
-    for vector in range(first, n_vectors * (team.thread + 1) // team.n_threads):
-        row = vector // per_row
-        column = (vector - row * per_row) * len(width)
-        total = sum_chunks(sums.gradients, n_chunks, row, column, like)
-        if not fold.is_first:
-            total = total + load(totals, row, column, width)
-        if fold.is_last:
-            before = load_as(models[WORKING], row, column, like)
-            step = multiply_add(splat(scale, like), total, before)
-            store(models[WORKING], row, column, step)
-        else:
-            store(totals, row, column, total)
+    for row in range(totals.shape[0]):
+        for column in range(0, totals.shape[1], len(width)):
+            total = sum_chunks(sums, n_chunks, row, column, like)
+            if not fold.is_first:
+                total = total + load(totals, row, column, width)
+            if fold.is_last:
+                before = load_as(models[WORKING], row, column, like)
+                step = multiply_add(splat(fold.scale, like), total, before)
+                store(models[WORKING], row, column, step)
+            else:
+                store(totals, row, column, total)

@@ -57,7 +57,7 @@ def _squares_types(specialisation: SquaresSpecialisation) -> tuple[types.Type, .
         types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks]),
         types.int64,
         types.int64,
-        array_type(double, 3),
+        array_type(double, 2),
         array_type(double, 3),
     )
 
@@ -78,7 +78,7 @@ def _add_squares(features, start, stop, scaled, column, vectors, blocks, is_firs
 
 
 @kernel
-def _fill_squares(features, all_weights, blocks, thread, n_threads, scaled, squares_out):
+def _fill_squares(features, all_weights, blocks, share, n_shares, scaled, squares_out):
     """What `weigh_squares` does, in a thread's own scratch."""
     width, side, half_side, rows = blocks
     n_rows, padded = features.shape
@@ -89,7 +89,7 @@ def _fill_squares(features, all_weights, blocks, thread, n_threads, scaled, squa
         for each in range(all_weights.shape[0]):
             weights = all_weights[each]
             squares = squares_out[each]
-            for group in range(thread, n_groups, n_threads):
+            for group in range(share, n_groups, n_shares):
                 first = group * len(rows)
                 for row in range(start, stop):
                     weight = weights[row]
@@ -117,8 +117,8 @@ def _fill_squares(features, all_weights, blocks, thread, n_threads, scaled, squa
 
 
 @entry_point(_squares_types)
-def weigh_squares(features, all_weights, blocks, thread, n_threads, scratch, squares_out):
-    """Weighted squares of features, those rows of them that are this thread's.
+def weigh_squares(features, all_weights, blocks, share, n_shares, scratch, squares_out):
+    """Weighted squares of features, a share of their rows.
 
     Parameters
     ----------
@@ -128,15 +128,15 @@ def weigh_squares(features, all_weights, blocks, thread, n_threads, scratch, squ
     blocks : tuple of tuples
         Their lengths are the lanes, the vectors side by side, half of them, and the features that
         these are multiplied with at a time.
-    thread, n_threads : int
-        The number of this thread, from 0.
-    scratch : (n_threads, len(blocks[3]), TILE_ROWS)
+    share, n_shares : int
+        The number of this share, from 0, and how many there are.
+    scratch : (len(blocks[3]), TILE_ROWS)
         Overwritten.
     squares_out : (n_sets, padded_rows, padded_features)
         The upper part of the leading square is overwritten, and some of the rest. `padded_rows` is
         a multiple of ``len(blocks[3])`` and at most `padded_features`.
     """
-    _fill_squares(features, all_weights, blocks, thread, n_threads, scratch[thread], squares_out)
+    _fill_squares(features, all_weights, blocks, share, n_shares, scratch, squares_out)
 
 
 def _derivatives_types(specialisation: SquaresSpecialisation) -> tuple[types.Type, ...]:

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..kernels import gradient as kernels
-from ..kernels.threads.barrier import TEAM_SIZE
+from ..kernels.threads.claims import make_shared
 from ..runtime import tuning
-from ..runtime.threads import Team, count_threads_for_pass, team_of
+from ..runtime.team import Team, team_of
+from ..runtime.threads import count_threads_for_pass
 from ..runtime.workspace import (
     aligned_zeros,
     choose_cuts,
@@ -70,14 +71,15 @@ class Accumulator:
         )
         cuts = choose_cuts(n_samples, n_features, parameters, self._specialisation)
         self._models = aligned_zeros((1, *parameters.shape), problem.dtype)
-        self._gradients = aligned_zeros((cuts.n_chunks, *parameters.shape), problem.dtype)
-        self._totals = aligned_zeros(parameters.shape, np.float64)
-        self._chunk_results = np.zeros((cuts.n_chunks, 2))
-        self._results = np.zeros(kernels.N_RESULTS)
-        self._team_array = np.zeros(TEAM_SIZE, np.int64)
         self._n_threads = min(
             count_threads_for_pass(n_threads, estimate_work(n_samples, parameters)), cuts.n_chunks
         )
+        n_buffers = cuts.n_chunks + self._n_threads
+        self._gradients = aligned_zeros((n_buffers, *parameters.shape), problem.dtype)
+        self._totals = aligned_zeros(parameters.shape, np.float64)
+        self._chunk_results = np.zeros((n_buffers, 2))
+        self._results = np.zeros(kernels.N_RESULTS)
+        self._shared = make_shared(cuts.n_chunks, self._n_threads)
         self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
         )
@@ -85,14 +87,14 @@ class Accumulator:
         self._settings["n_classes"] = n_columns
         self._settings["chunk_rows"] = cuts.chunk_rows
         self._settings["activation"] = loss_of(problem).code
-        round_rows = cuts.n_chunks * cuts.chunk_rows
-        n_rounds = max(1, tuning.PRODUCTS_PER_CALL // (round_rows * parameters.size))
-        self._rows_per_call = n_rounds * round_rows
+        self._settings["round_rows"] = cuts.round_rows
+        n_rounds = max(1, tuning.PRODUCTS_PER_CALL // (cuts.round_rows * parameters.size))
+        self._rows_per_call = n_rounds * cuts.round_rows
         self._context = ExitStack()
         self._team: Team
 
     def __enter__(self) -> Self:
-        self._team = self._context.enter_context(team_of(self._n_threads, self._team_array))
+        self._team = self._context.enter_context(team_of(self._n_threads, self._shared))
         return self
 
     def __exit__(
@@ -105,6 +107,7 @@ class Accumulator:
 
     def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
         """Give the rows other weights."""
+        self._team.wait()
         self._problem = replace(self._problem, sample_weight=sample_weight)
         for workspace in self._workspaces:
             workspace.forget_rows()
@@ -140,7 +143,9 @@ class Accumulator:
             self._team.call(partial(self._call, compiled, start, stop))
         return float(self._results[kernels.LOSS])
 
-    def _call(self, compiled: Any, start: int, stop: int, thread: int, n_threads: int) -> None:
+    def _call(
+        self, compiled: Any, start: int, stop: int, thread: int, n_threads: int, call: int
+    ) -> None:
         sample_weight = self._problem.sample_weight
         compiled(
             self._problem.features,
@@ -153,11 +158,12 @@ class Accumulator:
             stop,
             thread,
             n_threads,
+            call,
             self._models,
             self._gradients,
             *self._workspaces[thread].arguments,
             self._chunk_results,
             self._totals,
             self._results,
-            self._team_array,
+            self._shared,
         )

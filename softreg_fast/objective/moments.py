@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..kernels.moments import SumsSpecialisation, sum_rows
-from ..runtime.threads import count_threads_for_pass, row_workers
+from ..runtime.claimed_map import claimed_map, cut_into_blocks
+from ..runtime.threads import count_threads_for_pass
 
 # Rows that are summed by one thread: so many numbers, and no more blocks than that.
 _NUMBERS_PER_BLOCK = 1 << 18
@@ -147,20 +148,19 @@ def _sum_dense(
     weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
     add = sum_rows.specialise(SumsSpecialisation(problem.features.dtype))
 
-    def sum_block(start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+    def sum_block(block: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
         by_class = np.zeros((problem.n_classes, n_features))
         squares = np.zeros(n_features)
-        add(problem.features, problem.targets, weights, origin, start, stop, by_class, squares)
+        add(problem.features, problem.targets, weights, origin, *block, by_class, squares)
         return by_class, squares
 
     block_rows = max(_NUMBERS_PER_BLOCK // n_features, -(-n_samples // _MOST_BLOCKS), 1)
-    n_blocks = -(-n_samples // block_rows)
-    if n_blocks == 1:
-        by_class, squares = sum_block(0, n_samples)
+    blocks = cut_into_blocks(n_samples, block_rows)
+    if len(blocks) == 1:
+        by_class, squares = sum_block(blocks[0])
     else:
         n_useful = count_threads_for_pass(n_threads, problem.n_elements)
-        with row_workers(min(n_useful, n_blocks)) as workers:
-            sums = workers.run(sum_block, n_samples, block_rows)
+        sums = claimed_map(sum_block, blocks, min(n_useful, len(blocks)))
         by_class = np.sum([by_class for by_class, _ in sums], axis=0)
         squares = np.sum([squares for _, squares in sums], axis=0)
     none_small = np.zeros(n_features)

@@ -6,7 +6,7 @@ but by rounding. Those that kernels are compiled for stand in `kernels/shapes.py
 
 # --- Threads (bench: threads) ---
 # Below so many multiplications, handing them to threads takes longer than it saves: for a pass over
-# rows, for a whole training, and for a step of it, after which threads wait for each other.
+# rows, for a whole training, and for a step of it.
 PRODUCTS_WORTH_A_THREAD = 4_000_000
 PRODUCTS_WORTH_A_TEAM = 20_000_000
 PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 150_000

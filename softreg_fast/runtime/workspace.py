@@ -121,6 +121,11 @@ class Cuts:
     chunk_rows: int
     n_chunks: int
 
+    @property
+    def round_rows(self) -> int:
+        """Rows of that many chunks."""
+        return self.n_chunks * self.chunk_rows
+
 
 def choose_cuts(
     batch_size: int, n_features: int, parameters: FloatArray, specialisation: Specialisation

@@ -10,12 +10,14 @@ import numpy as np
 from .._typing import FloatArray, Gradient
 from ..data.problem import Problem
 from ..kernels import sgd_notebook as kernels
-from ..kernels.threads.barrier import TEAM_SIZE
+from ..kernels.threads.claims import make_shared
 from ..kernels.tile import SCORED
 from ..objective.loss import check_gradient, loss_of
 from ..runtime import tuning
-from ..runtime.threads import Team, count_threads_for_steps, team_of
+from ..runtime.team import Team, team_of
+from ..runtime.threads import count_threads_for_steps
 from ..runtime.workspace import (
+    Cuts,
     aligned_zeros,
     are_rows_contiguous,
     choose_cuts,
@@ -102,26 +104,27 @@ class GradientDescent:
         cuts = choose_cuts(settings.batch_size, n_features, parameters, self._specialisation)
         self._models = aligned_zeros((3, *parameters.shape), problem.dtype)
         self._models[:] = parameters
-        self._gradients = aligned_zeros((cuts.n_chunks, *parameters.shape), problem.dtype)
-        self._totals = aligned_zeros(parameters.shape, np.float64)
-        self._chunk_results = np.zeros((cuts.n_chunks, 2))
         self._n_threads = count_threads_for_steps(
             n_threads,
             settings.n_epochs * estimate_work(n_samples, parameters),
             estimate_work(settings.batch_size, parameters),
             cuts.n_chunks,
         )
+        n_buffers = cuts.n_chunks + self._n_threads
+        self._gradients = aligned_zeros((n_buffers, *parameters.shape), problem.dtype)
+        self._totals = aligned_zeros(parameters.shape, np.float64)
+        self._chunk_results = np.zeros((n_buffers, 2))
+        self._shared = make_shared(cuts.n_chunks, self._n_threads)
         self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
         )
         self._states = np.zeros(1, kernels.RUN_STATE)
-        self._kernel_settings = self._make_kernel_settings(weights.shape[1], cuts.chunk_rows)
+        self._kernel_settings = self._make_kernel_settings(weights.shape[1], cuts)
         n_kept = min(tuning.EPOCHS_PER_CALL, settings.n_epochs + 1)
         self._losses = np.full(max(n_kept, 2), np.nan)
         self._accuracies = np.full(max(n_kept, 2), np.nan)
-        self._team = np.zeros(TEAM_SIZE, np.int64)
 
-    def _make_kernel_settings(self, n_columns: int, chunk_rows: int) -> Any:
+    def _make_kernel_settings(self, n_columns: int, cuts: Cuts) -> Any:
         settings = self._settings
         record = np.zeros(1, kernels.RUN_SETTINGS)
         record["seed"] = settings.shuffle_seed or 0
@@ -134,7 +137,8 @@ class GradientDescent:
         # Numbers beyond this mean never, as it does.
         record["patience"] = min(max(settings.patience, 0), 2**62)
         record["n_classes"] = n_columns
-        record["chunk_rows"] = chunk_rows
+        record["chunk_rows"] = cuts.chunk_rows
+        record["round_rows"] = cuts.round_rows
         record["learning_rate"] = settings.learning_rate
         record["activation"] = loss_of(self._problem).code
         record["notebook_gradient"] = settings.gradient == "notebook"
@@ -177,7 +181,7 @@ class GradientDescent:
         """
         run_epochs = kernels.run_epochs.specialise(self._specialisation)
         try:
-            with team_of(self._n_threads, self._team) as team:
+            with team_of(self._n_threads, self._shared) as team:
                 self._run_with(team, run_epochs, log)
         finally:
             # What is left to record where an interrupt has come while it was done.
@@ -209,7 +213,9 @@ class GradientDescent:
         places = np.arange(log.n_epochs, self.n_finished_epochs) % len(self._losses)
         log.record(self._losses[places], self._accuracies[places])
 
-    def _call(self, run_epochs: Any, row_budget: int, thread: int, n_threads: int) -> int:
+    def _call(
+        self, run_epochs: Any, row_budget: int, thread: int, n_threads: int, call: int
+    ) -> int:
         unspent: int = run_epochs(
             self._features,
             columns_in_place(self._features, self._specialisation),
@@ -219,6 +225,7 @@ class GradientDescent:
             row_budget,
             thread,
             n_threads,
+            call,
             self._models,
             self._gradients,
             self._totals,
@@ -227,6 +234,6 @@ class GradientDescent:
             self._states,
             self._losses,
             self._accuracies,
-            self._team,
+            self._shared,
         )
         return unspent

@@ -1,1 +1,1 @@
-"""How the threads of a kernel wait for each other."""
+"""How the threads of a kernel share its work."""

@@ -1,15 +1,19 @@
-"""Operations that threads use to wait for each other: the names that kernels import.
+"""Operations that threads use to share work: the names that kernels import.
 
 `array` is a one-dimensional int64 array that several threads share.
 
 ================================  ================================================================
-``fetch_add(array, index, n)``    add to an element at once; gives what it was
+``compare_exchange(array, index,  write an element if it is what was expected; gives whether it was
+expected, n)``
 ``load_shared(array, index)``     read an element; what its writer did before is seen
 ``store_shared(array, index, n)`` write an element; what was done before is seen by its readers
 ``pause()``                       spend a moment
-``let_others_run()``              offer the core to other threads
-``read_clock()``                  milliseconds since some moment, which no change of the date moves;
-                                  always the same where there is no such clock
+``current_cpu()``                 the number of the CPU that the thread is on; -1 if unknown
+``leave_cpu(array, start)``       go on on another CPU than this one, of those whose bits are set in
+                                  the `N_CPU_WORDS` elements from `start` on; on Linux alone
+``sleep_briefly()``               sleep for 0.1 ms, or as briefly as the system can
+``read_clock()``                  ticks of a clock that no change of the date moves, of a nanosecond
+                                  but on Windows; always the same where there is no such clock
 ================================  ================================================================
 """
 
@@ -17,15 +21,20 @@ from types import ModuleType
 
 from ..compile.mode import WITHOUT_JIT
 
+# Of a set of CPUs with a bit for each, as many as the GNU C library's `cpu_set_t` has.
+N_CPU_WORDS = 16
+
 _implementation: ModuleType
 if WITHOUT_JIT:
     from . import atomic_python as _implementation
 else:
     from . import atomic_llvm as _implementation
 
-fetch_add = _implementation.fetch_add
-let_others_run = _implementation.let_others_run
+compare_exchange = _implementation.compare_exchange
+current_cpu = _implementation.current_cpu
+leave_cpu = _implementation.leave_cpu
 load_shared = _implementation.load_shared
 pause = _implementation.pause
 read_clock = _implementation.read_clock
+sleep_briefly = _implementation.sleep_briefly
 store_shared = _implementation.store_shared

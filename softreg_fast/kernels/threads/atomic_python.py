@@ -6,11 +6,12 @@ import time
 _LOCK = threading.Lock()
 
 
-def fetch_add(array, index, value):
+def compare_exchange(array, index, expected, value):
     with _LOCK:
-        before = int(array[index])
-        array[index] = before + value
-    return before
+        is_expected = int(array[index]) == expected
+        if is_expected:
+            array[index] = value
+    return is_expected
 
 
 def load_shared(array, index):
@@ -24,12 +25,20 @@ def store_shared(array, index, value):
 
 
 def pause():
-    pass
-
-
-def let_others_run():
     time.sleep(0)
 
 
+def current_cpu():
+    return -1
+
+
+def leave_cpu(array, start):
+    pass
+
+
+def sleep_briefly():
+    time.sleep(1e-4)
+
+
 def read_clock():
-    return int(1000 * time.monotonic())
+    return time.monotonic_ns()

@@ -17,7 +17,8 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from ..._typing import FloatArray
 from ...kernels import weighted_gram as kernels
 from ...runtime import tuning
-from ...runtime.threads import count_threads_for_pass, team_of
+from ...runtime.claimed_map import claimed_map
+from ...runtime.threads import count_threads_for_pass
 from ...runtime.workspace import aligned_zeros, round_up
 from ..limited_memory import Solve
 from .subsample import Sample, predict_sample
@@ -96,26 +97,19 @@ def _fill_squares(
     specialisation = kernels.choose_squares_specialisation()
     n_products = squares_out.size // 2 * len(features)
     n_groups = squares_out.shape[1] // specialisation.rows
-    n_useful = min(
+    n_used = min(
         count_threads_for_pass(n_threads, n_products // tuning.PRODUCTS_OF_SQUARES_PER_PRODUCT),
         n_groups,
     )
-    scratch = np.empty((n_useful, specialisation.rows, kernels.TILE_ROWS))
     weigh = kernels.weigh_squares.specialise(specialisation)
+    # As many shares as threads, and more where there are threads, each of every so manieth group.
+    n_shares = 1 if n_used == 1 else min(tuning.BLOCKS_PER_THREAD * n_used, n_groups)
 
-    def work(thread: int, n_threads: int) -> None:
-        weigh(
-            features,
-            all_weights,
-            specialisation.blocks,
-            thread,
-            n_threads,
-            scratch,
-            squares_out,
-        )
+    def work(share: int) -> None:
+        scratch = np.empty((specialisation.rows, kernels.TILE_ROWS))
+        weigh(features, all_weights, specialisation.blocks, share, n_shares, scratch, squares_out)
 
-    with team_of(n_useful) as team:
-        team.call(work)
+    claimed_map(work, range(n_shares), n_used)
 
 
 def _diagonal(matrix: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...kernels import sgd_step as kernels
 from ...kernels.sgd_dense import descend
+from ...kernels.threads.claims import make_shared
 from ...kernels.tile import WORKING
 from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
@@ -90,7 +91,8 @@ class DenseDescent(Descent):
         self._kernel_settings = self._make_kernel_settings(
             population,
             scaling,
-            self._chunk_rows,
+            self._cuts.chunk_rows,
+            self._cuts.round_rows,
             self._features.shape[1] * self._features.itemsize,
         )
         self._row_budget = max(1, tuning.PRODUCTS_OF_THE_FIRST_CALL // self._models[0].size)
@@ -105,23 +107,25 @@ class DenseDescent(Descent):
         working = pack_parameters(weights, bias, self._specialisation)
         self._models = aligned_zeros((kernels.N_MODELS, *working.shape), dtype)
         cuts = choose_cuts(settings.batch_size, n_features, working, self._specialisation)
-        self._chunk_rows = cuts.chunk_rows
-        self._gradients = aligned_zeros((cuts.n_chunks, *working.shape), dtype)
-        self._totals = aligned_zeros(working.shape, np.float64)
-        self._chunk_results = np.zeros((cuts.n_chunks, 2))
-        self._row_results = np.zeros((len(working), kernels.N_ROW_RESULTS))
-        n_padded = working.shape[1] - self._specialisation.lanes
-        self._kernel_scaling = aligned_zeros((kernels.N_SCALINGS, n_padded), np.float64)
-        self._kernel_scaling[kernels.MEANS, :n_features] = self._scaling.means
-        self._kernel_scaling[kernels.FACTORS, :n_features] = self._scaling.factors
-        self._kernel_scaling[kernels.METRIC, :n_features] = 1.0 / self._scaling.factors
+        self._cuts = cuts
         self._n_threads = count_threads_for_steps(
             n_threads,
             settings.n_epochs * estimate_work(n_samples, working),
             estimate_work(settings.batch_size, working),
             cuts.n_chunks,
         )
-        self._step_factors = aligned_zeros((self._n_threads, 2, n_padded), np.float64)
+        n_buffers = cuts.n_chunks + self._n_threads
+        self._gradients = aligned_zeros((n_buffers, *working.shape), dtype)
+        self._totals = aligned_zeros(working.shape, np.float64)
+        self._chunk_results = np.zeros((n_buffers, 2))
+        self._shared = make_shared(cuts.n_chunks, self._n_threads)
+        self._row_results = np.zeros((len(working), kernels.N_ROW_RESULTS))
+        n_padded = working.shape[1] - self._specialisation.lanes
+        self._kernel_scaling = aligned_zeros((kernels.N_SCALINGS, n_padded), np.float64)
+        self._kernel_scaling[kernels.MEANS, :n_features] = self._scaling.means
+        self._kernel_scaling[kernels.FACTORS, :n_features] = self._scaling.factors
+        self._kernel_scaling[kernels.METRIC, :n_features] = 1.0 / self._scaling.factors
+        self._step_factors = aligned_zeros((2, n_padded), np.float64)
         self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, working, self._specialisation
         )
@@ -180,7 +184,7 @@ class DenseDescent(Descent):
         exact_bias = bias - self._origin @ exact_weights
         return exact_weights.astype(weights.dtype), exact_bias.astype(bias.dtype)
 
-    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
+    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int, call: int) -> int:
         unspent: int = compiled(
             self._features,
             columns_in_place(self._features, self._specialisation),
@@ -193,6 +197,7 @@ class DenseDescent(Descent):
             self._row_budget,
             thread,
             n_threads,
+            call,
             self._models,
             self._gradients,
             self._totals,
@@ -202,6 +207,6 @@ class DenseDescent(Descent):
             self._step_factors,
             self._states,
             self._objectives,
-            self._team_array,
+            self._shared,
         )
         return unspent

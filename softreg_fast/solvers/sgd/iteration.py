@@ -12,11 +12,10 @@ import numpy.typing as npt
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem, with_mean_weight_one
 from ...kernels import sgd_step as kernels
-from ...kernels.threads.barrier import TEAM_SIZE
 from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
 from ...runtime import tuning
-from ...runtime.threads import Team, team_of
+from ...runtime.team import Team, team_of
 from ...runtime.workspace import choose_windows
 from ..observer import Iteration, Observer
 from .options import SgdSettings
@@ -98,6 +97,7 @@ class Descent(ABC):
     _row_budget: int
     _begins_at_zero: bool
     _row_weights: npt.NDArray[np.float64]
+    _shared: npt.NDArray[np.int64]
 
     def __init__(self, problem: Problem, settings: SgdSettings, n_columns: int) -> None:
         self._problem = problem
@@ -110,7 +110,6 @@ class Descent(ABC):
         self._objectives = np.full(min(settings.n_epochs, tuning.EPOCHS_PER_CALL), np.nan)
         self._recorded: list[FloatArray] = []
         self._n_recorded = 0
-        self._team_array = np.zeros(TEAM_SIZE, np.int64)
         self._kernel_settings: Any
 
     @property
@@ -135,7 +134,7 @@ class Descent(ABC):
         """The kernel."""
 
     @abstractmethod
-    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
+    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int, call: int) -> int:
         """Have one thread run the kernel; what is left of the budget."""
 
     @property
@@ -167,7 +166,12 @@ class Descent(ABC):
         self._n_recorded = self.n_epochs
 
     def _make_kernel_settings(
-        self, population: Population, scaling: Scaling, chunk_rows: int, row_bytes: int
+        self,
+        population: Population,
+        scaling: Scaling,
+        chunk_rows: int,
+        round_rows: int,
+        row_bytes: int,
     ) -> Any:
         settings, problem = self._settings, self._problem
         record = np.zeros(1, kernels.PROXIMAL_SETTINGS)
@@ -182,6 +186,7 @@ class Descent(ABC):
         record["rounding"] = np.finfo(problem.dtype).eps
         record["n_classes"] = self._n_columns
         record["chunk_rows"] = chunk_rows
+        record["round_rows"] = round_rows
         record["method"] = _METHODS[settings.method]
         record["momentum"] = settings.momentum
         # Kernels are given weights of mean 1, which no dtype is too narrow for.
@@ -305,7 +310,7 @@ class Descent(ABC):
         compiled = self._compile()
         state = self._states[0]
         was_interrupted = False
-        with team_of(self._n_threads, self._team_array) as team:
+        with team_of(self._n_threads, self._shared) as team:
             while state["outcome"] == kernels.RUNNING and self.n_epochs < self._settings.n_epochs:
                 if observer is None:
                     self._run_to(team, compiled, self._settings.n_epochs)

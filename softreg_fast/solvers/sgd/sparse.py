@@ -9,6 +9,7 @@ from ...data.problem import Problem
 from ...kernels import sparse_step as kernels
 from ...kernels.sgd_sparse import descend_sparse
 from ...kernels.shapes import choose_sparse_specialisation
+from ...kernels.threads.claims import make_shared
 from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
 from ...runtime.workspace import aligned_zeros, choose_windows
@@ -54,7 +55,7 @@ class SparseDescent(Descent):
         population = population or population_of(problem)
         self._weigh_rows(population)
         self._kernel_settings = self._make_kernel_settings(
-            population, scaling, self._tile_rows, row_bytes
+            population, scaling, self._tile_rows, settings.batch_size, row_bytes
         )
         if isinstance(start, Snapshot):
             self._resume(start)
@@ -98,16 +99,17 @@ class SparseDescent(Descent):
         self._centred = np.flatnonzero(scaling.means)
         windows = choose_windows(row_bytes)
         n_numbers = max(2 * self._tile_rows, (windows.window_rows >> windows.block_bits) + 2)
-        threads = self._n_threads
+        threads, n_buffers = self._n_threads, n_tiles + self._n_threads
         self._tiles = aligned_zeros((threads, 2 * self._n_padded + 2, self._tile_rows), dtype)
         self._numbers = np.zeros((threads, 4, n_numbers), np.int64)
-        self._touched = np.zeros((threads, n_features), np.int64)
-        self._batch_rows = np.zeros(settings.batch_size, np.int64)
-        self._slopes = aligned_zeros((settings.batch_size, self._n_padded), dtype)
-        self._bias_slopes = aligned_zeros((threads, self._n_padded), dtype)
+        self._touched = np.zeros(n_features, np.int64)
+        self._row_numbers = np.zeros((n_buffers, self._tile_rows), np.int64)
+        self._slopes = aligned_zeros((n_buffers, self._tile_rows, self._n_padded), dtype)
+        self._tile_losses = np.zeros(n_buffers)
+        self._slope_totals = np.zeros(self._n_padded)
+        self._bias_slopes = aligned_zeros((1, self._n_padded), dtype)
         self._shifts = np.zeros(self._n_padded)
-        self._tile_losses = np.zeros(n_tiles)
-        self._part_results = np.zeros(kernels.N_PARTS)
+        self._shared = make_shared(n_tiles, threads)
 
     def _begin_at(self, weights: FloatArray, bias: FloatArray) -> None:
         problem = self._problem
@@ -189,7 +191,7 @@ class SparseDescent(Descent):
     def _compile(self) -> Any:
         return descend_sparse.specialise(self._specialisation)
 
-    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int) -> int:
+    def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int, call: int) -> int:
         unspent: int = compiled(
             self._problem.features.data,
             self._problem.features.indices,
@@ -202,6 +204,7 @@ class SparseDescent(Descent):
             self._row_budget,
             thread,
             n_threads,
+            call,
             self._parameters,
             self._biases,
             self._best,
@@ -209,15 +212,15 @@ class SparseDescent(Descent):
             self._centred,
             self._tiles,
             self._numbers,
-            self._batch_rows,
+            self._row_numbers,
             self._slopes,
+            self._tile_losses,
+            self._slope_totals,
             self._bias_slopes,
             self._shifts,
             self._touched,
-            self._tile_losses,
-            self._part_results,
             self._states,
             self._objectives,
-            self._team_array,
+            self._shared,
         )
         return unspent

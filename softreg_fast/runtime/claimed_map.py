@@ -1,0 +1,90 @@
+"""A map over pieces of work that threads claim one by one."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from .threads import start_threads
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_LOOKS_BEFORE_SLEEP = 100
+_SECONDS_OF_SLEEP = 5e-5
+
+
+class _Claims(Generic[Item, Result]):
+    """Items that threads claim, and what comes of them."""
+
+    def __init__(
+        self, function: Callable[[Item], Result], items: Sequence[Item], n_threads: int
+    ) -> None:
+        self._function = function
+        self._items = items
+        # Its `next` is one operation that no other thread comes between.
+        self._places = itertools.count()
+        self._are_busy = [False] * n_threads
+        self._is_closed = False
+        self.results: dict[int, Result] = {}
+        self.failures: list[BaseException] = []
+
+    def work(self, thread: int) -> None:
+        """Work on items until there are none left."""
+        # Said before it is looked whether there is anything to do: whoever has seen that nobody is
+        # busy after the last item was claimed knows that nobody will be.
+        self._are_busy[thread] = True
+        try:
+            while not self._is_closed and (place := next(self._places)) < len(self._items):
+                self.results[place] = self._function(self._items[place])
+        except BaseException as error:
+            self.failures.append(error)
+            self.close()
+        finally:
+            self._are_busy[thread] = False
+
+    def close(self) -> None:
+        """Have nobody begin with another item."""
+        self._is_closed = True
+
+    def wait(self) -> None:
+        """Wait until nobody is busy."""
+        n_looks = 0
+        while any(self._are_busy):
+            n_looks += 1
+            time.sleep(0.0 if n_looks < _LOOKS_BEFORE_SLEEP else _SECONDS_OF_SLEEP)
+
+
+def claimed_map(
+    function: Callable[[Item], Result], items: Sequence[Item], n_threads: int
+) -> list[Result]:
+    """The results of a function for some items, in order.
+
+    The calling thread works on them too. It waits for none that hasn't begun.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+    n_threads : int
+
+    Raises
+    ------
+    BaseException
+        What the function has failed with. Items that nobody has begun with are dropped then.
+    """
+    claims = _Claims(function, items, n_threads)
+    try:
+        start_threads(claims.work, n_threads - 1)
+        claims.work(0)
+        claims.wait()
+    finally:
+        claims.close()
+    if claims.failures:
+        raise claims.failures[0]
+    return [claims.results[place] for place in range(len(items))]
+
+
+def cut_into_blocks(n_rows: int, block_rows: int) -> list[tuple[int, int]]:
+    """Where blocks of rows start and stop; the last may have fewer."""
+    return [(start, min(start + block_rows, n_rows)) for start in range(0, n_rows, block_rows)]
