@@ -198,12 +198,19 @@ def _open_round(shared, call, n_chunks):
     return 0
 
 
-def _take(shared, thread, call, n_chunks):
-    """Claim a chunk of the round that is open, or take one whose thread is late."""
-    team = KernelTeam(thread, 2, call, shared)
+def _take(shared, thread, n_chunks, n_ticks):
+    """Claim a chunk of the round that is open, or take one that is late for so long."""
+    team = KernelTeam(thread, 2, 1, shared)
     round = claims.read_round(team)
-    chunk, _ = claims.take_chunk(team, round.number, n_chunks, read_clock(), 1, 1)
+    now = read_clock()
+    chunk, _ = claims.take_chunk(team, round.number, n_chunks, now, 1, now + n_ticks)
     return chunk
+
+
+def _judge_pace(shared, thread, n_ticks, fastest):
+    """What is found of a chunk that was taken so long ago."""
+    team = KernelTeam(thread, 2, 1, shared)
+    return claims.judge_pace(team, read_clock() - n_ticks, fastest)
 
 
 def _hand_in(shared, thread, number, chunk):
@@ -234,27 +241,28 @@ def kernels():
         "hand_in": _compiled(_hand_in, 3),
         "buffer_of": _compiled(_buffer_of, 1),
         "wait": _compiled(_wait_for_round, 2),
+        "judge": _compiled(_judge_pace, 3),
     }
 
 
 class TestClaims:
     def test_chunk_of_a_late_thread_is_done_again_and_what_comes_late_is_dropped(self, kernels):
-        open_round, take, hand_in, buffer_of, _ = kernels.values()
+        open_round, take, hand_in, buffer_of, *_ = kernels.values()
         shared = claims.make_shared(2, 2)
         open_round(shared, 1, 2)
-        assert [take(shared, thread, 1, 2) for thread in (0, 1, 1)] == [0, 1, -1]
+        assert [take(shared, thread, 2, 0) for thread in (0, 1, 1)] == [0, 1, -1]
         assert hand_in(shared, 0, 1, 0) == 0
         assert buffer_of(shared, 0) == 3  # that of the leader, which comes last
         # The other thread's chunk is late: the leader takes it, and is first to hand it in.
-        assert take(shared, 0, 1, 2) == 1
+        assert take(shared, 0, 2, 0) == 1
         assert hand_in(shared, 0, 1, 1) == 1
         assert hand_in(shared, 1, 1, 1) == 2
         assert [buffer_of(shared, chunk) for chunk in range(2)] == [3, 0]
-        assert take(shared, 0, 1, 2) == -1
+        assert take(shared, 0, 2, 0) == -1
         # Of another round, with the slot empty again, it is dropped as well.
         open_round(shared, 1, 2)
         assert hand_in(shared, 1, 1, 1) == 2
-        assert take(shared, 1, 1, 2) == 0
+        assert take(shared, 1, 2, 0) == 0
         assert hand_in(shared, 1, 2, 0) == 3
         assert buffer_of(shared, 0) == 2
 
@@ -265,7 +273,7 @@ class TestClaims:
         taken = [[] for _ in range(4)]
 
         def claim(thread):
-            while (chunk := take(shared, thread, 1, 20_000)) >= 0:
+            while (chunk := take(shared, thread, 20_000, 0)) >= 0:
                 taken[thread].append(chunk)
 
         others = [threading.Thread(target=claim, args=(thread,)) for thread in (1, 2, 3)]
@@ -274,6 +282,30 @@ class TestClaims:
         for thread in others:
             thread.join(HANG_GUARD)
         assert sorted(itertools.chain(*taken)) == list(range(20_000))
+
+    def test_leader_waits_for_a_chunk_that_comes_in_time(self, kernels):
+        open_round, take, hand_in, buffer_of, *_ = kernels.values()
+        shared = claims.make_shared(1, 2)
+        open_round(shared, 1, 1)
+        assert take(shared, 1, 1, 0) == 0
+        found = []
+        leading = threading.Thread(target=lambda: found.append(take(shared, 0, 1, 10**13)))
+        leading.start()
+        time.sleep(0.05)
+        assert found == []
+        assert hand_in(shared, 1, 1, 0) == 0
+        leading.join(HANG_GUARD)
+        assert found == [-1]
+        assert buffer_of(shared, 0) == 1
+
+    def test_thread_whose_core_other_work_has_had_leaves_and_the_leader_does_not(self, kernels):
+        judge = kernels["judge"]
+        shared = claims.make_shared(1, 2)
+        long = 10**15  # ticks
+        assert judge(shared, 0, long, 5) == 5
+        assert judge(shared, 1, long, 0) >= long
+        assert judge(shared, 1, long, long // 2) == long // 2
+        assert judge(shared, 1, long, long // 10) == -1
 
     def test_waiting_threads_see_a_new_round_and_the_end_of_the_call(self, kernels):
         open_round, wait = kernels["open"], kernels["wait"]

@@ -151,9 +151,11 @@ def wait_for_round(team, number):
         if claims >> _CHUNK_BITS != number and claims & _CHUNK != _CLOSED:
             return True
         n_looks += 1
-        if n_looks % _LOOKS_PER_CPU == 0 and current_cpu() == load_shared(shared, LEADERS_CPU):
-            leave_cpu(shared, CPUS)
-            n_looks = _LOOKS_BEFORE_SLEEP
+        if n_looks % _LOOKS_PER_CPU == 0:
+            cpu = current_cpu()
+            if cpu >= 0 and cpu == load_shared(shared, LEADERS_CPU):
+                leave_cpu(shared, CPUS)
+                n_looks = _LOOKS_BEFORE_SLEEP
         if n_looks < _LOOKS_BEFORE_SLEEP:
             pause()
         else:
