@@ -9,6 +9,7 @@ Nothing is ever skipped: what doesn't belong to the tier, or can't run here, isn
 import _thread
 import inspect
 import os
+import threading
 from importlib.util import find_spec
 
 import numpy as np
@@ -86,6 +87,17 @@ def make_data():
         return features, labels
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def threads_that_coverage_follows(monkeypatch):
+    """Where kernels run as Python: it follows those that `threading` starts."""
+
+    def start(function, arguments):
+        threading.Thread(target=function, args=arguments, daemon=True).start()
+
+    if WITHOUT_JIT:
+        monkeypatch.setattr("_thread.start_new_thread", start)
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def _take(shared, thread, n_chunks, n_ticks):
     team = KernelTeam(thread, 2, 1, shared)
     round = claims.read_round(team)
     now = read_clock()
-    chunk, _ = claims.take_chunk(team, round.number, n_chunks, now, 1, now + n_ticks)
+    chunk, _ = claims.take_chunk(team, round.number, n_chunks, now, 1, now + n_ticks, 0)
     return chunk
 
 
@@ -211,6 +211,12 @@ def _judge_pace(shared, thread, n_ticks, fastest):
     """What is found of a chunk that was taken so long ago."""
     team = KernelTeam(thread, 2, 1, shared)
     return claims.judge_pace(team, read_clock() - n_ticks, fastest)
+
+
+def _take_another(shared, fastest):
+    """The chunk that is taken after one of which this was found."""
+    round = claims.read_round(KernelTeam(1, 2, 1, shared))
+    return claims.take_chunk(KernelTeam(1, 2, 1, shared), round.number, 1, 0, 1, 0, fastest)[0]
 
 
 def _hand_in(shared, thread, number, chunk):
@@ -242,6 +248,7 @@ def kernels():
         "buffer_of": _compiled(_buffer_of, 1),
         "wait": _compiled(_wait_for_round, 2),
         "judge": _compiled(_judge_pace, 3),
+        "take_another": _compiled(_take_another, 1),
     }
 
 
@@ -306,6 +313,9 @@ class TestClaims:
         assert judge(shared, 1, long, 0) >= long
         assert judge(shared, 1, long, long // 2) == long // 2
         assert judge(shared, 1, long, long // 10) == -1
+        kernels["open"](shared, 1, 1)
+        assert kernels["take_another"](shared, -1) == -1
+        assert kernels["take_another"](shared, 5) == 0
 
     def test_waiting_threads_see_a_new_round_and_the_end_of_the_call(self, kernels):
         open_round, wait = kernels["open"], kernels["wait"]
@@ -316,6 +326,7 @@ class TestClaims:
         assert not wait(shared, 2, 0)
         found = []
         waiting = threading.Thread(target=lambda: found.append(wait(shared, 1, 1)))
+        shared[claims.LEADERS_CPU] = 1 << 20
         waiting.start()
         time.sleep(0.05)
         assert found == []
@@ -348,7 +359,7 @@ def _never_hand_in(shared, call):
     n_claimed = 0
     while claims.wait_for_round(team, number):
         number = claims.read_round(team).number
-        chunk, _ = claims.take_chunk(team, number, 1 << 20, 0, 0, 0)
+        chunk, _ = claims.take_chunk(team, number, 1 << 20, 0, 0, 0, 0)
         n_claimed += chunk >= 0
     return n_claimed
 

@@ -38,7 +38,9 @@ def work_on_round(
     deadline = 0
     n_taken = 0
     while True:
-        chunk, deadline = take_chunk(team, round.number, n_chunks, began, n_taken, deadline)
+        chunk, deadline = take_chunk(
+            team, round.number, n_chunks, began, n_taken, deadline, fastest
+        )
         if chunk < 0:
             break
         taken_at = read_clock() if team.thread > 0 else 0
@@ -64,6 +66,4 @@ def work_on_round(
         hand_in(team, round.number, chunk, buffer)
         n_taken += 1
         fastest = judge_pace(team, taken_at, fastest)
-        if fastest < 0:
-            break
     return n_chunks, fastest

@@ -170,7 +170,7 @@ def work_on_tiles(
     deadline = 0
     n_taken = 0
     while True:
-        chunk, deadline = take_chunk(team, round.number, n_tiles, began, n_taken, deadline)
+        chunk, deadline = take_chunk(team, round.number, n_tiles, began, n_taken, deadline, fastest)
         if chunk < 0:
             break
         taken_at = read_clock() if team.thread > 0 else 0
@@ -183,8 +183,6 @@ def work_on_tiles(
         hand_in(team, round.number, chunk, buffer)
         n_taken += 1
         fastest = judge_pace(team, taken_at, fastest)
-        if fastest < 0:
-            break
     return n_tiles, fastest
 
 

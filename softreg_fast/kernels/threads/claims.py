@@ -254,7 +254,7 @@ def _wait_for_chunks(team, n_chunks, deadline):
 
 
 @kernel
-def take_chunk(team, number, n_chunks, began, n_taken, deadline):
+def take_chunk(team, number, n_chunks, began, n_taken, deadline, fastest):
     """The next chunk that the thread is to work on.
 
     Parameters
@@ -268,6 +268,8 @@ def take_chunk(team, number, n_chunks, began, n_taken, deadline):
         Chunks of the round that it has taken.
     deadline : int
         Until when the leader waits for chunks of others, zero while there are any to be claimed.
+    fastest : int
+        See `judge_pace`.
 
     Returns
     -------
@@ -275,6 +277,8 @@ def take_chunk(team, number, n_chunks, began, n_taken, deadline):
         -1 if there is none: for the leader, when all are handed in.
     deadline : int
     """
+    if fastest < 0:
+        return -1, deadline
     chunk = _claim_chunk(team, number, n_chunks)
     if chunk >= 0 or team.thread > 0 or team.n_threads == 1:
         return chunk, deadline
