@@ -21,10 +21,11 @@ CPU = {
 }
 # Tests that reach the lines of kernels, on inputs as small as can be.
 SUITES = {
-    "sums over rows": ("test_accumulator.py", "reference or same_sums or breaks_off"),
+    "sums over rows": ("test_accumulator.py", "reference or same_sums or failure_of_a_thread"),
     "epochs": (
         "test_kernels.py",
-        "step_by_step or stopping_and_resuming or several_rounds or divergence or breaks_off "
+        "step_by_step or stopping_and_resuming or several_rounds or divergence "
+        "or failure_of_a_thread "
         "or first_lowest or saturation or without_probabilities or fewer_rows or left_out",
     ),
     "shapes": (
@@ -36,12 +37,12 @@ SUITES = {
     "predictions": ("test_kernels.py", "predictions or extreme_logits or exponential or logarithm"),
     "descent": (
         "test_proximal.py",
-        "equal_reference or same_bits or goes_back or rounds or divergence or breaks_off "
+        "equal_reference or same_bits or goes_back or rounds or divergence or failure_of_a_thread "
         "or without_progress",
     ),
     "sparse descent": (
         "test_sparse.py",
-        "equal_reference or same_bits or goes_back or anew or breaks_off or or_weights",
+        "equal_reference or same_bits or goes_back or anew or failure_of_a_thread or or_weights",
     ),
     "second derivatives": ("test_squares.py", "reference or same_bits or leads_lower"),
     "coordinates": ("test_l1.py", "coordinate_descent"),

@@ -139,8 +139,7 @@ def accumulate(
         else:
             break
         round = read_round(team)
-        if number == 0:
-            transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
+        transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
         number = round.number
         n_chunks, fastest = work_on_round(
             rows, round, round.stop, None, settings, blocks, models, work, team, sums, fastest
