@@ -50,8 +50,11 @@ def _prediction(case, n_threads):
 
 
 KINDS = {
-    "regressor": _regressor, "sgd": _sgd, "newton": _newton, "predict_proba": _prediction,
-}  # fmt: skip
+    "regressor": _regressor,
+    "sgd": _sgd,
+    "newton": _newton,
+    "predict_proba": _prediction,
+}
 
 
 def all_works():
@@ -82,8 +85,10 @@ def all_works():
         ("predict_proba", dense(500_000, 20, 5)),
         ("predict_proba", dense(50_000, 784, 10)),
     ]
-    return {f"{kind}: {case if kind == 'regressor' else case.title}": (kind, case)
-            for kind, case in works}  # fmt: skip
+    return {
+        f"{kind}: {case if kind == 'regressor' else case.title}": (kind, case)
+        for kind, case in works
+    }
 
 
 @cache

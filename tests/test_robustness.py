@@ -194,17 +194,16 @@ def test_threads_of_the_same_id_as_the_starting_one_are_not_used(monkeypatch):
 
 
 def _open_round(shared, call, n_chunks):
-    claims.open_round(KernelTeam(0, 2, call, shared), n_chunks, 10, 20, 30, 40)
+    claims.open_round(KernelTeam(0, 2, call, shared), 1, 10, 10 + n_chunks, 30, 40)
     return 0
 
 
-def _take(shared, thread, n_chunks, n_ticks):
+def _take(shared, thread, n_ticks):
     """Claim a chunk of the round that is open, or take one that is late for so long."""
     team = KernelTeam(thread, 2, 1, shared)
     round = claims.read_round(team)
     now = read_clock()
-    chunk, _ = claims.take_chunk(team, round.number, n_chunks, now, 1, now + n_ticks, 0)
-    return chunk
+    return claims.take_chunk(team, round, claims.Pace(now, 1, now + n_ticks, now, 0))[0]
 
 
 def _judge_pace(shared, thread, n_ticks, fastest):
@@ -215,13 +214,15 @@ def _judge_pace(shared, thread, n_ticks, fastest):
 
 def _take_another(shared, fastest):
     """The chunk that is taken after one of which this was found."""
-    round = claims.read_round(KernelTeam(1, 2, 1, shared))
-    return claims.take_chunk(KernelTeam(1, 2, 1, shared), round.number, 1, 0, 1, 0, fastest)[0]
+    team = KernelTeam(1, 2, 1, shared)
+    return claims.take_chunk(team, claims.read_round(team), claims.begin_pace(team, fastest))[0]
 
 
 def _hand_in(shared, thread, number, chunk):
     team = KernelTeam(thread, 2, 1, shared)
-    claims.hand_in(team, number, chunk, claims.own_buffer(team))
+    round = claims.Round(number, 2, 10, 12, 30, 40)
+    pace = claims.begin_pace(team, 0)
+    claims.hand_in(team, round, chunk, claims.own_buffer(team), pace)
     return claims.own_buffer(team)
 
 
@@ -230,7 +231,7 @@ def _buffer_of(shared, chunk):
 
 
 def _wait_for_round(shared, call, number):
-    return claims.wait_for_round(KernelTeam(1, 2, call, shared), number)
+    return claims.wait_for_round(KernelTeam(1, 2, call, shared), number, 0)
 
 
 def _compiled(function, n_numbers):
@@ -243,7 +244,7 @@ def _compiled(function, n_numbers):
 def kernels():
     return {
         "open": _compiled(_open_round, 2),
-        "take": _compiled(_take, 3),
+        "take": _compiled(_take, 2),
         "hand_in": _compiled(_hand_in, 3),
         "buffer_of": _compiled(_buffer_of, 1),
         "wait": _compiled(_wait_for_round, 2),
@@ -257,19 +258,19 @@ class TestClaims:
         open_round, take, hand_in, buffer_of, *_ = kernels.values()
         shared = claims.make_shared(2, 2)
         open_round(shared, 1, 2)
-        assert [take(shared, thread, 2, 0) for thread in (0, 1, 1)] == [0, 1, -1]
+        assert [take(shared, thread, 0) for thread in (0, 1, 1)] == [0, 1, -1]
         assert hand_in(shared, 0, 1, 0) == 0
         assert buffer_of(shared, 0) == 3  # that of the leader, which comes last
         # The other thread's chunk is late: the leader takes it, and is first to hand it in.
-        assert take(shared, 0, 2, 0) == 1
+        assert take(shared, 0, 0) == 1
         assert hand_in(shared, 0, 1, 1) == 1
         assert hand_in(shared, 1, 1, 1) == 2
         assert [buffer_of(shared, chunk) for chunk in range(2)] == [3, 0]
-        assert take(shared, 0, 2, 0) == -1
+        assert take(shared, 0, 0) == -1
         # Of another round, with the slot empty again, it is dropped as well.
         open_round(shared, 1, 2)
         assert hand_in(shared, 1, 1, 1) == 2
-        assert take(shared, 1, 2, 0) == 0
+        assert take(shared, 1, 0) == 0
         assert hand_in(shared, 1, 2, 0) == 3
         assert buffer_of(shared, 0) == 2
 
@@ -280,7 +281,7 @@ class TestClaims:
         taken = [[] for _ in range(4)]
 
         def claim(thread):
-            while (chunk := take(shared, thread, 20_000, 0)) >= 0:
+            while (chunk := take(shared, thread, 0)) >= 0:
                 taken[thread].append(chunk)
 
         others = [threading.Thread(target=claim, args=(thread,)) for thread in (1, 2, 3)]
@@ -294,9 +295,9 @@ class TestClaims:
         open_round, take, hand_in, buffer_of, *_ = kernels.values()
         shared = claims.make_shared(1, 2)
         open_round(shared, 1, 1)
-        assert take(shared, 1, 1, 0) == 0
+        assert take(shared, 1, 0) == 0
         found = []
-        leading = threading.Thread(target=lambda: found.append(take(shared, 0, 1, 10**13)))
+        leading = threading.Thread(target=lambda: found.append(take(shared, 0, 10**13)))
         leading.start()
         time.sleep(0.05)
         assert found == []
@@ -349,7 +350,7 @@ class TestClaims:
 
 @numba.njit
 def _wait_for_round_in_numba(shared):
-    return claims.wait_for_round(KernelTeam(1, 2, 1, shared), 0)
+    return claims.wait_for_round(KernelTeam(1, 2, 1, shared), 0, 0)
 
 
 def _never_hand_in(shared, call):
@@ -357,9 +358,10 @@ def _never_hand_in(shared, call):
     team = KernelTeam(1, 2, call, shared)
     number = 0
     n_claimed = 0
-    while claims.wait_for_round(team, number):
-        number = claims.read_round(team).number
-        chunk, _ = claims.take_chunk(team, number, 1 << 20, 0, 0, 0, 0)
+    while claims.wait_for_round(team, number, 0):
+        round = claims.read_round(team)
+        number = round.number
+        chunk, _ = claims.take_chunk(team, round, claims.begin_pace(team, 0))
         n_claimed += chunk >= 0
     return n_claimed
 
@@ -389,7 +391,7 @@ def _fit_with(solver, X, y, n_threads):
 def test_threads_that_do_nothing_are_not_waited_for(
     solver, kind, make_data, eager_threads, monkeypatch
 ):
-    X, y = make_data(500, 3, 3)
+    X, y = make_data(500, 5, 3)
     expected = _fit_with(solver, X, y, 1)
     is_over = threading.Event()
     claimed = []
@@ -432,7 +434,7 @@ def test_threads_help_and_change_no_bit(solver, make_data, eager_threads, monkey
             helped.append(self._shared[-2] != len(self._shared) - claims.SLOTS - 2)
 
     monkeypatch.setattr(Team, "close", close)
-    X, y = make_data(3_000, 8, 3)
+    X, y = make_data(3_000, 5, 3)
     expected = _fit_with(solver, X, y, 1)
     stop = time.monotonic() + HANG_GUARD
     while not any(helped) and time.monotonic() < stop:

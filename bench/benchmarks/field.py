@@ -20,8 +20,13 @@ from ..record import Record
 
 CHILD = "bench.disturbed"
 CONDITIONS = (
-    "idle", "after NumPy", "after PyTorch", "beside a busy process", "two processes", "one CPU",
-)  # fmt: skip
+    "idle",
+    "after NumPy",
+    "after PyTorch",
+    "beside a busy process",
+    "two processes",
+    "one CPU",
+)
 LIBRARIES = {"after NumPy": "numpy", "after PyTorch": "torch"}
 SECONDS_OF_A_WINDOW = 0.6
 

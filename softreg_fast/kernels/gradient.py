@@ -130,25 +130,24 @@ def accumulate(
     fastest = 0
     while True:
         if thread > 0:
-            if fastest < 0 or not wait_for_round(team, number):
+            if not wait_for_round(team, number, fastest):
                 break
         elif start < stop:
             round_stop = min(start + settings["round_rows"], stop)
-            n_chunks = -(-(round_stop - start) // settings["chunk_rows"])
-            open_round(team, n_chunks, start, round_stop, 0, 0)
+            open_round(team, settings["chunk_rows"], start, round_stop, 0, 0)
         else:
             break
         round = read_round(team)
         transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
         number = round.number
-        n_chunks, fastest = work_on_round(
+        fastest = work_on_round(
             rows, round, round.stop, None, settings, blocks, models, work, team, sums, fastest
         )
         if thread > 0:
             continue
         if not settings["only_loss"]:
-            fold_chunks(sums, n_chunks, Fold(False, False, 0.0), blocks, models)
-        for chunk in range(n_chunks):
+            fold_chunks(sums, round.n_chunks, Fold(False, False, 0.0), blocks, models)
+        for chunk in range(round.n_chunks):
             results_out[LOSS], results_out[LOSS_REMAINDER] = add_compensated(
                 results_out[LOSS],
                 results_out[LOSS_REMAINDER],

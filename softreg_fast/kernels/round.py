@@ -2,8 +2,7 @@
 
 from .compile.entry_point import kernel
 from .groups import Span
-from .threads.atomic import read_clock
-from .threads.claims import hand_in, judge_pace, own_buffer, take_chunk
+from .threads.claims import begin_pace, hand_in, own_buffer, take_chunk
 from .tile import work_on_chunk
 
 
@@ -21,29 +20,21 @@ def work_on_round(
     team : Team
     sums : Sums
     fastest : int
-        See `judge_pace`.
+        See `claims.judge_pace`.
 
     The others are those of a chunk; see `tile`.
 
     Returns
     -------
-    n_chunks : int
-        How many chunks the round has.
-    fastest : int
-        Below 0 if the thread is to leave the call.
+    int
+        The same after this round.
     """
     chunk_rows = settings["chunk_rows"]
-    n_chunks = -(-(round.stop - round.start) // chunk_rows)
-    began = read_clock() if team.n_threads > 1 else 0
-    deadline = 0
-    n_taken = 0
+    pace = begin_pace(team, fastest)
     while True:
-        chunk, deadline = take_chunk(
-            team, round.number, n_chunks, began, n_taken, deadline, fastest
-        )
+        chunk, pace = take_chunk(team, round, pace)
         if chunk < 0:
-            break
-        taken_at = read_clock() if team.thread > 0 else 0
+            return pace.fastest
         start = round.start + chunk * chunk_rows
         ahead = start + team.n_threads * chunk_rows
         buffer = own_buffer(team)
@@ -63,7 +54,4 @@ def work_on_round(
         )
         sums.chunk_results[buffer, 0] = loss
         sums.chunk_results[buffer, 1] = n_correct
-        hand_in(team, round.number, chunk, buffer)
-        n_taken += 1
-        fastest = judge_pace(team, taken_at, fastest)
-    return n_chunks, fastest
+        pace = hand_in(team, round, chunk, buffer, pace)

@@ -183,14 +183,13 @@ def descend(
     fastest = 0
     while True:
         if thread > 0:
-            if fastest < 0 or not wait_for_round(team, number):
+            if not wait_for_round(team, number, fastest):
                 break
         elif row_budget > 0 and state["outcome"] == RUNNING and state["n_epochs"] < last_epoch:
             start = state["row"]
             batch_stop = min(start - start % batch_size + batch_size, n_samples)
             stop = min(start + settings["round_rows"], batch_stop)
-            n_chunks = -(-(stop - start) // settings["chunk_rows"])
-            open_round(team, n_chunks, start, stop, state["n_epochs"], 0)
+            open_round(team, settings["chunk_rows"], start, stop, state["n_epochs"], 0)
         else:
             break
         round = read_round(team)
@@ -204,7 +203,7 @@ def descend(
             settings["window_rows"],
         )
         transpose_weights(models[WORKING], width, WORKING, work.feature_weights)
-        n_chunks, fastest = work_on_round(
+        fastest = work_on_round(
             Rows(features, feature_columns, targets, sample_weights, order),
             round,
             round.stop if round.stop < n_samples else 0,
@@ -219,7 +218,7 @@ def descend(
         )
         if thread > 0:
             continue
-        for chunk in range(n_chunks):
+        for chunk in range(round.n_chunks):
             state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
                 state["epoch_loss"],
                 state["epoch_loss_remainder"],
@@ -235,11 +234,11 @@ def descend(
             1.0 / (round.stop - batch_start),
         )
         if not fold.is_last:
-            fold_chunks(sums, n_chunks, fold, blocks, models)
+            fold_chunks(sums, round.n_chunks, fold, blocks, models)
             continue
         coefficients = coefficients_of_step(settings, state)
         proximal = Proximal(coefficients, scaling, step_factors, row_results)
-        take_step(sums, n_chunks, fold, settings, proximal, blocks, models)
+        take_step(sums, round.n_chunks, fold, settings, proximal, blocks, models)
         finish_step(settings, scaling, width, like, state, models, row_results)
         if round.stop == n_samples and record_epoch(
             settings, state, are_finite(width, models[WORKING]), objectives_out

@@ -270,19 +270,18 @@ def run_epochs(
     transposed_epoch = -1  # the model TRAINED that this thread has transposed
     while True:
         if thread > 0:
-            if fastest < 0 or not wait_for_round(team, number):
+            if not wait_for_round(team, number, fastest):
                 break
         elif row_budget > 0 and state["outcome"] == RUNNING and state["n_trained"] < last_trained:
             start = state["row"]
             stop = min(start + settings["round_rows"], n_samples)
             if state["phase"] == TRAINING:
                 stop = min(stop, start - start % batch_size + batch_size)
-            n_chunks = -(-(stop - start) // settings["chunk_rows"])
             is_behind = settings["score"] and state["n_scored"] < state["n_trained"]
             kind = SCORING
             if state["phase"] == TRAINING:
                 kind = TRAINING_AND_SCORING if is_behind else TRAINING_ONLY
-            open_round(team, n_chunks, start, stop, state["n_trained"], kind)
+            open_round(team, settings["chunk_rows"], start, stop, state["n_trained"], kind)
         else:
             break
         round = read_round(team)
@@ -308,7 +307,7 @@ def run_epochs(
                 transpose_weights(models[model], width, model, work.feature_weights)
             if model == TRAINED:
                 transposed_epoch = round.epoch
-        n_chunks, fastest = work_on_round(
+        fastest = work_on_round(
             Rows(features, feature_columns, targets, targets[:0], order),
             round,
             round.stop if round.stop < n_batch_rows else 0,
@@ -325,7 +324,7 @@ def run_epochs(
         )
         if thread > 0:
             continue
-        for chunk in range(n_chunks):
+        for chunk in range(round.n_chunks):
             buffer = buffer_of(shared, chunk)
             state["n_correct"] += np.int64(chunk_results[buffer, 1])
             if is_training:
@@ -337,7 +336,7 @@ def run_epochs(
         if is_training:
             is_last = round.stop % batch_size == 0
             fold = Fold(round.start % batch_size == 0, is_last, scale)
-            fold_chunks(sums, n_chunks, fold, blocks, models)
+            fold_chunks(sums, round.n_chunks, fold, blocks, models)
             if is_last:
                 _finish_batch(batch_size, state)
         if round.stop == (n_batch_rows if is_training else n_samples):

@@ -194,13 +194,14 @@ def descend_sparse(
     fastest = 0
     while True:
         if thread > 0:
-            if fastest < 0 or not wait_for_round(team, number):
+            if not wait_for_round(team, number, fastest):
                 break
         elif row_budget > 0 and state["outcome"] == RUNNING and state["n_epochs"] < last_epoch:
             start = state["row"]
             stop = min(start + batch_size, n_samples)
-            n_tiles = -(-(stop - start) // settings["chunk_rows"])
-            open_round(team, n_tiles, start, stop, state["n_epochs"], state["n_steps"])
+            open_round(
+                team, settings["chunk_rows"], start, stop, state["n_epochs"], state["n_steps"]
+            )
         else:
             break
         round = read_round(team)
@@ -220,7 +221,7 @@ def descend_sparse(
         elif settings["method"] == AVERAGED:
             pull = settings["momentum"]
         rows = SparseRows(data, indices, pointers, targets, sample_weights, order)
-        n_tiles, fastest = work_on_tiles(
+        fastest = work_on_tiles(
             rows,
             round,
             pull,
@@ -266,7 +267,7 @@ def descend_sparse(
             parameters,
             features,
         )
-        for tile in range(n_tiles):
+        for tile in range(round.n_chunks):
             state["epoch_loss"], state["epoch_loss_remainder"] = add_compensated(
                 state["epoch_loss"],
                 state["epoch_loss_remainder"],

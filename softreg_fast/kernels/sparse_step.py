@@ -20,8 +20,7 @@ from .simd.lanes import (
     store_block,
     sum_lanes,
 )
-from .threads.atomic import read_clock
-from .threads.claims import buffer_of, hand_in, judge_pace, own_buffer, take_chunk
+from .threads.claims import begin_pace, buffer_of, hand_in, own_buffer, take_chunk
 
 _ONE = (0,)
 _ELEMENTS_AHEAD = 16
@@ -155,35 +154,26 @@ def work_on_tiles(
     team : Team
     slopes : Slopes
     fastest : int
-        See `judge_pace`.
+        See `claims.judge_pace`.
 
     Returns
     -------
-    n_tiles : int
-        How many tiles the batch has.
-    fastest : int
-        Below 0 if the thread is to leave the call.
+    int
+        The same after this batch.
     """
     tile_rows = settings["chunk_rows"]
-    n_tiles = -(-(round.stop - round.start) // tile_rows)
-    began = read_clock() if team.n_threads > 1 else 0
-    deadline = 0
-    n_taken = 0
+    pace = begin_pace(team, fastest)
     while True:
-        chunk, deadline = take_chunk(team, round.number, n_tiles, began, n_taken, deadline, fastest)
+        chunk, pace = take_chunk(team, round, pace)
         if chunk < 0:
-            break
-        taken_at = read_clock() if team.thread > 0 else 0
+            return pace.fastest
         start = round.start + chunk * tile_rows
         stop = min(start + tile_rows, round.stop)
         buffer = own_buffer(team)
         _work_on_tile(
             rows, start, stop, pull, settings, blocks, model, biases, tile, numbers, slopes, buffer
         )
-        hand_in(team, round.number, chunk, buffer)
-        n_taken += 1
-        fastest = judge_pace(team, taken_at, fastest)
-    return n_tiles, fastest
+        pace = hand_in(team, round, chunk, buffer, pace)
 
 
 @kernel

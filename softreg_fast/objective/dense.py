@@ -12,7 +12,6 @@ import numpy.typing as npt
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..kernels import gradient as kernels
-from ..kernels.threads.claims import make_shared
 from ..runtime import tuning
 from ..runtime.team import Team, team_of
 from ..runtime.threads import count_threads_for_pass
@@ -22,6 +21,7 @@ from ..runtime.workspace import (
     columns_in_place,
     estimate_work,
     fill_parameters,
+    make_chunk_sums,
     make_workspaces,
     pack_parameters,
     specialise,
@@ -74,12 +74,8 @@ class Accumulator:
         self._n_threads = min(
             count_threads_for_pass(n_threads, estimate_work(n_samples, parameters)), cuts.n_chunks
         )
-        n_buffers = cuts.n_chunks + self._n_threads
-        self._gradients = aligned_zeros((n_buffers, *parameters.shape), problem.dtype)
-        self._totals = aligned_zeros(parameters.shape, np.float64)
-        self._chunk_results = np.zeros((n_buffers, 2))
+        self._sums = make_chunk_sums(cuts, self._n_threads, parameters)
         self._results = np.zeros(kernels.N_RESULTS)
-        self._shared = make_shared(cuts.n_chunks, self._n_threads)
         self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
         )
@@ -94,7 +90,7 @@ class Accumulator:
         self._team: Team
 
     def __enter__(self) -> Self:
-        self._team = self._context.enter_context(team_of(self._n_threads, self._shared))
+        self._team = self._context.enter_context(team_of(self._n_threads, self._sums.shared))
         return self
 
     def __exit__(
@@ -122,7 +118,7 @@ class Accumulator:
         """
         loss = self._run(weights, bias, only_loss=False)
         weights_gradient, bias_gradient = unpack_parameters(
-            self._totals, len(weights), len(bias), self._specialisation
+            self._sums.totals, len(weights), len(bias), self._specialisation
         )
         return LossAndGradient(loss, weights_gradient, bias_gradient)
 
@@ -135,7 +131,7 @@ class Accumulator:
         n_samples = self._problem.n_samples
         fill_parameters(weights, bias, self._specialisation, self._models[0])
         self._settings["only_loss"] = only_loss
-        self._totals[:] = 0.0
+        self._sums.totals[:] = 0.0
         self._results[:] = 0.0
         compiled = kernels.accumulate.specialise(self._specialisation)
         for start in range(0, n_samples, self._rows_per_call):
@@ -160,10 +156,10 @@ class Accumulator:
             n_threads,
             call,
             self._models,
-            self._gradients,
+            self._sums.gradients,
             *self._workspaces[thread].arguments,
-            self._chunk_results,
-            self._totals,
+            self._sums.chunk_results,
+            self._sums.totals,
             self._results,
-            self._shared,
+            self._sums.shared,
         )

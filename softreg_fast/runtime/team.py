@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.threads.atomic import N_CPU_WORDS
+from ..kernels.threads import N_CPU_WORDS
 from ..kernels.threads.claims import CALL, CPUS, LEADERS_CPU
 from .threads import start_threads
 
@@ -145,9 +145,11 @@ class Team:
 
     def close(self) -> None:
         """Have the other threads end."""
-        self.wait()
-        for helper in self._helpers:
-            helper.end()
+        try:
+            self.wait()
+        finally:
+            for helper in self._helpers:
+                helper.end()
 
 
 def _bits_of(cpus: set[int]) -> npt.NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..kernels.shapes import Order, Specialisation, choose_specialisation
+from ..kernels.threads.claims import make_shared
 from . import tuning
 
 
@@ -153,6 +154,35 @@ def choose_cuts(
     tile_rows = _share(rows, most_rows, lanes)
     chunk_rows = min(round_up(rows, tile_rows), tuning.MOST_TILES_IN_A_CHUNK * tile_rows)
     return Cuts(tile_rows, chunk_rows, min(most_chunks, -(-batch_size // chunk_rows)))
+
+
+@dataclass(frozen=True)
+class ChunkSums:
+    """What the chunks of a pass are summed in; see `kernels.groups.Sums`.
+
+    Attributes
+    ----------
+    gradients : ndarray of shape (n_buffers, padded_classes, padded_features + lanes)
+    totals : ndarray of shape (padded_classes, padded_features + lanes), float64
+    chunk_results : ndarray of shape (n_buffers, 2), float64
+    shared : ndarray of shape (SLOTS + n_buffers,), int64
+    """
+
+    gradients: FloatArray
+    totals: FloatArray
+    chunk_results: FloatArray
+    shared: npt.NDArray[np.int64]
+
+
+def make_chunk_sums(cuts: Cuts, n_threads: int, parameters: FloatArray) -> ChunkSums:
+    """Sums of as many chunks as may be worked on at once, by some threads."""
+    n_buffers = cuts.n_chunks + n_threads
+    return ChunkSums(
+        aligned_zeros((n_buffers, *parameters.shape), parameters.dtype),
+        aligned_zeros(parameters.shape, np.float64),
+        np.zeros((n_buffers, 2)),
+        make_shared(cuts.n_chunks, n_threads),
+    )
 
 
 def _share(n_rows: int, most_rows: int, lanes: int) -> int:

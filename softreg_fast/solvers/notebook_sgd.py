@@ -10,7 +10,6 @@ import numpy as np
 from .._typing import FloatArray, Gradient
 from ..data.problem import Problem
 from ..kernels import sgd_notebook as kernels
-from ..kernels.threads.claims import make_shared
 from ..kernels.tile import SCORED
 from ..objective.loss import check_gradient, loss_of
 from ..runtime import tuning
@@ -24,6 +23,7 @@ from ..runtime.workspace import (
     choose_windows,
     columns_in_place,
     estimate_work,
+    make_chunk_sums,
     make_workspaces,
     pack_parameters,
     specialise,
@@ -110,11 +110,7 @@ class GradientDescent:
             estimate_work(settings.batch_size, parameters),
             cuts.n_chunks,
         )
-        n_buffers = cuts.n_chunks + self._n_threads
-        self._gradients = aligned_zeros((n_buffers, *parameters.shape), problem.dtype)
-        self._totals = aligned_zeros(parameters.shape, np.float64)
-        self._chunk_results = np.zeros((n_buffers, 2))
-        self._shared = make_shared(cuts.n_chunks, self._n_threads)
+        self._sums = make_chunk_sums(cuts, self._n_threads, parameters)
         self._workspaces = make_workspaces(
             self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
         )
@@ -181,7 +177,7 @@ class GradientDescent:
         """
         run_epochs = kernels.run_epochs.specialise(self._specialisation)
         try:
-            with team_of(self._n_threads, self._shared) as team:
+            with team_of(self._n_threads, self._sums.shared) as team:
                 self._run_with(team, run_epochs, log)
         finally:
             # What is left to record where an interrupt has come while it was done.
@@ -227,13 +223,13 @@ class GradientDescent:
             n_threads,
             call,
             self._models,
-            self._gradients,
-            self._totals,
+            self._sums.gradients,
+            self._sums.totals,
             *self._workspaces[thread].arguments,
-            self._chunk_results,
+            self._sums.chunk_results,
             self._states,
             self._losses,
             self._accuracies,
-            self._shared,
+            self._sums.shared,
         )
         return unspent

@@ -21,9 +21,6 @@ from types import ModuleType
 
 from ..compile.mode import WITHOUT_JIT
 
-# Of a set of CPUs with a bit for each, as many as the GNU C library's `cpu_set_t` has.
-N_CPU_WORDS = 16
-
 _implementation: ModuleType
 if WITHOUT_JIT:
     from . import atomic_python as _implementation

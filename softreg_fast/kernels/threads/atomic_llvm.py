@@ -8,8 +8,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..compile.llvm_code import call, element_address, is_there
+from . import N_CPU_WORDS
 
-_N_CPU_WORDS = 16
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 
@@ -97,15 +97,15 @@ def leave_cpu(typingctx, array, start):
         first = element_address(
             context, builder, signature.args[0], arguments[0], arguments[1:2], signature.args[1:2]
         )
-        size = ir.ArrayType(_INT64, _N_CPU_WORDS)
+        size = ir.ArrayType(_INT64, N_CPU_WORDS)
         cpus = _allocate(builder, size)
         builder.store(builder.load(builder.bitcast(first, size.as_pointer())), cpus)
         cpu = builder.zext(call(builder, "sched_getcpu", _INT32, []), _INT64)
-        word = builder.urem(builder.lshr(cpu, _INT64(6)), _INT64(_N_CPU_WORDS))
+        word = builder.urem(builder.lshr(cpu, _INT64(6)), _INT64(N_CPU_WORDS))
         address = builder.gep(cpus, [_INT64(0), word], inbounds=True)
         bit = builder.shl(_INT64(1), builder.and_(cpu, _INT64(63)))
         builder.store(builder.and_(builder.load(address), builder.not_(bit)), address)
-        n_bytes = _INT64(8 * _N_CPU_WORDS)
+        n_bytes = _INT64(8 * N_CPU_WORDS)
         call(builder, "sched_setaffinity", _INT32, [_INT32(0), n_bytes, cpus])
         return context.get_dummy_value()
 

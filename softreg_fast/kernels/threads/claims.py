@@ -35,8 +35,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compile.entry_point import kernel
+from . import N_CPU_WORDS
 from .atomic import (
-    N_CPU_WORDS,
     compare_exchange,
     current_cpu,
     leave_cpu,
@@ -48,7 +48,7 @@ from .atomic import (
 )
 
 # What is written often is in cache lines of its own.
-CALL, _CLAIMS, _ROUND, LEADERS_CPU = 0, 8, 16, 20
+CALL, _CLAIMS, _ROUND, LEADERS_CPU = 0, 8, 16, 21
 CPUS = 24
 SLOTS = CPUS + N_CPU_WORDS
 
@@ -77,6 +77,7 @@ class Round(NamedTuple):
     ----------
     number : int
         From 1.
+    n_chunks : int
     start, stop : int
         Positions in the order of the rows.
     epoch, detail : int
@@ -84,10 +85,35 @@ class Round(NamedTuple):
     """
 
     number: Any
+    n_chunks: Any
     start: Any
     stop: Any
     epoch: Any
     detail: Any
+
+
+class Pace(NamedTuple):
+    """How a thread gets on with a round; times are those of `atomic.read_clock`.
+
+    Attributes
+    ----------
+    began : int
+        When it began with the round.
+    n_taken : int
+        Chunks that it has handed in.
+    deadline : int
+        Until when the leader waits for chunks of others, zero while there are any to be claimed.
+    taken_at : int
+        When it asked for the last chunk.
+    fastest : int
+        See `judge_pace`.
+    """
+
+    began: Any
+    n_taken: Any
+    deadline: Any
+    taken_at: Any
+    fastest: Any
 
 
 def make_shared(n_chunks: int, n_threads: int) -> npt.NDArray[np.int64]:
@@ -99,24 +125,26 @@ def make_shared(n_chunks: int, n_threads: int) -> npt.NDArray[np.int64]:
 
 
 @kernel
-def open_round(team, n_chunks, start, stop, epoch, detail):
+def open_round(team, chunk_rows, start, stop, epoch, detail):
     """Describe a round and let its chunks be claimed; the leader's part.
 
     Parameters
     ----------
     team : Team
-    n_chunks : int
-        At most as many as there are slots.
+    chunk_rows : int
+        Of every chunk but the last, which may have fewer. There are no more chunks than slots.
     start, stop, epoch, detail : int
         See `Round`.
     """
     shared = team.shared
+    n_chunks = -(-(stop - start) // chunk_rows)
     number = (load_shared(shared, _CLAIMS) >> _CHUNK_BITS) + 1
     store_shared(shared, _CLAIMS, (number - 1) << _CHUNK_BITS | _CLOSED)
-    store_shared(shared, _ROUND, start)
-    store_shared(shared, _ROUND + 1, stop)
-    store_shared(shared, _ROUND + 2, epoch)
-    store_shared(shared, _ROUND + 3, detail)
+    store_shared(shared, _ROUND, n_chunks)
+    store_shared(shared, _ROUND + 1, start)
+    store_shared(shared, _ROUND + 2, stop)
+    store_shared(shared, _ROUND + 3, epoch)
+    store_shared(shared, _ROUND + 4, detail)
     if team.n_threads > 1:
         store_shared(shared, LEADERS_CPU, current_cpu())
     for slot in range(SLOTS, SLOTS + n_chunks):
@@ -138,15 +166,29 @@ def read_round(team):
         load_shared(shared, _ROUND + 1),
         load_shared(shared, _ROUND + 2),
         load_shared(shared, _ROUND + 3),
+        load_shared(shared, _ROUND + 4),
     )
 
 
 @kernel
-def wait_for_round(team, number):
-    """Wait until another round is open than that of a number; False if the call is over."""
+def wait_for_round(team, number, fastest):
+    """Wait until another round is open than that of a number.
+
+    Parameters
+    ----------
+    team : Team
+    number : int
+    fastest : int
+        See `judge_pace`.
+
+    Returns
+    -------
+    bool
+        False if the thread is to return: the call is over, or its core is not its own.
+    """
     shared = team.shared
     n_looks = 0
-    while load_shared(shared, CALL) == team.call:
+    while fastest >= 0 and load_shared(shared, CALL) == team.call:
         claims = load_shared(shared, _CLAIMS)
         if claims >> _CHUNK_BITS != number and claims & _CHUNK != _CLOSED:
             return True
@@ -164,11 +206,11 @@ def wait_for_round(team, number):
 
 
 @kernel
-def _claim_chunk(team, number, n_chunks):
+def _claim_chunk(team, round):
     """A chunk of the round that is this thread's from now on; -1 if there is none left."""
     shared = team.shared
     claims = load_shared(shared, _CLAIMS)
-    while claims >> _CHUNK_BITS == number and claims & _CHUNK < n_chunks:
+    while claims >> _CHUNK_BITS == round.number and claims & _CHUNK < round.n_chunks:
         if team.n_threads == 1:
             store_shared(shared, _CLAIMS, claims + 1)
             return claims & _CHUNK
@@ -214,23 +256,29 @@ def own_buffer(team):
 
 
 @kernel
-def hand_in(team, number, chunk, buffer):
+def hand_in(team, round, chunk, buffer, pace):
     """Hand in the results of a chunk, unless the slot is filled or of another round.
 
     Parameters
     ----------
     team : Team
-    number : int
-        Of the round.
+    round : Round
     chunk : int
     buffer : int
         The thread's own, which holds the results. It is exchanged for another.
+    pace : Pace
+
+    Returns
+    -------
+    Pace
     """
     shared = team.shared
     slot = load_shared(shared, SLOTS + chunk)
-    empty = number << _SLOT_BITS | _EMPTY | slot & _BUFFER
-    if compare_exchange(shared, SLOTS + chunk, empty, number << _SLOT_BITS | buffer):
+    empty = round.number << _SLOT_BITS | _EMPTY | slot & _BUFFER
+    if compare_exchange(shared, SLOTS + chunk, empty, round.number << _SLOT_BITS | buffer):
         store_shared(shared, len(shared) - 1 - team.thread, slot & _BUFFER)
+    fastest = judge_pace(team, pace.taken_at, pace.fastest)
+    return Pace(pace.began, pace.n_taken + 1, pace.deadline, pace.taken_at, fastest)
 
 
 @kernel
@@ -254,36 +302,38 @@ def _wait_for_chunks(team, n_chunks, deadline):
 
 
 @kernel
-def take_chunk(team, number, n_chunks, began, n_taken, deadline, fastest):
+def begin_pace(team, fastest):
+    """The pace at the beginning of a round; `fastest` is that of the round before, 0 at first."""
+    began = read_clock() if team.n_threads > 1 else 0
+    return Pace(began, 0, 0, 0, fastest)
+
+
+@kernel
+def take_chunk(team, round, pace):
     """The next chunk that the thread is to work on.
 
     Parameters
     ----------
     team : Team
-    number, n_chunks : int
-        Of the round.
-    began : int
-        When the leader began with the round; see `atomic.read_clock`.
-    n_taken : int
-        Chunks of the round that it has taken.
-    deadline : int
-        Until when the leader waits for chunks of others, zero while there are any to be claimed.
-    fastest : int
-        See `judge_pace`.
+    round : Round
+    pace : Pace
 
     Returns
     -------
     chunk : int
         -1 if there is none: for the leader, when all are handed in.
-    deadline : int
+    pace : Pace
     """
-    if fastest < 0:
-        return -1, deadline
-    chunk = _claim_chunk(team, number, n_chunks)
-    if chunk >= 0 or team.thread > 0 or team.n_threads == 1:
-        return chunk, deadline
-    if deadline == 0:
-        now = read_clock()
-        # As long again as a chunk has taken, on average, and half of that.
-        deadline = now + 3 * (now - began) // (2 * max(n_taken, 1))
-    return _wait_for_chunks(team, n_chunks, deadline), deadline
+    if pace.fastest < 0:
+        return -1, pace
+    chunk = _claim_chunk(team, round)
+    if team.n_threads == 1:
+        return chunk, pace
+    now = read_clock()
+    deadline = pace.deadline
+    if chunk < 0 and team.thread == 0:
+        if deadline == 0:
+            # As long again as a chunk has taken, on average, and half of that.
+            deadline = now + 3 * (now - pace.began) // (2 * max(pace.n_taken, 1))
+        chunk = _wait_for_chunks(team, round.n_chunks, deadline)
+    return chunk, Pace(pace.began, pace.n_taken, deadline, now, pace.fastest)

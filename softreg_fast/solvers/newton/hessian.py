@@ -102,7 +102,7 @@ def _fill_squares(
         n_groups,
     )
     weigh = kernels.weigh_squares.specialise(specialisation)
-    # As many shares as threads, and more where there are threads, each of every so manieth group.
+    # A share is one of every `n_shares` groups; one thread takes all of them with a tile of rows.
     n_shares = 1 if n_used == 1 else min(tuning.BLOCKS_PER_THREAD * n_used, n_groups)
 
     def work(share: int) -> None:

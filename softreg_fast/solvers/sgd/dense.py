@@ -8,7 +8,6 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...kernels import sgd_step as kernels
 from ...kernels.sgd_dense import descend
-from ...kernels.threads.claims import make_shared
 from ...kernels.tile import WORKING
 from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
@@ -19,6 +18,7 @@ from ...runtime.workspace import (
     columns_in_place,
     estimate_work,
     fill_parameters,
+    make_chunk_sums,
     make_workspaces,
     pack_parameters,
     specialise,
@@ -114,11 +114,8 @@ class DenseDescent(Descent):
             estimate_work(settings.batch_size, working),
             cuts.n_chunks,
         )
-        n_buffers = cuts.n_chunks + self._n_threads
-        self._gradients = aligned_zeros((n_buffers, *working.shape), dtype)
-        self._totals = aligned_zeros(working.shape, np.float64)
-        self._chunk_results = np.zeros((n_buffers, 2))
-        self._shared = make_shared(cuts.n_chunks, self._n_threads)
+        self._sums = make_chunk_sums(cuts, self._n_threads, working)
+        self._shared = self._sums.shared
         self._row_results = np.zeros((len(working), kernels.N_ROW_RESULTS))
         n_padded = working.shape[1] - self._specialisation.lanes
         self._kernel_scaling = aligned_zeros((kernels.N_SCALINGS, n_padded), np.float64)
@@ -199,14 +196,14 @@ class DenseDescent(Descent):
             n_threads,
             call,
             self._models,
-            self._gradients,
-            self._totals,
+            self._sums.gradients,
+            self._sums.totals,
             *self._workspaces[thread].arguments,
-            self._chunk_results,
+            self._sums.chunk_results,
             self._row_results,
             self._step_factors,
             self._states,
             self._objectives,
-            self._shared,
+            self._sums.shared,
         )
         return unspent
