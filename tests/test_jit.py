@@ -532,20 +532,29 @@ def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, 
                 DOUBLE, np.dtype(dtype), n_features, n_columns, "rows"
             )
             assert chosen.lanes == lanes
-            assert chosen.side * chosen.classes < n_registers
+            for shape in (chosen.contracted, chosen.combined):
+                assert shape.side * shape.classes < n_registers
             padded = -(-n_columns // chosen.classes) * chosen.classes
             assert padded <= max(1.1 * n_columns, n_columns + 2)
+            class_lanes, n_vectors, rows_by_class = chosen.by_class
             if n_registers == 32:
                 assert chosen.classes >= min(n_columns, 3)
-            fitting = {(3, 20): 4, (7, 20): 8, (7, 54): 8}.get((n_columns, n_features), 0)
-            assert chosen.class_lanes == (fitting if fitting <= lanes else 0)
-            assert chosen.transposes == (n_features < 3 * lanes and not chosen.class_lanes)
+                fitting = {(3, 20): 4, (7, 20): 8, (7, 54): 8}.get((n_columns, n_features), 0)
+                assert class_lanes == (fitting if fitting <= lanes else 0)
+            else:
+                assert rows_by_class * n_vectors < n_registers
+                assert class_lanes == 0 or n_columns <= n_vectors * class_lanes
+                is_narrow_class = 3 <= n_columns <= 3 * lanes and n_features == 20
+                assert bool(class_lanes) == is_narrow_class or n_features == 54
+            assert chosen.row_multiple % lanes == 0
+            assert chosen.transposes == (n_features < 3 * lanes and not class_lanes)
 
 
 def test_columns_are_read_in_place_and_scattered_features_transposed():
     for n_features in (1, 20, 784):
         columns = shapes.choose_specialisation(DOUBLE, DOUBLE, n_features, 10, "columns")
-        assert (columns.in_place, columns.transposes, columns.class_lanes) == (True, False, 0)
+        assert (columns.in_place, columns.transposes) == (True, False)
+        assert columns.by_class == shapes.NOT_BY_CLASS
         scattered = shapes.choose_specialisation(DOUBLE, DOUBLE, n_features, 10, "scattered")
         assert (scattered.in_place, scattered.transposes) == (False, True)
 
@@ -592,7 +601,7 @@ def test_types_of_arrays_that_are_not_needed_are_none():
             assert numbers.dtype == entry_point.numba_type(dtype)
             assert integers.dtype == types.int64
             assert tile == (numbers if chosen.transposes else types.none)
-            assert weights == (numbers.copy(ndim=3) if chosen.class_lanes else types.none)
+            assert weights == (numbers.copy(ndim=3) if chosen.by_class.lanes else types.none)
             blocks = shapes.blocks_type(chosen)
             assert [len(each) for each in blocks] == [len(each) for each in chosen.blocks]
 
@@ -652,20 +661,19 @@ def test_kernels_can_be_translated_for_neon():
     code = (
         "import llvmlite.binding as llvm, numba, re\n"
         "from softreg_fast.kernels.forward import forward\n"
-        "from softreg_fast.kernels.groups import Rows, Workspace\n"
+        "from softreg_fast.kernels.groups import Blocks, Rows, Workspace\n"
         "from softreg_fast.kernels.compile import plain, toolchain\n"
         "toolchain.toolchain.prepare()\n"
-        "sizes = (4, 4, 2, 5, 0, 0, 0, 4)\n"
-        "blocks = tuple((0,) * size for size in sizes)\n"
+        "sizes = (4, 4, 5, 4, 2, 5, 4, 1, 0, 0, 0)\n"
         "@numba.njit(**plain.FLAGS, _nrt=False)\n"
         "def run(features, numbers, n_rows, parameters, blocks, logits):\n"
         "    rows = Rows(features, None, numbers, numbers, None)\n"
         "    work = Workspace(logits, None, None, numbers)\n"
         "    forward(rows, work, 0, n_rows, parameters, blocks, logits)\n"
         "matrix = numba.float32[:, ::1]\n"
-        "types = [numba.types.UniTuple(numba.intp, size) for size in sizes]\n"
+        "types = [numba.typeof((0,) * size) for size in sizes]\n"
         "run.compile((matrix, numba.int64[:, ::1], numba.int64, matrix,\n"
-        "             numba.types.Tuple(types), matrix))\n"
+        "             numba.types.NamedTuple(types, Blocks), matrix))\n"
         "(text,) = run.inspect_llvm().values()\n"
         "text = re.sub('target (triple|datalayout) = .*', '', text)\n"
         'text = re.sub(\'"target-(cpu|features)"="[^"]*"\', \'\', text)\n'

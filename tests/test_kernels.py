@@ -114,7 +114,10 @@ N_POINTS = 1 << (8 if WITHOUT_JIT else 20)
 
 def _evaluate(points, lanes):
     dtype = points.dtype
-    specialisation = shapes.Specialisation(dtype, dtype, lanes, 1, 1, 0, 0, transposes=False)
+    shape = shapes.Shape(1, 1)
+    specialisation = shapes.Specialisation(
+        dtype, dtype, lanes, shape, shape, 0, 0, transposes=False
+    )
     padded = np.ones((-(-len(points) // 64), 64), dtype)
     padded.ravel()[: len(points)] = points
     results = np.empty((2, *padded.shape), dtype)

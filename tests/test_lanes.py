@@ -1,10 +1,13 @@
 """Every SIMD operation against its NumPy twin."""
 
+import itertools
+
 import numba
 import numpy as np
 import pytest
 
 from softreg_fast.kernels.compile import plain
+from softreg_fast.kernels.groups import Ahead
 from softreg_fast.kernels.simd import lanes_llvm, lanes_numpy
 
 CASES = [
@@ -197,14 +200,12 @@ def test_blocks(dtype, lanes):
 
 def test_prefetching_never_faults(dtype, lanes):
     def operation(module):
-        prefetch, prefetch_along = module.prefetch, module.prefetch_along
-        prefetch_closest_along = module.prefetch_closest_along
+        prefetch, prefetch_closest_along = module.prefetch, module.prefetch_closest_along
         prefetch_numbered = module.prefetch_numbered
         numbers, two = np.array([10**9, -(10**9)]), (0,) * 2
 
         def run(a, b, out, width):
             prefetch(a, 1000, 10**9)
-            prefetch_along(a, 10**9, 5, width, two)
             prefetch_closest_along(a, 10**9, 5, width, two)
             prefetch_numbered(a, numbers, 0, 3, two)
 
@@ -215,11 +216,11 @@ def test_prefetching_never_faults(dtype, lanes):
 
 def test_partial_loads_convert_and_fill_up_with_zeros(dtype, lanes):
     """The last row of the array ends where the readable elements do."""
-    three, two = (0,) * 3, (0,) * 2
+    three = (0,) * 3
     numbers = np.array([9, 5, 0, 5])
 
     def operation(module):
-        load, load_numbered, load_along = module.load, module.load_numbered, module.load_along
+        load, load_numbered = module.load, module.load_numbered
         store_block, store = module.store_block, module.store
         load_as = module.load_as
 
@@ -228,8 +229,6 @@ def test_partial_loads_convert_and_fill_up_with_zeros(dtype, lanes):
             n_columns = a.shape[1]
             last = n_columns - 2
             store_block(out, 0, 0, load_numbered(a, numbers, 1, last, 2, like, three))
-            store_block(out, 3, 0, load_along(a, 5, len(width) - 1, len(width) + 1, like, two))
-            store_block(out, 4, 0, load_along(a, 5, 0, -3, like, two))
             store(out, 5, 0, load_as(a, 0, 1, like))
 
         return run
@@ -245,20 +244,18 @@ def test_partial_loads_convert_and_fill_up_with_zeros(dtype, lanes):
 
 
 @pytest.mark.parametrize("other", [np.float32, np.float64])
-def test_whole_loads_and_numbered_splats_convert(dtype, lanes, other):
-    three, two = (0,) * 3, (0,) * 2
+def test_whole_loads_convert(dtype, lanes, other):
+    three = (0,) * 3
     numbers = np.array([4, 5, 0, 5])
     a = _matrix(other, lanes)
 
     def operation(module):
-        load, load_numbered, load_along = module.load, module.load_numbered, module.load_along
-        splat_numbered, store_block = module.splat_numbered, module.store_block
+        load, load_numbered = module.load, module.load_numbered
+        store_block = module.store_block
 
         def run(a, out, width):
             like = load(out, 0, 0, width)
             store_block(out, 0, 0, load_numbered(a, numbers, 1, 2, None, like, three))
-            store_block(out, 0, len(width), splat_numbered(a, numbers, 1, 3, like, three))
-            store_block(out, 3, 0, load_along(a, numbers[0], 0, None, like, two))
 
         return run
 
@@ -300,10 +297,10 @@ def test_sums_of_each_vector_of_a_block(dtype, lanes, n_rows):
     _compare(operation, dtype, lanes, exact=False)
 
 
-@pytest.mark.parametrize("times", [1, 2, 4])
+@pytest.mark.parametrize("times", [0.5, 1, 2, 4])
 def test_transposition(dtype, lanes, times):
-    """Of as many rows as lanes, and of more."""
-    a = np.random.default_rng(0).standard_normal((times * lanes, lanes)).astype(dtype)
+    """Of fewer rows than lanes, of as many, and of more."""
+    a = np.random.default_rng(0).standard_normal((int(times * lanes), lanes)).astype(dtype)
     rows = (0,) * len(a)
 
     def operation(module):
@@ -319,3 +316,109 @@ def test_transposition(dtype, lanes, times):
         out = np.zeros_like(a.T, order="C")
         run(a, out, (0,) * lanes, rows)
         np.testing.assert_array_equal(out, a.T)
+
+
+def _products(dtype, other, n_columns):
+    """Vectors that lie beside others in memory, numbers of some of them, and a matrix."""
+    random = np.random.default_rng(n_columns)
+    vectors = random.standard_normal((14, n_columns + 3)).astype(other)[:, :n_columns]
+    numbers = random.permutation(14)
+    return vectors, numbers, random.standard_normal((6, n_columns + 48)).astype(dtype)
+
+
+def _compiled_and_twin(operation):
+    """What compares the two; of arguments of the same types it is compiled once."""
+    twin, compiled = operation(lanes_numpy), numba.njit(**plain.FLAGS)(operation(lanes_llvm))
+
+    def compare(out, *arguments):
+        expected, found = out.copy(), out.copy()
+        twin(*arguments, expected)
+        compiled(*arguments, found)
+        tolerance = 100 * np.finfo(out.dtype).eps
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+        assert not np.array_equal(found, out)
+
+    return compare
+
+
+OTHERS = pytest.mark.parametrize("other", [np.float32, np.float64])
+
+
+@OTHERS
+@pytest.mark.parametrize("n_ahead", [0, 2])
+def test_contracted_products(dtype, lanes, other, n_ahead):
+    """Of rows longer than whole vectors; what is behind their ends is not read."""
+    width, rows, classes = ((0,) * size for size in (lanes, 4, 2))
+
+    def operation(module):
+        load_block, store_block, contract = module.load_block, module.store_block, module.contract
+
+        def run(vectors, numbers, n_columns, matrix, ahead, out):
+            sums = load_block(matrix, 0, 0, width, rows, classes)
+            for group in range(0, 4, 2):
+                found = contract(sums, vectors, numbers, 3, 1, n_columns, matrix, group, ahead)
+                store_block(out, group, 0, found)
+
+        return run
+
+    compare = _compiled_and_twin(operation)
+    for n_whole in (0, 1, 5):
+        n_columns = n_whole * lanes + 3
+        vectors, numbers, matrix = _products(dtype, other, n_columns + 2)
+        vectors[:, 1 + n_columns :] = np.nan
+        matrix[:, n_columns : (n_whole + 1) * lanes] = 0.0
+        for number in (-1, 4):
+            ahead = Ahead(number, (0,) * n_ahead, (vectors.T, 0, 1, ()), 0)
+            out = np.zeros((4, 4), dtype)
+            compare(out, vectors, numbers, n_columns, matrix, ahead)
+
+
+@OTHERS
+def test_products_contracted_by_class(dtype, lanes, other):
+    width, rows, columns = ((0,) * size for size in (lanes, 4, 2))
+
+    def operation(module):
+        load_block, store_block = module.load_block, module.store_block
+        repeat_down, contract_by_class = module.repeat_down, module.contract_by_class
+
+        def run(vectors, numbers, n_columns, weights, out):
+            sums = repeat_down(load_block(weights, n_columns, 0, width, (0,), columns), rows)
+            found = contract_by_class(sums, vectors, numbers, 3, n_columns, weights)
+            store_block(out, 0, 0, found)
+
+        return run
+
+    compare = _compiled_and_twin(operation)
+    for n_columns in (1, 16, 21):
+        vectors, numbers, _ = _products(dtype, other, n_columns)
+        weights = np.random.default_rng(0).standard_normal((n_columns + 1, 2 * lanes))
+        out = np.zeros((2 * lanes, 4), dtype)
+        compare(out, vectors, numbers, n_columns, weights.astype(dtype))
+
+
+@OTHERS
+@pytest.mark.parametrize(("n_ahead", "n_coming"), [(0, 0), (1, 0), (0, 1)])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
+    """Of which the last vector is whole or not; what is behind its end is not read."""
+    width, classes, columns = ((0,) * size for size in (lanes, 3, 2))
+
+    def operation(module):
+        load_block, store_block, combine = module.load_block, module.store_block, module.combine
+
+        def run(vectors, numbers, n_rows, scalars, count, number, ahead, out):
+            sums = load_block(scalars, 0, 0, width, classes, columns)
+            found = combine(sums, scalars, 2, vectors, numbers, n_rows, 1, count, number, ahead)
+            store_block(out, 0, 0, found)
+
+        return run
+
+    compare = _compiled_and_twin(operation)
+    counts = [None] if is_whole else [lanes, 2 * lanes - 2, 2 * lanes]
+    for count, n_rows, number in itertools.product(counts, (1, 6), (-1, 4)):
+        vectors, numbers, scalars = _products(dtype, other, 2 * lanes + 1)
+        if count is not None:
+            vectors[:, 1 + count :] = np.nan
+        ahead = Ahead(0, (0,) * n_ahead, (vectors.T, 2, 2 * lanes, (0,) * n_coming), 3)
+        out = np.zeros((3, 2 * lanes), dtype)
+        compare(out, vectors, numbers, n_rows, scalars, count, number, ahead)

@@ -2,9 +2,8 @@
 
 from .compile.entry_point import by_presence, kernel
 from .groups import Ahead
-from .matmul import combine, contract
-from .rows import fetch_ahead
-from .simd.lanes import block_of, load, load_block, splat, store_block, sum_lanes
+from .rows import CACHE_LINE, fetch_ahead
+from .simd.lanes import block_of, combine, contract, load, load_block, splat, store_block, sum_lanes
 
 _NONE, _ONE = (), (0,)
 
@@ -20,9 +19,12 @@ def _keep(block, is_first, row, column, width, rows, columns, gradient):
 def _backward_columns(
     features, numbers, n_rows, slopes, column, count, columns, is_first, blocks, gradient
 ):
-    width, _, _, classes, _, vectors_ahead, _, _ = blocks
+    width, classes = blocks.width, blocks.combine_classes
     for group in range(0, gradient.shape[0], len(classes)):
         zero = splat(0.0, load(slopes, group, 0, width))
+        # Each group of classes fetches other cache lines of the next tile.
+        step = max(len(blocks.vectors_ahead) * len(width), CACHE_LINE // features.itemsize)
+        offset = group // len(classes) * step
         products = combine(
             block_of(zero, classes, columns),
             slopes,
@@ -32,9 +34,8 @@ def _backward_columns(
             n_rows,
             column,
             count,
-            blocks,
-            columns,
-            Ahead(slopes.shape[1], vectors_ahead, (features, 0, 1, _NONE), 0),
+            column + offset if offset < len(columns) * len(width) else -1,
+            Ahead(slopes.shape[1], blocks.vectors_ahead, (features, 0, 1, _NONE), 0),
         )
         _keep(products, is_first, group, column, width, classes, columns, gradient)
 
@@ -65,7 +66,7 @@ def _backward_wide(rows, work, n_rows, slopes, is_first, blocks, gradient):
     gradient : (padded_classes, padded_features + lanes)
         Changed in place. The tile is summed by itself first, which keeps rounding errors small.
     """
-    width, side, half_side, _, _, _, _, _ = blocks
+    width, side, half_side = blocks.width, blocks.combine_vectors, blocks.half_vectors
     features, numbers = rows.features, work.numbers[0]
     n_features = features.shape[1]
     whole_features = n_features - n_features % len(width)
@@ -75,15 +76,20 @@ def _backward_wide(rows, work, n_rows, slopes, is_first, blocks, gradient):
         _backward_columns(
             features, numbers, n_rows, slopes, whole_column, None, side, is_first, blocks, gradient
         )
-    if whole_features - column >= half_step:
-        _backward_columns(
-            features, numbers, n_rows, slopes, column, None, half_side, is_first, blocks, gradient
-        )
-        column += half_step
-    for last_column in range(column, n_features, len(width)):
+    # The last vector is written with the biases in it, if need be: theirs come afterwards.
+    for last_column in range(column, n_features, half_step):
         count = n_features - last_column
         _backward_columns(
-            features, numbers, n_rows, slopes, last_column, count, _ONE, is_first, blocks, gradient
+            features,
+            numbers,
+            n_rows,
+            slopes,
+            last_column,
+            count,
+            half_side,
+            is_first,
+            blocks,
+            gradient,
         )
     _backward_biases(n_rows, slopes, is_first, width, gradient)
 
@@ -104,7 +110,7 @@ def _backward_vectors(
     gradient,
 ):
     """Add to the gradient of some classes and some features, one vector of rows after the other."""
-    width, side, _, classes, _, _, _, _ = blocks
+    width, side, classes = blocks.width, blocks.contract_rows, blocks.contract_classes
     zero = splat(0.0, load(slopes, 0, 0, width))
     products = contract(
         block_of(zero, side, classes),
@@ -115,14 +121,13 @@ def _backward_vectors(
         n_rows,
         slopes,
         group,
-        blocks,
         Ahead(0, _NONE, coming, n_fetched),
     )
     _keep(products, is_first, group, first, side, classes, _ONE, gradient)
 
 
 def _backward_narrow(rows, work, n_rows, slopes, is_first, blocks, gradient):
-    width, side, _, classes, _, _, _, _ = blocks
+    width, side, classes = blocks.width, blocks.contract_rows, blocks.contract_classes
     columns, all_numbers = work.feature_tile, work.numbers
     numbers = all_numbers[1]
     n_features = columns.shape[0]
@@ -151,17 +156,17 @@ def _backward_narrow(rows, work, n_rows, slopes, is_first, blocks, gradient):
 
 
 def _backward_in_place(rows, work, n_rows, slopes, is_first, blocks, gradient):
-    width, side, _, classes, vectors_ahead, _, _, _ = blocks
+    width, side, classes = blocks.width, blocks.contract_rows, blocks.contract_classes
     columns, all_numbers = rows.columns, work.numbers
     n_features, n_samples = columns.shape
     tile_rows = slopes.shape[1]
     start = all_numbers[0, 0]
     n_there = min(n_rows, n_samples - start)
-    coming = columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
+    coming = columns, all_numbers[0, tile_rows], tile_rows, blocks.rows_ahead
     n_groups = gradient.shape[0] // len(classes)
     # As many as have been fetched forward.
     n_steps = -(-n_rows // (len(side) * len(width)))
-    n_fetched = n_steps * n_groups * n_features * len(vectors_ahead)
+    n_fetched = n_steps * n_groups * n_features * len(blocks.rows_ahead)
     padded_features = -(-n_features // len(side)) * len(side)
     for group in range(0, gradient.shape[0], len(classes)):
         for feature in range(0, padded_features, len(side)):
@@ -179,7 +184,7 @@ def _backward_in_place(rows, work, n_rows, slopes, is_first, blocks, gradient):
                 n_fetched,
                 gradient,
             )
-            n_fetched += n_there // len(width) * len(vectors_ahead)
+            n_fetched += n_there // len(width) * len(blocks.rows_ahead)
     # There the last feature has been taken again.
     for label in range(gradient.shape[0]):
         for feature in range(n_features, padded_features):

@@ -2,36 +2,36 @@
 
 from .compile.entry_point import by_presence, kernel
 from .groups import Ahead
-from .matmul import combine, contract
+from .rows import CACHE_LINE
 from .simd.lanes import (
-    add_outer,
-    block_of,
+    combine,
+    contract,
+    contract_by_class,
     load,
     load_block,
     prefetch_numbered,
     repeat_along,
     repeat_down,
     splat_down,
-    splat_numbered,
     store_block,
-    transpose,
 )
 
 _NONE, _ONE = (), (0,)
 
 
 def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
-    width, side, _, classes, rows_ahead, _, _, _ = blocks
+    width, side, classes = blocks.width, blocks.contract_rows, blocks.contract_classes
     features = rows.features
     numbers = work.numbers[0]
     n_features = features.shape[1]
     bias_column = parameters.shape[1] - len(width)
-    ahead = logits_out.shape[1]
-    for group in range(0, parameters.shape[0], len(classes)):
-        biases = load_block(parameters, group, bias_column, width, classes, _ONE)
-        for row in range(0, n_rows, len(side)):
+    tile_rows = logits_out.shape[1]
+    for row in range(0, n_rows, len(side)):
+        # The rows of the next tile are fetched meanwhile.
+        ahead = tile_rows + row
+        for group in range(0, parameters.shape[0], len(classes)):
             logits = contract(
-                repeat_down(biases, side),
+                repeat_down(load_block(parameters, group, bias_column, width, classes, _ONE), side),
                 features,
                 numbers,
                 row,
@@ -39,11 +39,14 @@ def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
                 n_features,
                 parameters,
                 group,
-                blocks,
-                Ahead(ahead, rows_ahead, (features, 0, 1, _NONE), 0),
+                Ahead(
+                    ahead if ahead < tile_rows + row + len(side) else -1,
+                    blocks.rows_ahead,
+                    (features, 0, 1, _NONE),
+                    0,
+                ),
             )
-            # The rows of the next tile are fetched meanwhile.
-            ahead = min(ahead + len(rows_ahead), 2 * logits_out.shape[1] - len(rows_ahead))
+            ahead += len(blocks.rows_ahead)
             store_block(logits_out, group, row, logits)
 
 
@@ -63,7 +66,7 @@ def _forward_vectors(
     logits_out,
 ):
     """Logits of some vectors of rows, and how many vectors have been fetched then."""
-    width, _, _, classes, _, _, _, _ = blocks
+    width, classes = blocks.width, blocks.combine_classes
     bias_column = parameters.shape[1] - len(width)
     _, _, _, vectors_ahead = coming
     for group in range(0, parameters.shape[0], len(classes)):
@@ -78,8 +81,7 @@ def _forward_vectors(
             n_features,
             start + row,
             count,
-            blocks,
-            vectors,
+            -1,
             Ahead(0, _NONE, coming, n_fetched),
         )
         n_fetched += n_features * len(vectors_ahead)
@@ -88,7 +90,7 @@ def _forward_vectors(
 
 
 def _forward_narrow(rows, work, model, n_rows, parameters, blocks, logits_out):
-    width, side, _, _, _, _, _, _ = blocks
+    width, side = blocks.width, blocks.combine_vectors
     columns = work.feature_tile
     numbers = work.numbers[1]
     n_features = rows.features.shape[1]
@@ -128,7 +130,7 @@ def _forward_narrow(rows, work, model, n_rows, parameters, blocks, logits_out):
 
 
 def _forward_in_place(rows, work, model, n_rows, parameters, blocks, logits_out):
-    width, side, _, _, vectors_ahead, _, _, _ = blocks
+    width, side = blocks.width, blocks.combine_vectors
     columns, all_numbers = rows.columns, work.numbers
     numbers = all_numbers[1]
     n_features, n_samples = columns.shape
@@ -138,7 +140,7 @@ def _forward_in_place(rows, work, model, n_rows, parameters, blocks, logits_out)
     step = len(side) * len(width)
     whole_rows = min(n_rows, n_there)
     whole_rows -= whole_rows % step
-    coming = columns, all_numbers[0, tile_rows], tile_rows, vectors_ahead
+    coming = columns, all_numbers[0, tile_rows], tile_rows, blocks.rows_ahead
     n_fetched = 0
     for row in range(0, whole_rows, step):
         n_fetched = _forward_vectors(
@@ -187,23 +189,21 @@ def _forward_by_class(rows, work, model, n_rows, parameters, blocks, logits_out)
     parameters : (padded_classes, padded_features + lanes)
     blocks : tuple of tuples
     logits_out : (>= padded_classes, tile_rows)
-        As many as `class_lanes`, if there are `feature_weights`.
+        As many as the classes take whole vectors, if there are `feature_weights`. What rows take
+        beyond `n_rows` at a time is overwritten.
     """
-    width, _, _, _, _, _, class_width, side = blocks
-    features = rows.features
+    class_width, side = blocks.class_width, blocks.class_rows
+    features, numbers = rows.features, work.numbers[0]
     weights = work.feature_weights[model]
-    numbers = work.numbers[0]
     n_features = features.shape[1]
-    biases = load(weights, n_features, 0, class_width)
+    biases = load_block(weights, weights.shape[0] - 1, 0, class_width, _ONE, blocks.class_vectors)
     for row in range(0, n_rows, len(side)):
-        for column in range(0, n_features, len(width)):
+        for column in range(0, n_features, CACHE_LINE // features.itemsize):
             prefetch_numbered(features, numbers, logits_out.shape[1] + row, column, side)
-        logits = block_of(biases, side, _ONE)
-        for feature in range(n_features):
-            down = splat_numbered(features, numbers, row, feature, biases, side)
-            along = load_block(weights, feature, 0, class_width, _ONE, _ONE)
-            logits = add_outer(logits, down, along)
-        store_block(logits_out, 0, row, transpose(logits))
+        logits = contract_by_class(
+            repeat_down(biases, side), features, numbers, row, n_features, weights
+        )
+        store_block(logits_out, 0, row, logits)
 
 
 forward = by_presence(

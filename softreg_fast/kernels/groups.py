@@ -3,6 +3,40 @@
 from typing import Any, NamedTuple
 
 
+class Blocks(NamedTuple):
+    """How much is worked on at a time, each number as the length of a tuple.
+
+    Attributes
+    ----------
+    width : tuple
+        Of `lanes`.
+    contract_rows, contract_classes : tuple
+        What is contracted at a time; see `matmul`.
+    combine_vectors, half_vectors, combine_classes : tuple
+        What is combined at a time, and half of the vectors.
+    rows_ahead : tuple
+        Rows of the next tile that are fetched into the cache while some are contracted; vectors of
+        the columns, where they are read in place.
+    vectors_ahead : tuple
+        The same while vectors are combined.
+    class_width, class_vectors, class_rows : tuple
+        Where the lanes are classes, their number in a vector, the vectors for all classes, and the
+        rows that are taken at a time; empty elsewhere.
+    """
+
+    width: Any
+    contract_rows: Any
+    contract_classes: Any
+    combine_vectors: Any
+    half_vectors: Any
+    combine_classes: Any
+    rows_ahead: Any
+    vectors_ahead: Any
+    class_width: Any
+    class_vectors: Any
+    class_rows: Any
+
+
 class Rows(NamedTuple):
     """The rows of a problem.
 
@@ -86,8 +120,8 @@ class Workspace(NamedTuple):
         Logits and values, targets and weights.
     feature_tile : (>= n_features, tile_rows) or None
         The rows transposed, and finite numbers below, to whole vectors.
-    feature_weights : (n_models, n_features + 1, class_lanes) or None
-        The parameters transposed.
+    feature_weights : (n_models, >= n_features + 1, class_vectors * class_lanes) or None
+        The parameters transposed, the biases last.
     numbers : (4, >= 2 * tile_rows) int64
         Which rows are in the tile, and from `tile_rows` on in the next; 0, 1, 2 ..., of columns in
         place up to the last; the tables of two windows of a shuffled order.
@@ -161,13 +195,15 @@ class Ahead(NamedTuple):
     Attributes
     ----------
     number : int
-        Where in the numbers of the rows it begins.
+        Where in the numbers of the rows it begins; below 0, nothing is fetched.
     blocks : tuple
         As long as there are rows, or vectors, at a time.
     coming : tuple
-        See `rows.place_of_vector`.
+        Of columns in place: the features' columns, shape (n_features, n_samples); the first row of
+        the tile that will be taken next and its number of rows; and a tuple as long as vectors are
+        fetched at a time, down each column, one column after the other.
     n_fetched : int
-        Vectors that have been fetched.
+        Vectors that have been fetched of these.
     """
 
     number: Any

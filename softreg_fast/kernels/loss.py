@@ -13,7 +13,17 @@ import numpy as np
 
 from .compile.entry_point import by_presence, kernel
 from .simd.exponential import exponential, logarithm
-from .simd.lanes import load, maximum, minimum, select_equal, select_less, splat, store, sum_lanes
+from .simd.lanes import (
+    load,
+    maximum,
+    minimum,
+    multiply_add,
+    select_equal,
+    select_less,
+    splat,
+    store,
+    sum_lanes,
+)
 
 # Output activations.
 IDENTITY, SIGMOID = 0, 1
@@ -313,6 +323,91 @@ def _count_if_wanted(targets, weights, n_rows, n_classes, activation, count, wid
 _count = by_presence(_count_nothing, {"count": _count_if_wanted})
 
 
+def _evaluate_either_of_both(
+    targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
+    values,
+):  # fmt: skip
+    loss = splat(0.0, load(logits, 0, 0, width))
+    exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
+    n_correct_rows = _count(targets, weights, n_rows, n_classes, activation, count, width, values)
+    for row in range(0, n_rows, len(width)):
+        total = sum_over_classes(row, n_classes, width, logits)
+        own = _of_targets(targets, row, n_classes, width, values)
+        loss = loss + (logarithm(total) - own) * load(weights, 0, row, width)
+        _slopes(
+            targets, weights, row, n_classes, activation, notebook_gradient, width, values, logits,
+            total,
+        )  # fmt: skip
+    return np.float64(sum_lanes(loss)), n_correct_rows
+
+
+_general = kernel(_evaluate_either_of_both)
+
+
+@kernel
+def _softmax_loss_and_slopes(targets, weights, n_rows, n_classes, width, logits, values):
+    """Loss and slopes where values are logits, and nothing is counted."""
+    zero = splat(0.0, load(logits, 0, 0, width))
+    one = splat(1.0, zero)
+    for row in range(0, n_rows, len(width)):
+        wanted = load(targets, 0, row, width)
+        largest = load(logits, 0, row, width)
+        own = largest
+        this = zero
+        for label in range(1, n_classes):
+            this = this + one
+            logit = load(logits, label, row, width)
+            largest = maximum(largest, logit)
+            own = select_equal(wanted, this, logit, own)
+        store(values, 0, row, own - largest)
+        store(values, 1, row, largest)
+    for row in range(0, n_rows, len(width)):
+        largest = load(values, 1, row, width)
+        total = zero
+        for label in range(n_classes):
+            above = exponential(load(logits, label, row, width) - largest)
+            total = total + above
+            store(logits, label, row, above)
+        store(values, 1, row, total)
+    loss = zero
+    for row in range(0, n_rows, len(width)):
+        weight = load(weights, 0, row, width)
+        total = load(values, 1, row, width)
+        loss = loss + (logarithm(total) - load(values, 0, row, width)) * weight
+        store(values, 1, row, weight / total)
+    for row in range(0, n_rows, len(width)):
+        wanted = load(targets, 0, row, width)
+        scale = load(values, 1, row, width)
+        subtracted = zero - load(weights, 0, row, width)
+        this = zero
+        for label in range(n_classes):
+            if_own = select_equal(wanted, this, subtracted, zero)
+            store(logits, label, row, multiply_add(load(logits, label, row, width), scale, if_own))
+            this = this + one
+    return np.float64(sum_lanes(loss))
+
+
+def _evaluate_exactly(
+    targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
+    values,
+):  # fmt: skip
+    if activation == IDENTITY:
+        return (
+            _softmax_loss_and_slopes(targets, weights, n_rows, n_classes, width, logits, values),
+            np.float64(0.0),
+        )
+    return _general(
+        targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
+        values,
+    )  # fmt: skip
+
+
+_evaluate = by_presence(
+    _evaluate_exactly,
+    {"notebook_gradient": _evaluate_either_of_both, "count": _evaluate_either_of_both},
+)
+
+
 @kernel
 def loss_and_slopes(
     targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
@@ -356,14 +451,7 @@ def loss_and_slopes(
         for row in range(0, n_rows, len(width)):
             loss = loss + _loss_and_slopes_of_two(targets, weights, row, width, logits)
         return np.float64(sum_lanes(loss)), n_counted
-    exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
-    n_correct_rows = _count(targets, weights, n_rows, n_classes, activation, count, width, values)
-    for row in range(0, n_rows, len(width)):
-        total = sum_over_classes(row, n_classes, width, logits)
-        own = _of_targets(targets, row, n_classes, width, values)
-        loss = loss + (logarithm(total) - own) * load(weights, 0, row, width)
-        _slopes(
-            targets, weights, row, n_classes, activation, notebook_gradient, width, values, logits,
-            total,
-        )  # fmt: skip
-    return np.float64(sum_lanes(loss)), n_correct_rows
+    return _evaluate(
+        targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
+        values,
+    )  # fmt: skip

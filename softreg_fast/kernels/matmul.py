@@ -12,105 +12,14 @@ and few classes the sums across lanes would cost as much as the products: forwar
 classes, and the parameters are transposed (`Workspace.feature_weights`). Rows of the tile beyond
 the last have finite numbers and no weight.
 
-`blocks` is eight tuples whose lengths are the lanes, the vectors that are contracted or combined
-side by side, half of them, the classes, how much of the next tile is fetched meanwhile (rows
-forward, vectors backward; of columns vectors both ways), and, where the lanes are classes, their
-number and that of the rows taken at a time.
+See `groups.Blocks` for how much is taken at a time, and `simd.lanes` for the two operations.
 """
 
-from .compile.entry_point import by_presence, kernel
-from .rows import fetch_vectors, place_of_vector
-from .simd.lanes import (
-    add_outer,
-    load,
-    load_along,
-    load_block,
-    load_numbered,
-    prefetch_along,
-    prefetch_numbered,
-    splat_down,
-    sum_each,
-)
+from .compile.entry_point import by_presence
+from .simd.lanes import load_block, store_block, transpose
 
-_NONE, _ONE = (), (0,)
-
-
-@kernel
-def _contract_vector(
-    sums, vectors, numbers, first, start, column, count, matrix, group, like, blocks
-):
-    width, side, _, classes, _, _, _, _ = blocks
-    down = load_numbered(vectors, numbers, first, start + column, count, like, side)
-    along = load_block(matrix, group, column, width, classes, _ONE)
-    return add_outer(sums, down, along)
-
-
-@kernel
-def contract(
-    sums,
-    vectors,
-    numbers,
-    first,
-    start,
-    n_columns,
-    matrix,
-    group,
-    blocks,
-    ahead,
-):
-    """Add, for some classes and some numbered rows, their vectors times the matrix' vectors.
-
-    The rows' vectors are taken from the column `start` on, the matrix' from its first column on.
-    """
-    width = blocks[0]
-    like = load(matrix, group, 0, width)
-    whole = n_columns - n_columns % len(width)
-    place = place_of_vector(ahead.n_fetched, ahead.coming, width)
-    for column in range(0, whole, len(width)):
-        place = fetch_vectors(ahead.coming, place, width)
-        prefetch_numbered(vectors, numbers, ahead.number, column, ahead.blocks)
-        sums = _contract_vector(
-            sums, vectors, numbers, first, start, column, None, matrix, group, like, blocks
-        )
-    if whole < n_columns:
-        count = n_columns - whole
-        prefetch_numbered(vectors, numbers, ahead.number, whole, ahead.blocks)
-        sums = _contract_vector(
-            sums, vectors, numbers, first, start, whole, count, matrix, group, like, blocks
-        )
-    return sum_each(sums)
-
-
-@kernel
-def combine(
-    sums,
-    scalars,
-    group,
-    vectors,
-    numbers,
-    n_rows,
-    column,
-    count,
-    blocks,
-    columns,
-    ahead,
-):
-    """Add, for some classes, the sum of the numbered rows' vectors times the classes' scalars.
-
-    `count` is how many elements of the rows there are from `column` on, None if enough.
-    """
-    width, _, _, classes, _, _, _, _ = blocks
-    like = load(scalars, group, 0, width)
-    # Each group of classes fetches other vectors.
-    column_ahead = column + group // len(classes) * len(ahead.blocks) * len(width)
-    place = place_of_vector(ahead.n_fetched, ahead.coming, width)
-    for row in range(n_rows):
-        place = fetch_vectors(ahead.coming, place, width)
-        prefetch_along(vectors, numbers[ahead.number + row], column_ahead, width, ahead.blocks)
-        down = splat_down(scalars, group, row, like, classes)
-        along = load_along(vectors, numbers[row], column, count, like, columns)
-        sums = add_outer(sums, down, along)
-    return sums
+_ONE = (0,)
+_SQUARE = (0, 0, 0, 0)
 
 
 def _leave_weights(parameters, width, model, feature_weights_out):
@@ -126,15 +35,23 @@ def _transpose_weights(parameters, width, model, feature_weights_out):
     width : tuple of `lanes`
     model : int
         Which to write.
-    feature_weights_out : (n_models, n_features + 1, class_lanes) or None
+    feature_weights_out : (n_models, >= n_features + 1, class_vectors * class_lanes) or None
+        As many rows as features in whole squares, and one.
     """
     weights_out = feature_weights_out[model]
-    n_features = weights_out.shape[0] - 1
+    last = weights_out.shape[0] - 1
     bias_column = parameters.shape[1] - len(width)
-    for label in range(min(parameters.shape[0], weights_out.shape[1])):
-        for feature in range(n_features):
-            weights_out[feature, label] = parameters[label, feature]
-        weights_out[n_features, label] = parameters[label, bias_column]
+    n_classes = min(parameters.shape[0], weights_out.shape[1])
+    whole_classes = n_classes - n_classes % len(_SQUARE)
+    for feature in range(0, last, len(_SQUARE)):
+        for label in range(0, whole_classes, len(_SQUARE)):
+            square = load_block(parameters, label, feature, _SQUARE, _SQUARE, _ONE)
+            store_block(weights_out, feature, label, transpose(square))
+        for label in range(whole_classes, n_classes):
+            for place in range(feature, feature + len(_SQUARE)):
+                weights_out[place, label] = parameters[label, place]
+    for label in range(n_classes):
+        weights_out[last, label] = parameters[label, bias_column]
 
 
 transpose_weights = by_presence(_leave_weights, {"feature_weights_out": _transpose_weights})

@@ -21,12 +21,13 @@ from .simd.lanes import (
     load,
     load_numbered,
     prefetch,
-    prefetch_closest_along,
     prefetch_element,
     store_block,
     transpose,
 )
 
+# In bytes; features that are fetched ahead are asked for once in each.
+CACHE_LINE = 64
 _ROWS_PER_FETCH = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _TWICE_GOLDEN = np.uint64(0x3C6EF372FE94F82A)
@@ -304,45 +305,6 @@ def fetch_ahead(features, numbers, tile_rows, step, n_steps, width):
         for row in range(first + half * step // n_steps, first + half * (step + 1) // n_steps):
             for column in range(0, n_features, len(width)):
                 prefetch(features, numbers[row], column)
-
-
-@kernel
-def place_of_vector(number, coming, width):
-    """Column and row at which a vector of the tile that will be taken next begins.
-
-    Parameters
-    ----------
-    number : int
-        Which vector, counted down each column, one column after the other.
-    coming : tuple
-        The features' columns, shape (n_features, n_samples); the tile's first row and its number of
-        rows; and a tuple as long as vectors are fetched at a time.
-    width : tuple of `lanes`
-
-    Returns
-    -------
-    column, row : int
-    """
-    columns, _, tile_rows, _ = coming
-    per_column = -(-tile_rows // len(width))
-    column = number // per_column
-    return min(column, columns.shape[0] - 1), (number - column * per_column) * len(width)
-
-
-@kernel
-def fetch_vectors(coming, place, width):
-    """Fetch the vectors at a place of the tile that will be taken next, and say where others are.
-
-    After the last column comes the last column again.
-    """
-    columns, first_row, tile_rows, vectors = coming
-    column, row = place
-    prefetch_closest_along(columns, column, first_row + row, width, vectors)
-    row += len(vectors) * len(width)
-    if row >= tile_rows:
-        row = 0
-        column = min(column + 1, columns.shape[0] - 1)
-    return column, row
 
 
 @kernel

@@ -1,17 +1,55 @@
 """What kernels are compiled for: the shapes of their products, and the types of their arguments."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, numba_type
+from .groups import Blocks
 from .simd.cpu import vector_bits, vector_registers
 
 # How features lie in memory: numbers of a row are neighbours, or numbers of a column, or neither.
 Order = Literal["rows", "columns", "scattered"]
+
+
+class Shape(NamedTuple):
+    """What a product holds in registers.
+
+    Attributes
+    ----------
+    side : int
+        Vectors of rows or features side by side, a power of two.
+    classes : int
+    """
+
+    side: int
+    classes: int
+
+
+class ClassShape(NamedTuple):
+    """What products hold in registers where the lanes are classes.
+
+    Attributes
+    ----------
+    lanes : int
+        Classes in a vector.
+    vectors : int
+        For all classes.
+    rows : int
+        Rows at a time, a power of two.
+    """
+
+    lanes: int
+    vectors: int
+    rows: int
+
+
+NOT_BY_CLASS = ClassShape(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -26,48 +64,56 @@ class Specialisation:
         What parameters and all arithmetic are in, float32 or float64.
     lanes : int
         Numbers in one SIMD vector of `dtype`.
-    side : int
-        Vectors of rows or features that products take side by side, a power of two.
-    classes : int
-        Classes that products take at a time; a model's are padded to a multiple.
+    contracted, combined : Shape
+        Of the two kinds of products; see `matmul`.
     rows_ahead : int
-        Rows of the next tile that are fetched into the cache with every `side` rows of this one;
-        vectors of the columns, where they are read in place.
+        Rows of the next tile that are fetched into the cache while some are contracted; vectors of
+        the columns, where they are read in place.
     vectors_ahead : int
-        The same for vectors, in the pass backward.
+        The same while vectors are combined.
     transposes : bool
         Whether tiles of rows are transposed before they are worked on.
     in_place : bool
         Whether columns are read where they lie.
-    class_lanes : int
-        Numbers in the vectors whose lanes are classes, forward; 0 if the lanes are others.
+    by_class : ClassShape
+        Forward; NOT_BY_CLASS if the lanes are others.
     """
 
     features_dtype: np.dtype
     dtype: np.dtype
     lanes: int
-    side: int
-    classes: int
+    contracted: Shape
+    combined: Shape
     rows_ahead: int
     vectors_ahead: int
     transposes: bool
     in_place: bool = False
-    class_lanes: int = 0
+    by_class: ClassShape = NOT_BY_CLASS
+
+    @property
+    def classes(self) -> int:
+        """What the classes of a model are padded to a multiple of."""
+        return math.lcm(self.contracted.classes, self.combined.classes)
+
+    @property
+    def row_multiple(self) -> int:
+        """What the rows of a tile are a multiple of."""
+        return max(self.lanes, self.by_class.rows)
 
     @cached_property
-    def blocks(self) -> tuple[tuple[int, ...], ...]:
+    def blocks(self) -> Blocks:
         """The numbers as kernels take them: the lengths of tuples."""
         lengths = (
             self.lanes,
-            self.side,
-            self.side // 2,
-            self.classes,
+            *self.contracted,
+            self.combined.side,
+            self.combined.side // 2,
+            self.combined.classes,
             self.rows_ahead,
             self.vectors_ahead,
-            self.class_lanes,
-            min(self.lanes, _ROWS_BY_CLASS),
+            *self.by_class,
         )
-        return tuple((0,) * length for length in lengths)
+        return Blocks(*((0,) * length for length in lengths))
 
 
 @dataclass(frozen=True)
@@ -99,48 +145,81 @@ class SparseSpecialisation:
         return tuple((0,) * length for length in (self.lanes, self.vectors, self.row_lanes))
 
 
-# Where the lanes are classes, as many rows at a time hide the latency of a multiplication.
-_ROWS_BY_CLASS = 8
-
-
 # Rows of fewer vectors are transposed: their sums across lanes would cost too much.
 _WIDE_VECTORS = 3
-
-
-# Of how many features the lanes are classes, by how many of these; measured.
-_FEWEST_FEATURES_BY_CLASS = 16
-
-
-_MOST_FEATURES_BY_CLASS = {4: 40, 8: 64}
-
 
 # The next tile is fetched forward, as many rows as are worked on; of long rows less with each step
 # forward (rows) and more backward (vectors), where memory has less to do. Measured.
 _LONG_ROW_BYTES = 2048
-
-
 _AHEAD_OF_LONG_ROWS = (1, 2)
 
-
-# How long products take for a class, by how many classes are taken at a time; measured. Forward,
-# seven don't fit the registers, unless the lanes are classes.
+# How long products take for a class, by how many classes are taken at a time; measured. In many
+# registers, seven fit where vectors are combined only.
 _TIME_PER_CLASS = {1: 1.5, 2: 1.2, 3: 1.1, 4: 1.03, 5: 1.03, 6: 1.0}
+_TIME_PER_CLASS_COMBINED = {**_TIME_PER_CLASS, 7: 1.0}
+_TIME_PER_CLASS_IN_FEW_REGISTERS = {1: 1.5, 2: 1.12, 4: 1.0, 5: 1.0}
+
+# The shapes of products in few registers, by the classes of what is combined; measured.
+_IN_FEW_REGISTERS = {
+    1: (Shape(4, 1), Shape(4, 1)),
+    2: (Shape(4, 2), Shape(4, 2)),
+    4: (Shape(4, 2), Shape(2, 4)),
+    5: (Shape(2, 5), Shape(2, 5)),
+}
+
+# Of which rows the lanes are classes: of how many features, by the lanes in many registers; and in
+# few by an estimate of the times of a row, in cycles. Measured.
+_FEWEST_FEATURES_BY_CLASS = 16
+_MOST_FEATURES_BY_CLASS = {4: 40, 8: 64}
+_MOST_FEATURES_IN_FEW_REGISTERS = 128
+_MOST_CLASS_VECTORS = 3
+_CYCLES_OF_A_SUM_ACROSS_LANES = 3.0
 
 
-_TIME_PER_CLASS_BACKWARD = {**_TIME_PER_CLASS, 7: 1.0}
-
-
-_MOST_CLASSES_IN_FEW_REGISTERS = 2
-
-
-def _lanes_for_classes(n_features: int, n_columns: int, lanes: int) -> int:
-    """How many lanes are for classes, forward; 0 if that doesn't pay."""
+def _in_many_registers(
+    n_features: int, n_columns: int, lanes: int, is_by_row: bool
+) -> tuple[Shape, Shape, ClassShape]:
+    by_class = NOT_BY_CLASS
     class_lanes = 4 if n_columns <= 4 else 8
-    suits = (
-        3 <= n_columns <= class_lanes <= lanes
+    if (
+        is_by_row
+        and 3 <= n_columns <= class_lanes <= lanes
         and _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_BY_CLASS[class_lanes]
+    ):
+        by_class = ClassShape(class_lanes, 1, min(lanes, 8))
+    classes = _fitting_classes(
+        n_columns, _TIME_PER_CLASS_COMBINED if by_class.lanes else _TIME_PER_CLASS
     )
-    return class_lanes if suits else 0
+    shape = Shape(8 if classes < 3 and lanes >= 8 else 4, classes)
+    return shape, shape, by_class
+
+
+def _fitting_classes(n_columns: int, times: Mapping[int, float]) -> int:
+    """How many classes to take at a time, so that all take least."""
+    return min(times, key=lambda each: -(-n_columns // each) * each * times[each])
+
+
+def _in_few_registers(
+    n_features: int, n_columns: int, lanes: int, is_by_row: bool
+) -> tuple[Shape, Shape, ClassShape]:
+    classes = _fitting_classes(n_columns, _TIME_PER_CLASS_IN_FEW_REGISTERS)
+    contracted, combined = _IN_FEW_REGISTERS[classes]
+    class_lanes = 4 if n_columns <= 4 else lanes
+    n_vectors = -(-n_columns // class_lanes)
+    if not (
+        is_by_row
+        and n_columns >= 3
+        and n_vectors <= _MOST_CLASS_VECTORS
+        and _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_IN_FEW_REGISTERS
+    ):
+        return contracted, combined, NOT_BY_CLASS
+    # Two multiplications a cycle, about; a single vector is bound by the loads of features.
+    by_class = n_features * (0.56 if n_vectors == 1 else 0.525 * n_vectors)
+    across = -(-n_columns // contracted.classes) * contracted.classes
+    by_feature = n_features * 0.55 * across / lanes + _CYCLES_OF_A_SUM_ACROSS_LANES * n_columns
+    if by_class > by_feature:
+        return contracted, combined, NOT_BY_CLASS
+    return combined, combined, ClassShape(class_lanes, n_vectors, 8 if n_vectors == 1 else 4)
 
 
 def choose_specialisation(
@@ -162,32 +241,26 @@ def choose_specialisation(
     Specialisation
     """
     lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
-    class_lanes = _lanes_for_classes(n_features, n_columns, lanes) if order == "rows" else 0
-    has_many_registers = vector_registers() > 16
-    times = _TIME_PER_CLASS_BACKWARD if class_lanes else _TIME_PER_CLASS
-    classes = min(
-        times if has_many_registers else range(1, _MOST_CLASSES_IN_FEW_REGISTERS + 1),
-        key=lambda each: -(-n_columns // each) * each * times[each],
-    )
-    side = 8 if classes < 3 and lanes >= 8 and has_many_registers else 4
+    choose_shapes = _in_many_registers if vector_registers() > 16 else _in_few_registers
+    contracted, combined, by_class = choose_shapes(n_features, n_columns, lanes, order == "rows")
     in_place = order == "columns"
-    is_narrow = n_features < _WIDE_VECTORS * lanes and not class_lanes
+    is_narrow = n_features < _WIDE_VECTORS * lanes and not by_class.lanes
     transposes = order == "scattered" or (order == "rows" and is_narrow)
     is_long = n_features * features_dtype.itemsize >= _LONG_ROW_BYTES
-    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else (side, 1)
+    rows_ahead, vectors_ahead = _AHEAD_OF_LONG_ROWS if is_long else (contracted.side, 1)
     if transposes or in_place:
         rows_ahead = vectors_ahead = int(in_place)
     return Specialisation(
         features_dtype,
         dtype,
         lanes,
-        side,
-        classes,
+        contracted,
+        combined,
         rows_ahead,
         vectors_ahead,
         transposes,
         in_place,
-        class_lanes,
+        by_class,
     )
 
 
@@ -217,7 +290,7 @@ def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
         choose_specialisation(dtype, dtype, n_features, n_columns, order): None
         for order in orders
         for n_features in (narrow, _FEWEST_FEATURES_BY_CLASS, short, long)
-        for n_columns in (*_TIME_PER_CLASS, 7, 8)
+        for n_columns in range(1, 25)
     }
     return list(found)
 
@@ -234,7 +307,8 @@ def feature_columns_type(specialisation: Specialisation) -> types.Type:
 
 def blocks_type(specialisation: Specialisation) -> types.Type:
     """The type of `Specialisation.blocks`."""
-    return types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks])
+    kinds = [types.BaseTuple.from_types([types.intp] * len(each)) for each in specialisation.blocks]
+    return types.NamedTuple(kinds, Blocks)
 
 
 def feature_tile_type(specialisation: Specialisation) -> types.Type:
@@ -244,7 +318,7 @@ def feature_tile_type(specialisation: Specialisation) -> types.Type:
 
 def feature_weights_type(specialisation: Specialisation) -> types.Type:
     """The type of transposed weights: none where the lanes aren't classes."""
-    return array_type(specialisation.dtype, 3) if specialisation.class_lanes else types.none
+    return array_type(specialisation.dtype, 3) if specialisation.by_class.lanes else types.none
 
 
 def workspace_types(specialisation: Specialisation) -> tuple[types.Type, ...]:

@@ -135,7 +135,7 @@ def choose_cuts(
 
     They depend on the shapes and dtypes alone: not on the number of threads.
     """
-    lanes = specialisation.lanes
+    lanes, multiple = specialisation.lanes, specialisation.row_multiple
     itemsize = parameters.itemsize
     numbers_per_row = 2 * len(parameters) + 2
     if specialisation.transposes:
@@ -147,11 +147,11 @@ def choose_cuts(
     if specialisation.transposes or specialisation.in_place:
         most_rows = max(most_rows, min(tuning.COLUMN_ROWS, tuning.COLUMNS_BYTES // features_bytes))
     if estimate_work(batch_size, parameters) < tuning.PRODUCTS_WORTH_CUTTING:
-        tile_rows = _share(batch_size, most_rows, lanes)
+        tile_rows = _share(batch_size, most_rows, multiple)
         return Cuts(tile_rows, round_up(batch_size, tile_rows), 1)
     most_chunks = min(tuning.MOST_CHUNKS, max(tuning.GRADIENTS_BYTES // parameters.nbytes, 4))
     rows = max(min(tuning.CHUNK_ROWS, -(-batch_size // 2)), -(-batch_size // most_chunks))
-    tile_rows = _share(rows, most_rows, lanes)
+    tile_rows = _share(rows, most_rows, multiple)
     chunk_rows = min(round_up(rows, tile_rows), tuning.MOST_TILES_IN_A_CHUNK * tile_rows)
     return Cuts(tile_rows, chunk_rows, min(most_chunks, -(-batch_size // chunk_rows)))
 
@@ -185,10 +185,10 @@ def make_chunk_sums(cuts: Cuts, n_threads: int, parameters: FloatArray) -> Chunk
     )
 
 
-def _share(n_rows: int, most_rows: int, lanes: int) -> int:
-    """Rows of equal tiles that are multiples of the lanes."""
+def _share(n_rows: int, most_rows: int, multiple: int) -> int:
+    """Rows of equal tiles that are a multiple of some number."""
     most_rows = max(min(most_rows, tuning.MOST_TILE_ROWS), tuning.FEWEST_TILE_ROWS)
-    return round_up(-(-n_rows // -(-n_rows // most_rows)), lanes)
+    return round_up(-(-n_rows // -(-n_rows // most_rows)), multiple)
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Workspace:
     ----------
     tile : ndarray of shape (2 * tile_classes + 2, tile_rows)
     feature_tile : ndarray of shape (n_features, tile_rows) or None
-    feature_weights : ndarray of shape (2, n_features + 1, class_lanes) or None
+    feature_weights : ndarray or None, see `kernels.groups.Workspace`
     numbers : ndarray of shape (4, >= 2 * tile_rows), int64
     """
 
@@ -256,7 +256,8 @@ def make_workspaces(
 ) -> list[Workspace]:
     """A workspace for each of some threads."""
     row_bytes = n_features * specialisation.features_dtype.itemsize
-    n_values = 2 * max(len(parameters), specialisation.class_lanes) + 2
+    by_class = specialisation.by_class
+    n_values = 2 * max(len(parameters), by_class.vectors * by_class.lanes) + 2
     windows = choose_windows(row_bytes)
     n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
     padded = round_up(n_features, specialisation.lanes)
@@ -281,8 +282,9 @@ def _make_workspace(
     if specialisation.transposes:
         padded = round_up(n_features, specialisation.lanes)
         feature_tile = aligned_zeros((padded, tile_rows), dtype)
-    if specialisation.class_lanes:
-        shape = 2, n_features + 1, specialisation.class_lanes
+    by_class = specialisation.by_class
+    if by_class.lanes:
+        shape = 2, round_up(n_features, 4) + 1, by_class.vectors * by_class.lanes
         feature_weights = aligned_zeros(shape, dtype)
     numbers = np.zeros((4, n_numbers), np.int64)
     numbers[1] = np.arange(n_numbers)

@@ -94,18 +94,6 @@ def splat_down(typingctx, array, row, column, like, rows):
     return block(array, row, column, like, rows), codegen
 
 
-@intrinsic
-def splat_numbered(typingctx, array, numbers, first, column, like, rows):
-    block = Block(like, rows.count, 1)
-
-    def codegen(context, builder, signature, arguments):
-        addresses = numbered_addresses(context, builder, signature, arguments, block.rows)
-        splats = [_splat_at(context, builder, address, array.dtype, like) for address in addresses]
-        return pack(builder, block, splats)
-
-    return block(array, numbers, first, column, like, rows), codegen
-
-
 def _block_addresses(context, builder, signature, arguments, block):
     first_row = context.cast(builder, arguments[1], signature.args[1], types.intp)
     first_column = context.cast(builder, arguments[2], signature.args[2], types.intp)
@@ -148,11 +136,14 @@ def _count(context, builder, count, count_type):
     return None if is_none else context.cast(builder, count, count_type, types.intp)
 
 
-def _load_first(context, builder, address, dtype, count, like):
-    """A vector of the `count` numbers from an address on, zeros behind them; of all for None."""
-    stored = Vector(dtype, like.lanes)
+def load_first(builder, address, stored, count, like):
+    """A vector of the `count` numbers from an address on, zeros behind them; of all for None.
+
+    It is of the type `stored` in memory, and is given in the type `like`.
+    """
     if count is None:
-        return convert_vector(builder, load_vector(builder, address, stored), dtype, like.dtype)
+        value = load_vector(builder, address, stored)
+        return convert_vector(builder, value, stored.dtype, like.dtype)
     lane_numbers = ir.Constant(ir.VectorType(INT64, like.lanes), list(range(like.lanes)))
     mask = builder.icmp_signed("<", lane_numbers, broadcast(builder, count, like.lanes))
     pointer = builder.bitcast(address, ir.PointerType(stored.llvm_type))
@@ -162,12 +153,12 @@ def _load_first(context, builder, address, dtype, count, like):
         stored.llvm_type,
         [
             pointer,
-            ir.Constant(INT32, dtype.bitwidth // 8),
+            ir.Constant(INT32, stored.dtype.bitwidth // 8),
             mask,
             ir.Constant(stored.llvm_type, [0.0] * like.lanes),
         ],
     )
-    return convert_vector(builder, value, dtype, like.dtype)
+    return convert_vector(builder, value, stored.dtype, like.dtype)
 
 
 @intrinsic
@@ -177,37 +168,17 @@ def load_numbered(typingctx, array, numbers, first, column, count, like, rows):
     def codegen(context, builder, signature, arguments):
         count_value = _count(context, builder, arguments[4], count)
         addresses = numbered_addresses(context, builder, signature, arguments, block.rows)
-        vectors = [
-            _load_first(context, builder, address, array.dtype, count_value, like)
-            for address in addresses
-        ]
+        stored = Vector(array.dtype, like.lanes)
+        vectors = [load_first(builder, address, stored, count_value, like) for address in addresses]
         return pack(builder, block, vectors)
 
     return block(array, numbers, first, column, count, like, rows), codegen
 
 
-@intrinsic
-def load_along(typingctx, array, row, column, count, like, columns):
-    block = Block(like, 1, columns.count)
-
-    def codegen(context, builder, signature, arguments):
-        array_type = signature.args[0]
-        first_column = context.cast(builder, arguments[2], column, types.intp)
-        count_value = _count(context, builder, arguments[3], count)
-        vectors = []
-        for place in range(block.columns):
-            offset = ir.Constant(INT64, place * like.lanes)
-            position = [arguments[1], builder.add(first_column, offset)]
-            address = _address(
-                context, builder, array_type, arguments[0], position, [row, types.intp]
-            )
-            remaining = None if count_value is None else builder.sub(count_value, offset)
-            vectors.append(
-                _load_first(context, builder, address, array_type.dtype, remaining, like)
-            )
-        return pack(builder, block, vectors)
-
-    return block(array, row, column, count, like, columns), codegen
+def _selected(builder, a, b, lanes):
+    """Some of the lanes of two vectors, those of the second numbered after those of the first."""
+    mask = list(lanes)
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(mask)), mask))
 
 
 def _halves(builder, a, b, group):
@@ -223,22 +194,17 @@ def _halves(builder, a, b, group):
         is_first = lane % group < half
         in_place.append(lane if is_first else lanes + lane)
         moved.append(lane + half if is_first else lanes + lane - half)
-    return [
-        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, lanes), mask))
-        for mask in (in_place, moved)
-    ]
+    return [_selected(builder, a, b, mask) for mask in (in_place, moved)]
 
 
 def _shuffled_half(builder, vector, group, side):
     half = group // 2
     starts = range(side * half, vector.type.count, group)
     mask = [start + lane for start in starts for lane in range(half)]
-    return builder.shuffle_vector(
-        vector, vector, ir.Constant(ir.VectorType(INT32, len(mask)), mask)
-    )
+    return _selected(builder, vector, vector, mask)
 
 
-def _sums(builder, vectors):
+def sum_vectors(builder, vectors):
     """The sum over the lanes of each of some vectors, as one vector with a lane for each.
 
     Their number is a power of two, and at most the number of their lanes.
@@ -266,7 +232,7 @@ def sum_each(typingctx, block):
     def codegen(context, builder, signature, arguments):
         vectors = unpack(builder, block, arguments[0])
         columns = [vectors[column :: block.columns] for column in range(block.columns)]
-        return pack(builder, sums, [_sums(builder, column) for column in columns])
+        return pack(builder, sums, [sum_vectors(builder, column) for column in columns])
 
     return sums(block), codegen
 
@@ -275,39 +241,48 @@ def _joined(builder, vectors):
     """Some vectors, a power of two of them, behind each other in one."""
     while len(vectors) > 1:
         lanes = 2 * vectors[0].type.count
-        mask = ir.Constant(ir.VectorType(INT32, lanes), list(range(lanes)))
         vectors = [
-            builder.shuffle_vector(a, b, mask)
+            _selected(builder, a, b, range(lanes))
             for a, b in zip(vectors[::2], vectors[1::2], strict=True)
         ]
     return vectors[0]
 
 
+def transposed(builder, rows):
+    """Vectors with a lane for each of some vectors, one for each of their lanes.
+
+    Of both there is a power of two.
+    """
+    n_rows, lanes = len(rows), rows[0].type.count
+    if n_rows < lanes:
+        parts = [
+            [_selected(builder, row, row, range(first, first + n_rows)) for row in rows]
+            for first in range(0, lanes, n_rows)
+        ]
+        return [vector for part in parts for vector in transposed(builder, part)]
+    vectors = [_joined(builder, rows[first::lanes]) for first in range(lanes)]
+    half = lanes // 2
+    while half:
+        masks = [
+            [lane + (n_rows - half if lane & half else 0) for lane in range(n_rows)],
+            [lane + (n_rows if lane & half else half) for lane in range(n_rows)],
+        ]
+        for first in range(lanes):
+            if not first & half:
+                a, b = vectors[first], vectors[first + half]
+                vectors[first], vectors[first + half] = (
+                    _selected(builder, a, b, mask) for mask in masks
+                )
+        half //= 2
+    return vectors
+
+
 @intrinsic
 def transpose(typingctx, block):
-    lanes = block.vector.lanes
-    transposed = Block(Vector(block.vector.dtype, block.rows), lanes, 1)
+    result = Block(Vector(block.vector.dtype, block.rows), block.vector.lanes, 1)
 
     def codegen(context, builder, signature, arguments):
         rows = unpack(builder, block, arguments[0])
-        vectors = [_joined(builder, rows[first::lanes]) for first in range(lanes)]
-        half = lanes // 2
-        while half:
-            masks = [
-                [lane + (block.rows - half if lane & half else 0) for lane in range(block.rows)],
-                [lane + (block.rows if lane & half else half) for lane in range(block.rows)],
-            ]
-            for first in range(lanes):
-                if first & half:
-                    continue
-                a, b = vectors[first], vectors[first + half]
-                vectors[first], vectors[first + half] = (
-                    builder.shuffle_vector(
-                        a, b, ir.Constant(ir.VectorType(INT32, block.rows), mask)
-                    )
-                    for mask in masks
-                )
-            half //= 2
-        return pack(builder, transposed, vectors)
+        return pack(builder, result, transposed(builder, rows))
 
-    return transposed(block), codegen
+    return result(block), codegen

@@ -23,10 +23,9 @@ vectors in a block. `array` is two-dimensional.
 ``sum_lanes(vector)``                        one scalar
 ``prefetch(array, row, column)``             a hint; never a fault, even outside of the array
 ``prefetch_element(array, index)``           the same for a one-dimensional array
-``prefetch_along(array, row, column, width,  the same for as many vectors as `vectors` is long
-vectors)``
-``prefetch_closest_along(...)``              the same, into the first-level cache: AMD's cores drop
-                                             most hints for the second level that memory must answer
+``prefetch_closest_along(array, row,         the same for as many vectors as `vectors` is long, into
+column, width, vectors)``                    the first-level cache: AMD's cores drop most hints for
+                                             the second level that memory must answer
 ``prefetch_numbered(array, numbers, first,   the same in the rows ``numbers[first + i]``
 column, rows)``
 ``block_of(vector, rows, columns)``          block of equal vectors
@@ -39,20 +38,31 @@ rows, columns)``                             rightward
 column, count, like, rows)``                 ``numbers[first + i]``; only the first `count` elements
                                              are read, zeros follow (None: all are read, which is
                                              faster); in the type of `like`
-``load_along(array, row, column, count,      block of one row: `columns` adjacent vectors, of which
-like, columns)``                             only the first `count` elements are read
 ``splat_down(array, row, column, like,       block of one column: splats of
 rows)``                                      ``array[row + i, column]``, in the type of `like`
-``splat_numbered(array, numbers, first,      block of one column: splats of
-column, like, rows)``                        ``array[numbers[first + i], column]``, in the type of
-                                             `like`
 ``add_outer(block, down, along)``            block plus the products of every vector of the block
                                              `down` with every one of `along`
+``contract(sums, vectors, numbers, first,    for some numbered rows and some classes, sums of the
+start, n_columns, matrix, group, ahead)``    products of `n_columns` elements each: of the rows
+                                             ``numbers[first + i]`` of `vectors`, from the column
+                                             `start` on, and of the rows ``group + k`` of `matrix`;
+                                             a column of vectors, one for each class, with a lane
+                                             for each row. The block `sums`, whose rows and columns
+                                             are those rows and classes, is added first.
+``contract_by_class(sums, vectors, numbers,  the same with the classes in the lanes of `weights`,
+first, n_columns, weights)``                 which has a row for each element of the vectors; the
+                                             block `sums` has a row for each numbered row, and its
+                                             columns are the vectors of the weights
+``combine(sums, scalars, group, vectors,     the block `sums`, a row for each class, plus the sum of
+numbers, n_rows, column, count,              the first `n_rows` numbered rows of `vectors`, from
+column_ahead, ahead)``                       `column` on, times ``scalars[group + k, i]``; of their
+                                             last vector only what is among the first `count`
+                                             elements is read (None: all)
 ``sum_each(block)``                          the sum over the lanes of each vector of a block: a
                                              column of vectors, one for each column of the block,
                                              with a lane for each of its rows
 ``transpose(block)``                         rows and lanes exchanged, of a block of one column
-                                             with as many rows as lanes, or a multiple of them
+                                             with a power of two of rows
 ===========================================  =====================================================
 """
 
@@ -68,9 +78,11 @@ else:
 
 add_outer = _implementation.add_outer
 block_of = _implementation.block_of
+combine = _implementation.combine
+contract = _implementation.contract
+contract_by_class = _implementation.contract_by_class
 exponent_part = _implementation.exponent_part
 load = _implementation.load
-load_along = _implementation.load_along
 load_as = _implementation.load_as
 load_block = _implementation.load_block
 load_numbered = _implementation.load_numbered
@@ -80,7 +92,6 @@ minimum = _implementation.minimum
 multiply_add = _implementation.multiply_add
 prefetch = _implementation.prefetch
 prefetch_element = _implementation.prefetch_element
-prefetch_along = _implementation.prefetch_along
 prefetch_closest_along = _implementation.prefetch_closest_along
 prefetch_numbered = _implementation.prefetch_numbered
 repeat_along = _implementation.repeat_along
@@ -90,7 +101,6 @@ select_less = _implementation.select_less
 shift_to_exponent = _implementation.shift_to_exponent
 splat = _implementation.splat
 splat_down = _implementation.splat_down
-splat_numbered = _implementation.splat_numbered
 store = _implementation.store
 store_block = _implementation.store_block
 sum_each = _implementation.sum_each

@@ -63,10 +63,6 @@ def prefetch_numbered(array, numbers, first, column, rows):
     pass
 
 
-def prefetch_along(array, row, column, width, vectors):
-    pass
-
-
 def prefetch_closest_along(array, row, column, width, vectors):
     pass
 
@@ -101,26 +97,8 @@ def load_numbered(array, numbers, first, column, count, like, rows):
     return np.stack([[_load_first(array, row, column, count, like)] for row in chosen])
 
 
-def load_along(array, row, column, count, like, columns):
-    offsets = range(0, len(columns) * len(like), len(like))
-    counts = [None if count is None else count - offset for offset in offsets]
-    return np.stack(
-        [
-            [
-                _load_first(array, row, column + offset, available, like)
-                for offset, available in zip(offsets, counts, strict=True)
-            ]
-        ]
-    )
-
-
 def splat_down(array, row, column, like, rows):
     scalars = array[row : row + len(rows), column].astype(like.dtype)
-    return np.repeat(scalars[:, None, None], len(like), axis=2)
-
-
-def splat_numbered(array, numbers, first, column, like, rows):
-    scalars = array[numbers[first : first + len(rows)], column].astype(like.dtype)
     return np.repeat(scalars[:, None, None], len(like), axis=2)
 
 
@@ -138,6 +116,30 @@ def repeat_along(vectors, columns):
 
 def add_outer(block, down, along):
     return block + _as_list(down)[:, None] * _as_list(along)[None]
+
+
+def contract(sums, vectors, numbers, first, start, n_columns, matrix, group, ahead):
+    n_rows, n_classes, _ = sums.shape
+    chosen = numbers[first : first + n_rows]
+    down = vectors[chosen, start : start + n_columns].astype(sums.dtype)
+    along = matrix[group : group + n_classes, :n_columns]
+    return sum_each(sums) + (along @ down.T)[:, None]
+
+
+def contract_by_class(sums, vectors, numbers, first, n_columns, weights):
+    n_rows = len(sums)
+    down = vectors[numbers[first : first + n_rows], :n_columns].astype(sums.dtype)
+    found = sums.reshape(n_rows, -1) + down @ weights[:n_columns]
+    return np.ascontiguousarray(found.T)[:, None]
+
+
+def combine(sums, scalars, group, vectors, numbers, n_rows, column, count, column_ahead, ahead):
+    n_classes, n_vectors, lanes = sums.shape
+    n_there = n_vectors * lanes if count is None else max(0, min(count, n_vectors * lanes))
+    along = np.zeros((n_rows, n_vectors * lanes), sums.dtype)
+    along[:, :n_there] = vectors[numbers[:n_rows], column : column + n_there]
+    down = scalars[group : group + n_classes, :n_rows]
+    return sums + (down @ along).reshape(sums.shape)
 
 
 def sum_each(block):

@@ -12,10 +12,10 @@ from .vectors_llvm import INT8, INT32, INT64
 _FOR_READING, _AS_DATA = 0, 1
 
 
-_SECOND_LEVEL, _FIRST_LEVEL = 2, 3
+SECOND_LEVEL, FIRST_LEVEL = 2, 3
 
 
-def _prefetch(builder, address, locality=_SECOND_LEVEL):
+def emit_prefetch(builder, address, locality=SECOND_LEVEL):
     pointer = builder.bitcast(address, ir.PointerType(INT8))
     arguments = (ir.Constant(INT32, flag) for flag in (_FOR_READING, locality, _AS_DATA))
     _call(builder, "llvm.prefetch.p0", ir.VoidType(), [pointer, *arguments])
@@ -27,7 +27,7 @@ def prefetch(typingctx, array, row, column):
         address = _address(
             context, builder, signature.args[0], arguments[0], arguments[1:], signature.args[1:]
         )
-        _prefetch(builder, address)
+        emit_prefetch(builder, address)
         return context.get_dummy_value()
 
     return types.void(array, row, column), codegen
@@ -46,7 +46,7 @@ def prefetch_element(typingctx, array, index):
         address = _address(
             context, builder, signature.args[0], arguments[0], arguments[1:], signature.args[1:]
         )
-        _prefetch(builder, address)
+        emit_prefetch(builder, address)
         return context.get_dummy_value()
 
     return types.void(array, index), codegen
@@ -63,13 +63,14 @@ def prefetch_numbered(typingctx, array, numbers, first, column, rows):
             address = _address(
                 context, builder, array_type, arguments[0], position, [types.intp, column]
             )
-            _prefetch(builder, address)
+            emit_prefetch(builder, address)
         return context.get_dummy_value()
 
     return types.void(array, numbers, first, column, rows), codegen
 
 
-def _prefetch_vectors(array, row, column, width, vectors, locality):
+@intrinsic
+def prefetch_closest_along(typingctx, array, row, column, width, vectors):
     def codegen(context, builder, signature, arguments):
         first_column = context.cast(builder, arguments[2], column, types.intp)
         for place in range(vectors.count):
@@ -78,20 +79,10 @@ def _prefetch_vectors(array, row, column, width, vectors, locality):
             address = _address(
                 context, builder, signature.args[0], arguments[0], position, [row, types.intp]
             )
-            _prefetch(builder, address, locality)
+            emit_prefetch(builder, address, FIRST_LEVEL)
         return context.get_dummy_value()
 
     return types.void(array, row, column, width, vectors), codegen
-
-
-@intrinsic
-def prefetch_along(typingctx, array, row, column, width, vectors):
-    return _prefetch_vectors(array, row, column, width, vectors, _SECOND_LEVEL)
-
-
-@intrinsic
-def prefetch_closest_along(typingctx, array, row, column, width, vectors):
-    return _prefetch_vectors(array, row, column, width, vectors, _FIRST_LEVEL)
 
 
 def numbered_addresses(context, builder, signature, arguments, n_rows):
