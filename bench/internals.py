@@ -9,9 +9,9 @@ from softreg_fast import SoftmaxClassifier, reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.estimators.epoch_log import EpochLog
 from softreg_fast.kernels.compile.entry_point import array_type, entry_point
+from softreg_fast.kernels.loss import PAIR
 from softreg_fast.kernels.simd import cpu
-from softreg_fast.kernels.simd.exponential import exponential
-from softreg_fast.kernels.simd.lanes import load, store
+from softreg_fast.kernels.simd.lanes import exponential, load_block, store_block
 from softreg_fast.runtime import tuning
 from softreg_fast.solvers.newton.solver import relative_cost
 from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
@@ -142,8 +142,9 @@ def _width(dtype):
 def _evaluate(array, width, n_times, out):
     for _ in range(n_times):
         for row in range(array.shape[0]):
-            for column in range(0, array.shape[1], len(width)):
-                store(out, row, column, exponential(load(array, row, column, width)))
+            for column in range(0, array.shape[1], 2 * len(width)):
+                block = load_block(array, row, column, width, (0,), PAIR)
+                store_block(out, row, column, exponential(block))
 
 
 def evaluate_exponentials(points, n_times, out):

@@ -14,8 +14,7 @@ from softreg_fast.estimators.epoch_log import EpochLog
 from softreg_fast.inference.prediction import decide, predict
 from softreg_fast.kernels import shapes
 from softreg_fast.kernels.compile import entry_point
-from softreg_fast.kernels.simd.exponential import exponential, logarithm
-from softreg_fast.kernels.simd.lanes import load, store
+from softreg_fast.kernels.simd.lanes import exponential, load, logarithm, store
 from softreg_fast.runtime import workspace as layout
 from softreg_fast.runtime.workspace import Windows, choose_windows
 from softreg_fast.solvers import notebook_sgd as sgd

@@ -136,46 +136,6 @@ def test_sum_of_lanes(dtype, lanes):
     _compare(operation, dtype, lanes, exact=False)
 
 
-def test_mantissa_and_exponent(dtype, lanes):
-    def operation(module):
-        load, store = module.load, module.store
-        mantissa_part, exponent_part = module.mantissa_part, module.exponent_part
-
-        def run(a, b, out, width):
-            for row in (0, 2, 4):
-                x = load(a, row, 0, width) * load(a, row, 0, width)
-                store(out, row, 0, mantissa_part(x))
-                store(out, row + 1, 0, exponent_part(x))
-
-        return run
-
-    _compare(operation, dtype, lanes)
-    x = np.array([3.0, 2.0**-0.5, 1.0, 1e-30], dtype)
-    mantissa, exponent = lanes_numpy.mantissa_part(x), lanes_numpy.exponent_part(x)
-    np.testing.assert_array_equal(mantissa * np.exp2(exponent), x)
-    assert mantissa.min() >= np.sqrt(0.5) * (1 - np.finfo(dtype).eps)
-    assert mantissa.max() < np.sqrt(2)
-
-
-def test_shift_to_exponent(dtype, lanes):
-    rounder = 1.5 * 2.0 ** (52 if dtype == np.float64 else 23)
-
-    def operation(module):
-        store, load, splat = module.store, module.load, module.splat
-        shift_to_exponent = module.shift_to_exponent
-
-        def run(a, b, out, width):
-            x = load(a, 0, 0, width)
-            for row in range(6):
-                store(out, row, 0, shift_to_exponent(splat(rounder, x) + splat(25 * row - 60, x)))
-
-        return run
-
-    _compare(operation, dtype, lanes)
-    expected = dtype(2.0**-60)
-    assert lanes_numpy.shift_to_exponent(np.array([rounder - 60], dtype))[0] == expected
-
-
 def test_blocks(dtype, lanes):
     three, two, one = (0,) * 3, (0,) * 2, (0,)
 

@@ -120,9 +120,7 @@ def accumulate(
         See `threads.claims`.
     """
     settings = all_settings[0]
-    # What is read in another order than that of the rows has no part in this.
-    order = (False, np.uint64(0), 0, 0, 1)
-    rows = Rows(features, feature_columns, targets, sample_weights, order)
+    rows = Rows(features, feature_columns, targets, sample_weights, None)
     work = Workspace(tile, feature_tile, feature_weights, numbers)
     team = Team(thread, n_threads, call, shared)
     sums = Sums(gradients, totals_out, chunk_results, shared)

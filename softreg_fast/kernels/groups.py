@@ -2,6 +2,9 @@
 
 from typing import Any, NamedTuple
 
+# Rows of a tile beside logits and values.
+N_ROW_VALUES = 4
+
 
 class Blocks(NamedTuple):
     """How much is worked on at a time, each number as the length of a tuple.
@@ -50,8 +53,8 @@ class Rows(NamedTuple):
     targets : (n_samples,) int32
     weights : (n_samples,) or (0,) float64
         With none, every row weighs 1.
-    order : tuple
-        In which they are taken; see `rows`.
+    order : tuple or None
+        In which they are taken; see `rows`. None for their own order.
     """
 
     features: Any
@@ -116,8 +119,8 @@ class Workspace(NamedTuple):
 
     Attributes
     ----------
-    tile : (2 * tile_classes + 2, tile_rows)
-        Logits and values, targets and weights.
+    tile : (2 * tile_classes + N_ROW_VALUES, tile_rows)
+        Logits and values, targets, weights and two rows of scratch.
     feature_tile : (>= n_features, tile_rows) or None
         The rows transposed, and finite numbers below, to whole vectors.
     feature_weights : (n_models, >= n_features + 1, class_vectors * class_lanes) or None

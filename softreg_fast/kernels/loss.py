@@ -12,9 +12,11 @@ up the last vector.
 import numpy as np
 
 from .compile.entry_point import by_presence, kernel
-from .simd.exponential import exponential, logarithm
 from .simd.lanes import (
+    exponential,
     load,
+    load_block,
+    logarithm,
     maximum,
     minimum,
     multiply_add,
@@ -22,8 +24,13 @@ from .simd.lanes import (
     select_less,
     splat,
     store,
+    store_block,
     sum_lanes,
 )
+
+# Vectors that functions are taken of side by side: rows are a multiple of so many.
+PAIR = (0, 0)
+_ONE = (0,)
 
 # Output activations.
 IDENTITY, SIGMOID = 0, 1
@@ -54,99 +61,57 @@ def _largest(row, n_classes, width, values):
 
 
 @kernel
-def _exponentials_of_sigmoids(n_rows, n_classes, width, logits, values_out):
-    """Sigmoids, and in place of the logits their exponentials."""
+def activate(n_rows, n_classes, width, logits, values_out):
+    """Sigmoids of the logits, which are written in their place too."""
     for label in range(n_classes):
-        for row in range(0, n_rows, len(width)):
-            value = logistic(load(logits, label, row, width))
-            store(values_out, label, row, value)
-            store(logits, label, row, exponential(value))
+        for row in range(0, n_rows, len(PAIR) * len(width)):
+            value = logistic(load_block(logits, label, row, width, _ONE, PAIR))
+            store_block(values_out, label, row, value)
+            store_block(logits, label, row, value)
 
 
 @kernel
-def exponentials_of_logits(n_rows, n_classes, width, logits, values_out):
-    """Logits less the largest of each row, and in place of them their exponentials."""
-    for row in range(0, n_rows, len(width)):
-        largest = _largest(row, n_classes, width, logits)
+def take_exponentials(n_rows, n_classes, width, values, totals):
+    """Exponentials in place of values, divided by that of each row's largest, and their sums.
+
+    Parameters
+    ----------
+    n_rows, n_classes : int
+    width : tuple of `lanes`
+    values : (>= n_classes, tile_rows)
+    totals : (1, tile_rows)
+        The largest value of each row; overwritten with the sums.
+    """
+    zero = splat(0.0, load_block(values, 0, 0, width, _ONE, PAIR))
+    for row in range(0, n_rows, len(PAIR) * len(width)):
+        largest = load_block(totals, 0, row, width, _ONE, PAIR)
+        total = zero
         for label in range(n_classes):
-            store(values_out, label, row, load(logits, label, row, width) - largest)
-    for label in range(n_classes):
-        for row in range(0, n_rows, len(width)):
-            store(logits, label, row, exponential(load(values_out, label, row, width)))
+            value = load_block(values, label, row, width, _ONE, PAIR)
+            above = exponential(value - largest)
+            total = total + above
+            store_block(values, label, row, above)
+        store_block(totals, 0, row, total)
 
 
 @kernel
-def exponentials_of_values(n_rows, n_classes, activation, width, logits, values_out):
-    """Values, and in place of the logits their exponentials, times a factor for each row."""
-    if activation == SIGMOID:
-        _exponentials_of_sigmoids(n_rows, n_classes, width, logits, values_out)
-    else:
-        exponentials_of_logits(n_rows, n_classes, width, logits, values_out)
+def take_probabilities(n_rows, n_classes, width, values, totals):
+    """Probabilities in place of values.
 
-
-@kernel
-def sum_over_classes(row, n_classes, width, exponentials):
-    """Sum of each row."""
-    total = load(exponentials, 0, row, width)
-    for label in range(1, n_classes):
-        total = total + load(exponentials, label, row, width)
-    return total
-
-
-@kernel
-def _of_targets(targets, row, n_classes, width, values):
-    """The value of each row's target."""
-    wanted = load(targets, 0, row, width)
-    found = load(values, 0, row, width)
-    for label in range(1, n_classes):
-        found = select_equal(wanted, splat(label, wanted), load(values, label, row, width), found)
-    return found
-
-
-def _exact_slopes(
-    targets, weights, row, n_classes, activation, notebook_gradient, width, values, exponentials,
-    total,
-):  # fmt: skip
-    """Write the derivatives of each row's loss by its logits in place of the exponentials."""
-    wanted = load(targets, 0, row, width)
-    weight = load(weights, 0, row, width)
-    zero = splat(0.0, weight)
-    one = splat(1.0, weight)
-    scale = one / total
-    for label in range(n_classes):
-        above = load(exponentials, label, row, width)
-        slope = above * scale - select_equal(wanted, splat(label, wanted), one, zero)
-        if activation == SIGMOID:
-            value = load(values, label, row, width)
-            slope = slope * (value * (one - value))
-        store(exponentials, label, row, slope * weight)
-
-
-def _either_slopes(
-    targets, weights, row, n_classes, activation, notebook_gradient, width, values, exponentials,
-    total,
-):  # fmt: skip
-    """The same, or the notebook's."""
-    wanted = load(targets, 0, row, width)
-    weight = load(weights, 0, row, width)
-    zero = splat(0.0, weight)
-    one = splat(1.0, weight)
-    scale = one / total
-    own = one
-    if notebook_gradient:
-        own = one / _of_targets(targets, row, n_classes, width, exponentials)
-    for label in range(n_classes):
-        above = load(exponentials, label, row, width)
-        slope = above * scale - select_equal(wanted, splat(label, wanted), one, zero)
-        if notebook_gradient:
-            slope = slope * (above * own)
-        if activation == SIGMOID:
-            value = load(values, label, row, width)
-            slope = slope * (value * (one - value))
-        store(exponentials, label, row, slope * weight)
-
-
-_slopes = by_presence(_exact_slopes, {"notebook_gradient": _either_slopes})
+    Parameters
+    ----------
+    n_rows, n_classes, width, values
+        As in `take_exponentials`.
+    totals : (1, tile_rows)
+        Overwritten.
+    """
+    for row in range(0, n_rows, len(width)):
+        store(totals, 0, row, _largest(row, n_classes, width, values))
+    take_exponentials(n_rows, n_classes, width, values, totals)
+    for row in range(0, n_rows, len(width)):
+        total = load(totals, 0, row, width)
+        for label in range(n_classes):
+            store(values, label, row, load(values, label, row, width) / total)
 
 
 @kernel
@@ -270,19 +235,22 @@ def count_correct(
 
 
 @kernel
-def _loss_and_slopes_of_two(targets, weights, row, width, logits):
-    """Loss and slopes for a model of one column."""
-    wanted = load(targets, 0, row, width)
-    weight = load(weights, 0, row, width)
-    z = load(logits, 0, row, width)
-    zero = splat(0.0, z)
-    one = splat(1.0, z)
-    decayed = exponential(minimum(z, zero - z))
-    upper = one / (one + decayed)
-    probability = select_less(z, zero, decayed * upper, upper)
-    loss = logarithm(one + decayed) + (maximum(z, zero) - wanted * z)
-    store(logits, 0, row, (probability - wanted) * weight)
-    return loss * weight
+def _loss_and_slopes_of_two(targets, weights, n_rows, width, logits):
+    """The loss of a model of one column, and in place of the logits their slopes."""
+    loss = splat(0.0, load_block(logits, 0, 0, width, _ONE, PAIR))
+    zero = loss
+    one = splat(1.0, zero)
+    for row in range(0, n_rows, len(PAIR) * len(width)):
+        wanted = load_block(targets, 0, row, width, _ONE, PAIR)
+        weight = load_block(weights, 0, row, width, _ONE, PAIR)
+        z = load_block(logits, 0, row, width, _ONE, PAIR)
+        decayed = exponential(minimum(z, zero - z))
+        upper = one / (one + decayed)
+        probability = select_less(z, zero, decayed * upper, upper)
+        lost = logarithm(one + decayed) + (maximum(z, zero) - wanted * z)
+        loss = loss + lost * weight
+        store_block(logits, 0, row, (probability - wanted) * weight)
+    return np.float64(sum_lanes(loss))
 
 
 @kernel
@@ -323,95 +291,96 @@ def _count_if_wanted(targets, weights, n_rows, n_classes, activation, count, wid
 _count = by_presence(_count_nothing, {"count": _count_if_wanted})
 
 
-def _evaluate_either_of_both(
-    targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
-    values,
-):  # fmt: skip
-    loss = splat(0.0, load(logits, 0, 0, width))
-    exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
-    n_correct_rows = _count(targets, weights, n_rows, n_classes, activation, count, width, values)
-    for row in range(0, n_rows, len(width)):
-        total = sum_over_classes(row, n_classes, width, logits)
-        own = _of_targets(targets, row, n_classes, width, values)
-        loss = loss + (logarithm(total) - own) * load(weights, 0, row, width)
-        _slopes(
-            targets, weights, row, n_classes, activation, notebook_gradient, width, values, logits,
-            total,
-        )  # fmt: skip
-    return np.float64(sum_lanes(loss)), n_correct_rows
+def _leave_exact(notebook_gradient, n_rows, width, of_targets):
+    pass
 
 
-_general = kernel(_evaluate_either_of_both)
+def _invert_own(notebook_gradient, n_rows, width, of_targets):
+    """In place of the targets' values, 1 over their exponentials, if that is wanted."""
+    if not notebook_gradient:
+        return
+    one = splat(1.0, load_block(of_targets, 0, 0, width, _ONE, PAIR))
+    for row in range(0, n_rows, len(PAIR) * len(width)):
+        own = load_block(of_targets, 0, row, width, _ONE, PAIR)
+        store_block(of_targets, 0, row, one / exponential(own))
+
+
+_prepare_notebook = by_presence(_leave_exact, {"notebook_gradient": _invert_own})
+
+
+def _leave_slope(notebook_gradient, slope, above, of_targets, row, width):
+    return slope
+
+
+def _multiply_slope(notebook_gradient, slope, above, of_targets, row, width):
+    if notebook_gradient:
+        return slope * (above * load(of_targets, 0, row, width))
+    return slope
+
+
+_as_in_notebook = by_presence(_leave_slope, {"notebook_gradient": _multiply_slope})
 
 
 @kernel
-def _softmax_loss_and_slopes(targets, weights, n_rows, n_classes, width, logits, values):
-    """Loss and slopes where values are logits, and nothing is counted."""
-    zero = splat(0.0, load(logits, 0, 0, width))
+def _find_largest(targets, n_rows, n_classes, width, values, of_targets_out, largest_out):
+    """The largest value of each row, and how far the target's is below it."""
+    zero = splat(0.0, load(values, 0, 0, width))
     one = splat(1.0, zero)
     for row in range(0, n_rows, len(width)):
         wanted = load(targets, 0, row, width)
-        largest = load(logits, 0, row, width)
+        largest = load(values, 0, row, width)
         own = largest
         this = zero
         for label in range(1, n_classes):
             this = this + one
-            logit = load(logits, label, row, width)
-            largest = maximum(largest, logit)
-            own = select_equal(wanted, this, logit, own)
-        store(values, 0, row, own - largest)
-        store(values, 1, row, largest)
-    for row in range(0, n_rows, len(width)):
-        largest = load(values, 1, row, width)
-        total = zero
-        for label in range(n_classes):
-            above = exponential(load(logits, label, row, width) - largest)
-            total = total + above
-            store(logits, label, row, above)
-        store(values, 1, row, total)
-    loss = zero
-    for row in range(0, n_rows, len(width)):
-        weight = load(weights, 0, row, width)
-        total = load(values, 1, row, width)
-        loss = loss + (logarithm(total) - load(values, 0, row, width)) * weight
-        store(values, 1, row, weight / total)
-    for row in range(0, n_rows, len(width)):
-        wanted = load(targets, 0, row, width)
-        scale = load(values, 1, row, width)
-        subtracted = zero - load(weights, 0, row, width)
-        this = zero
-        for label in range(n_classes):
-            if_own = select_equal(wanted, this, subtracted, zero)
-            store(logits, label, row, multiply_add(load(logits, label, row, width), scale, if_own))
-            this = this + one
+            value = load(values, label, row, width)
+            largest = maximum(largest, value)
+            own = select_equal(wanted, this, value, own)
+        store(of_targets_out, 0, row, own - largest)
+        store(largest_out, 0, row, largest)
+
+
+@kernel
+def _sum_losses(weights, n_rows, width, of_targets, totals):
+    """The weighted sum of the losses; and in place of the totals the weights over them."""
+    loss = splat(0.0, load_block(totals, 0, 0, width, _ONE, PAIR))
+    for row in range(0, n_rows, len(PAIR) * len(width)):
+        weight = load_block(weights, 0, row, width, _ONE, PAIR)
+        total = load_block(totals, 0, row, width, _ONE, PAIR)
+        own = load_block(of_targets, 0, row, width, _ONE, PAIR)
+        loss = loss + (logarithm(total) - own) * weight
+        store_block(totals, 0, row, weight / total)
     return np.float64(sum_lanes(loss))
 
 
-def _evaluate_exactly(
-    targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
-    values,
+@kernel
+def _take_slopes(
+    targets, weights, n_rows, n_classes, activation, notebook_gradient, width, exponentials, values,
+    of_targets, scales,
 ):  # fmt: skip
-    if activation == IDENTITY:
-        return (
-            _softmax_loss_and_slopes(targets, weights, n_rows, n_classes, width, logits, values),
-            np.float64(0.0),
-        )
-    return _general(
-        targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
-        values,
-    )  # fmt: skip
-
-
-_evaluate = by_presence(
-    _evaluate_exactly,
-    {"notebook_gradient": _evaluate_either_of_both, "count": _evaluate_either_of_both},
-)
+    """Write the derivatives of the rows' losses by their logits in place of the exponentials."""
+    zero = splat(0.0, load(scales, 0, 0, width))
+    one = splat(1.0, zero)
+    for row in range(0, n_rows, len(width)):
+        wanted = load(targets, 0, row, width)
+        scale = load(scales, 0, row, width)
+        subtracted = zero - load(weights, 0, row, width)
+        this = zero
+        for label in range(n_classes):
+            above = load(exponentials, label, row, width)
+            slope = multiply_add(above, scale, select_equal(wanted, this, subtracted, zero))
+            slope = _as_in_notebook(notebook_gradient, slope, above, of_targets, row, width)
+            if activation == SIGMOID:
+                value = load(values, label, row, width)
+                slope = slope * (value * (one - value))
+            store(exponentials, label, row, slope)
+            this = this + one
 
 
 @kernel
 def loss_and_slopes(
-    targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
-    values,
+    targets, weights, scratch, n_rows, n_classes, activation, notebook_gradient, count, width,
+    logits, values,
 ):  # fmt: skip
     """Summed loss of a tile and, in place of the logits, its derivatives.
 
@@ -419,8 +388,10 @@ def loss_and_slopes(
     ----------
     targets, weights : (1, tile_rows)
         The logits of rows of weight zero don't count, whatever they are.
+    scratch : (2, tile_rows)
+        Overwritten.
     n_rows : int
-        A multiple of the lanes.
+        A multiple of the lanes of a `PAIR` of vectors.
     n_classes : int
         1 for a model of one column.
     activation : int
@@ -434,8 +405,8 @@ def loss_and_slopes(
     width : tuple of `lanes`
     logits : (padded_classes, tile_rows)
         Overwritten with the derivatives of each row's loss with respect to its logits.
-    values : (padded_classes, tile_rows)
-        Overwritten.
+    values : (>= n_classes, tile_rows)
+        Overwritten with SIGMOID.
 
     Returns
     -------
@@ -445,13 +416,20 @@ def loss_and_slopes(
         Weighted number of the rows whose target is the first of the most probable classes.
     """
     _replace_weightless(weights, n_rows, n_classes, width, logits)
-    loss = splat(0.0, load(logits, 0, 0, width))
     if n_classes == 1:
-        n_counted = _count(targets, weights, n_rows, n_classes, activation, count, width, logits)
-        for row in range(0, n_rows, len(width)):
-            loss = loss + _loss_and_slopes_of_two(targets, weights, row, width, logits)
-        return np.float64(sum_lanes(loss)), n_counted
-    return _evaluate(
-        targets, weights, n_rows, n_classes, activation, notebook_gradient, count, width, logits,
-        values,
+        n_correct = _count(targets, weights, n_rows, n_classes, activation, count, width, logits)
+        loss = _loss_and_slopes_of_two(targets, weights, n_rows, width, logits)
+        return loss, n_correct
+    if activation == SIGMOID:
+        activate(n_rows, n_classes, width, logits, values)
+    n_correct = _count(targets, weights, n_rows, n_classes, activation, count, width, logits)
+    of_targets, totals = scratch[:1], scratch[1:]
+    _find_largest(targets, n_rows, n_classes, width, logits, of_targets, totals)
+    take_exponentials(n_rows, n_classes, width, logits, totals)
+    loss = _sum_losses(weights, n_rows, width, of_targets, totals)
+    _prepare_notebook(notebook_gradient, n_rows, width, of_targets)
+    _take_slopes(
+        targets, weights, n_rows, n_classes, activation, notebook_gradient, width, logits, values,
+        of_targets, totals,
     )  # fmt: skip
+    return loss, n_correct

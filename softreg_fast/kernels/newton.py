@@ -54,7 +54,9 @@ def _newton_types(specialisation: SquaresSpecialisation) -> tuple[types.Type, ..
 
 
 @kernel
-def _evaluate(columns, targets, row_weights, penalties, width, point, logits, values, gradient_out):
+def _evaluate(
+    columns, targets, row_weights, penalties, width, point, logits, row_scratch, gradient_out
+):
     """The objective and its gradient; in place of the logits the losses' derivatives by them."""
     n_columns, n_unknowns = point.shape
     n_padded = logits.shape[1]
@@ -67,8 +69,9 @@ def _evaluate(columns, targets, row_weights, penalties, width, point, logits, va
                 logit = multiply_add(coefficient, load(columns, unknown, row, width), logit)
             store(logits, label, row, logit)
     objective, _ = loss_and_slopes(
-        targets, row_weights, n_padded, n_columns, IDENTITY, None, None, width, logits, values
-    )
+        targets, row_weights, row_scratch, n_padded, n_columns, IDENTITY, None, None, width, logits,
+        logits,
+    )  # fmt: skip
     for label in range(n_columns):
         for unknown in range(n_unknowns):
             total = zero
@@ -211,7 +214,7 @@ class _Scratch(NamedTuple):
     """What is overwritten; see `follow_by_newton`."""
 
     logits: Any
-    values: Any
+    of_rows: Any
     all_weights: Any
     scaled: Any
     squares: Any
@@ -226,7 +229,7 @@ def _evaluate_here(problem, scratch, blocks, point, gradient_out):
     """The objective, and the largest slope; see `_evaluate`."""
     value = _evaluate(
         problem.columns, problem.targets, problem.row_weights, problem.penalties, blocks[0],
-        point, scratch.logits, scratch.values, gradient_out,
+        point, scratch.logits, scratch.of_rows, gradient_out,
     )  # fmt: skip
     return value, _largest_slope(gradient_out, problem.means, problem.scales, problem.divisors)
 
@@ -290,7 +293,7 @@ def follow_by_newton(
     tolerance,
     blocks,
     logits,
-    values,
+    row_scratch,
     all_weights,
     scaled,
     squares,
@@ -312,9 +315,9 @@ def follow_by_newton(
     features : (n_rows, padded_features)
         Centred and scaled, with a one for the intercept; as `weigh_squares` takes them.
     columns : (n_unknowns, padded_rows)
-        The same, transposed; finite where rows fill up the last vector.
+        The same, transposed; finite where rows fill up the last `loss.PAIR` of vectors.
     targets, row_weights : (1, padded_rows)
-        Numbers of classes; weights are zero where rows fill up the last vector.
+        Numbers of classes; weights are zero where rows fill up the last `loss.PAIR` of vectors.
     all_penalties : (n_penalties, n_unknowns)
         Their second derivatives.
     means, scales : (n_features,)
@@ -326,7 +329,9 @@ def follow_by_newton(
         by the features' divisors.
     blocks : tuple of tuples
         See `weigh_squares`.
-    logits, values : (n_columns, padded_rows)
+    logits : (n_columns, padded_rows)
+        Overwritten.
+    row_scratch : (2, padded_rows)
         Overwritten.
     all_weights : (n_columns * (n_columns + 1) // 2, n_rows)
         Overwritten.
@@ -359,7 +364,7 @@ def follow_by_newton(
                 all_divisors[place], tolerance,
             ),
             _Scratch(
-                logits, values, all_weights, scaled, squares, matrix, scratch[0], scratch[1],
+                logits, row_scratch, all_weights, scaled, squares, matrix, scratch[0], scratch[1],
                 scratch[2],
             ),
             blocks,

@@ -5,8 +5,8 @@ from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
 from .forward import forward
-from .groups import Rows, Workspace
-from .loss import IDENTITY, exponentials_of_values, logistic, sum_over_classes
+from .groups import N_ROW_VALUES, Rows, Workspace
+from .loss import IDENTITY, SIGMOID, activate, logistic, take_probabilities
 from .matmul import transpose_weights
 from .shapes import (
     Specialisation,
@@ -35,16 +35,6 @@ def _are_finite(n_rows, n_columns, width, logits):
         for row in range(0, n_rows, len(width)):
             total = multiply_add(load(logits, label, row, width), zero, total)
     return sum_lanes(total) == 0.0
-
-
-@kernel
-def _probabilities(n_rows, n_classes, activation, width, logits, values):
-    """Probabilities in place of the logits."""
-    exponentials_of_values(n_rows, n_classes, activation, width, logits, values)
-    for row in range(0, n_rows, len(width)):
-        total = sum_over_classes(row, n_classes, width, logits)
-        for label in range(n_classes):
-            store(logits, label, row, load(logits, label, row, width) / total)
 
 
 @kernel
@@ -121,11 +111,10 @@ def predict(
     width = blocks[0]
     padded_classes = parameters.shape[0]
     n_classes = probabilities_out.shape[1]
-    tile_classes = (tile.shape[0] - 2) // 2
+    tile_classes = (tile.shape[0] - N_ROW_VALUES) // 2
     logits = tile[:tile_classes]
     values = tile[tile_classes : 2 * tile_classes]
-    order = (False, np.uint64(0), 0, 0, 1)
-    rows = Rows(features, feature_columns, no_targets, no_targets, order)
+    rows = Rows(features, feature_columns, no_targets, no_targets, None)
     work = Workspace(tile, feature_tile, feature_weights, numbers)
     transpose_weights(parameters, width, 0, work.feature_weights)
     numbers[3, 0] = 0  # what is in the tile are rows of another call
@@ -144,7 +133,9 @@ def predict(
         if padded_classes == 1:
             _probabilities_of_two(n_padded, width, tile)
         else:
-            _probabilities(n_padded, n_classes, activation, width, logits, values)
+            if activation == SIGMOID:
+                activate(n_padded, n_classes, width, logits, values)
+            take_probabilities(n_padded, n_classes, width, logits, tile[2 * tile_classes :])
         if len(values_out) > 0 and activation != IDENTITY:
             _store_rows(tile_start, n_rows, values, values_out)
         _store_rows(tile_start, n_rows, tile, probabilities_out)

@@ -227,8 +227,18 @@ def _number_shuffled(start, n_rows, tile_rows, n_samples, order, tables, numbers
         done += n_here
 
 
-@kernel
-def number_rows(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
+def _never(order):
+    return False
+
+
+def _if_wanted(order):
+    return order[0]
+
+
+is_shuffled = by_presence(_never, {"order": _if_wanted})
+
+
+def _number_in_order(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
     """Row numbers of a tile, and of rows to be fetched meanwhile.
 
     Parameters
@@ -240,26 +250,46 @@ def number_rows(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all
     ahead : int
         Position of the first row of the tile that will be taken next.
     n_samples : int
-    order : tuple
+    order : tuple or None
+        None for the rows' own order.
     tile_rows : int
     all_numbers : (4, n) int64
         The first row becomes the tile's numbers, and, from `tile_rows` on, those of the next tile
         or, of shuffled rows, of a part of the next window. The last two are the tables of windows.
     """
     numbers = all_numbers[0]
-    n_ahead = n_rows
-    if order[0]:
-        _number_shuffled(start, n_rows, tile_rows, n_samples, order, all_numbers[2:], numbers)
-    else:
-        for place in range(n_rows):
-            numbers[place] = start + place
-        n_ahead = max(min(tile_rows, n_samples - ahead), 0)
-        for place in range(n_ahead):
-            numbers[tile_rows + place] = ahead + place
+    for place in range(n_rows):
+        numbers[place] = start + place
+    n_ahead = max(min(tile_rows, n_samples - ahead), 0)
+    for place in range(n_ahead):
+        numbers[tile_rows + place] = ahead + place
+    _fill_up(n_rows, n_padded, n_ahead, tile_rows, numbers)
+
+
+@kernel
+def _fill_up(n_rows, n_padded, n_ahead, tile_rows, numbers):
     for place in range(n_rows, n_padded):
         numbers[place] = numbers[0]
     for place in range(n_ahead, tile_rows):
         numbers[tile_rows + place] = numbers[0]
+
+
+_number_as_they_lie = kernel(_number_in_order)
+
+
+def _number_either(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
+    """The same in either order."""
+    if order[0]:
+        numbers = all_numbers[0]
+        _number_shuffled(start, n_rows, tile_rows, n_samples, order, all_numbers[2:], numbers)
+        _fill_up(n_rows, n_padded, n_rows, tile_rows, numbers)
+    else:
+        _number_as_they_lie(
+            start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers
+        )
+
+
+number_rows = by_presence(_number_in_order, {"order": _number_either})
 
 
 @kernel

@@ -154,7 +154,7 @@ def descend_sparse(
         Changed in place.
     centred : (n_centred,) int64
         The features that have a mean.
-    tiles : (n_threads, 2 * padded_classes + 2, tile_rows)
+    tiles : (n_threads, 2 * padded_classes + N_ROW_VALUES, tile_rows)
         Zero at first.
     numbers : (n_threads, 4, >= 2 * tile_rows) int64
         Zero at first.

@@ -11,6 +11,7 @@ from numba import types
 
 from .compile.entry_point import array_type, numba_type
 from .groups import Blocks
+from .loss import PAIR
 from .simd.cpu import vector_bits, vector_registers
 
 # How features lie in memory: numbers of a row are neighbours, or numbers of a column, or neither.
@@ -98,7 +99,7 @@ class Specialisation:
     @property
     def row_multiple(self) -> int:
         """What the rows of a tile are a multiple of."""
-        return max(self.lanes, self.by_class.rows)
+        return max(len(PAIR) * self.lanes, self.by_class.rows)
 
     @cached_property
     def blocks(self) -> Blocks:
@@ -138,6 +139,11 @@ class SparseSpecialisation:
     lanes: int
     vectors: int
     row_lanes: int
+
+    @property
+    def row_multiple(self) -> int:
+        """What the rows of a tile are a multiple of."""
+        return len(PAIR) * self.row_lanes
 
     @property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
@@ -204,22 +210,35 @@ def _in_few_registers(
 ) -> tuple[Shape, Shape, ClassShape]:
     classes = _fitting_classes(n_columns, _TIME_PER_CLASS_IN_FEW_REGISTERS)
     contracted, combined = _IN_FEW_REGISTERS[classes]
+    by_class = NOT_BY_CLASS
+    if is_by_row:
+        by_class = _class_shape(n_features, n_columns, lanes, contracted.classes)
+    if by_class.lanes:
+        return combined, combined, by_class
+    if is_by_row and n_features >= _WIDE_VECTORS * lanes:
+        return contracted, combined, by_class
+    # Fewer kinds to compile: what columns would gain by other shapes is little.
+    shape = _IN_FEW_REGISTERS[min(n_columns, 2)][0]
+    return shape, shape, by_class
+
+
+def _class_shape(n_features: int, n_columns: int, lanes: int, n_contracted: int) -> ClassShape:
+    """Of products whose lanes are classes, in few registers, where they take less time."""
     class_lanes = 4 if n_columns <= 4 else lanes
     n_vectors = -(-n_columns // class_lanes)
-    if not (
-        is_by_row
-        and n_columns >= 3
-        and n_vectors <= _MOST_CLASS_VECTORS
-        and _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_IN_FEW_REGISTERS
+    if (
+        n_columns < 3
+        or n_vectors > _MOST_CLASS_VECTORS
+        or not _FEWEST_FEATURES_BY_CLASS <= n_features <= _MOST_FEATURES_IN_FEW_REGISTERS
     ):
-        return contracted, combined, NOT_BY_CLASS
+        return NOT_BY_CLASS
     # Two multiplications a cycle, about; a single vector is bound by the loads of features.
     by_class = n_features * (0.56 if n_vectors == 1 else 0.525 * n_vectors)
-    across = -(-n_columns // contracted.classes) * contracted.classes
+    across = -(-n_columns // n_contracted) * n_contracted
     by_feature = n_features * 0.55 * across / lanes + _CYCLES_OF_A_SUM_ACROSS_LANES * n_columns
     if by_class > by_feature:
-        return contracted, combined, NOT_BY_CLASS
-    return combined, combined, ClassShape(class_lanes, n_vectors, 8 if n_vectors == 1 else 4)
+        return NOT_BY_CLASS
+    return ClassShape(class_lanes, n_vectors, 8 if n_vectors == 1 else 4)
 
 
 def choose_specialisation(

@@ -3,7 +3,8 @@
 import numpy as np
 
 from .compile.entry_point import kernel
-from .loss import loss_and_slopes
+from .groups import N_ROW_VALUES
+from .loss import PAIR, loss_and_slopes
 from .rows import number_rows, take_targets
 from .sgd_step import AVERAGED
 from .simd.lanes import (
@@ -75,12 +76,12 @@ def _work_on_tile(
 ):
     """The loss of a tile of rows, and the slopes of their logits; see `work_on_tiles`."""
     _, _, row_width = blocks
-    lanes = len(row_width)
+    multiple = len(PAIR) * len(row_width)
     tile_rows = tile.shape[1]
     n_classes = settings["n_classes"]
-    half = (tile.shape[0] - 2) // 2
+    half = (tile.shape[0] - N_ROW_VALUES) // 2
     n_rows = stop - start
-    n_padded = -(-n_rows // lanes) * lanes
+    n_padded = -(-n_rows // multiple) * multiple
     n_samples = len(rows.pointers) - 1
     number_rows(start, n_rows, n_padded, stop, n_samples, rows.order, tile_rows, numbers)
     take_targets(
@@ -115,7 +116,8 @@ def _work_on_tile(
             tile[label, place] = 0.0
     loss, _ = loss_and_slopes(
         tile[2 * half : 2 * half + 1],
-        tile[2 * half + 1 :],
+        tile[2 * half + 1 : 2 * half + 2],
+        tile[2 * half + 2 :],
         n_padded,
         n_classes,
         settings["activation"],
@@ -147,7 +149,7 @@ def work_on_tiles(
     model : (n_features, 2 * padded_classes)
         The fast set and the average.
     biases : (3, padded_classes)
-    tile : (2 * padded_classes + 2, tile_rows)
+    tile : (2 * padded_classes + N_ROW_VALUES, tile_rows)
         The thread's.
     numbers : (4, >= 2 * tile_rows) int64
         The thread's.

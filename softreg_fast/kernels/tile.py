@@ -8,8 +8,9 @@ the shapes alone, so the result has the same bits for any number of threads.
 from .backward import backward
 from .compile.entry_point import by_presence, kernel
 from .forward import forward
-from .loss import count_correct, loss_and_slopes
-from .rows import fetch_targets, number_rows, take_targets, transpose_rows
+from .groups import N_ROW_VALUES
+from .loss import PAIR, count_correct, loss_and_slopes
+from .rows import fetch_targets, is_shuffled, number_rows, take_targets, transpose_rows
 from .simd.lanes import load, load_as, multiply_add, splat, store, sum_lanes
 from .threads.claims import buffer_of
 
@@ -62,28 +63,31 @@ def take_tile(rows, start, n_rows, ahead, blocks, work):
         Where the next tile will begin.
     blocks : tuple of tuples
     work : Workspace
-        The last two rows of its tile become targets and weights. Where the rows are in order, the
-        first two of its last numbers say what tile is there already.
+        Two rows of its tile become targets and weights. Where the rows are in order, the first two
+        of its last numbers say what tile is there already.
 
     Returns
     -------
     int
-        The rows of the tile up to whole vectors.
+        The rows of the tile up to whole pairs of vectors.
     """
-    lanes = len(blocks[0])
-    tile, numbers, order = work.tile, work.numbers, rows.order
+    multiple = len(PAIR) * len(blocks[0])
+    tile, numbers = work.tile, work.numbers
     tile_rows = tile.shape[1]
-    n_padded = -(-n_rows // lanes) * lanes
+    n_padded = -(-n_rows // multiple) * multiple
     held = numbers[3]
-    if not order[0]:
+    shuffled = is_shuffled(rows.order)
+    if not shuffled:
         # All rows may be one tile, that of the epoch before.
         if held[0] == start + 1 and held[1] == n_rows:
             return n_padded
         held[0], held[1] = start + 1, n_rows
-    number_rows(start, n_rows, n_padded, ahead, rows.features.shape[0], order, tile_rows, numbers)
-    if order[0]:
+    number_rows(
+        start, n_rows, n_padded, ahead, rows.features.shape[0], rows.order, tile_rows, numbers
+    )
+    if shuffled:
         fetch_targets(rows.targets, n_rows, tile_rows, numbers[0])
-    n_values = tile.shape[0] - 2
+    n_values = tile.shape[0] - N_ROW_VALUES
     take_targets(
         rows.targets,
         rows.weights,
@@ -119,7 +123,10 @@ def _train_on_chunk(rows, span, scoring, settings, blocks, models, work, gradien
     loss, n_correct : float
     """
     tile = work.tile
-    n_rows = (tile.shape[0] - 2) // 2
+    n_rows = (tile.shape[0] - N_ROW_VALUES) // 2
+    tile_targets = tile[2 * n_rows : 2 * n_rows + 1]
+    tile_weights = tile[2 * n_rows + 1 : 2 * n_rows + 2]
+    scratch = tile[2 * n_rows + 2 :]
     logits = tile[:n_rows]
     loss = 0.0
     for tile_start in range(span.start, span.stop, tile.shape[1]):
@@ -128,8 +135,9 @@ def _train_on_chunk(rows, span, scoring, settings, blocks, models, work, gradien
         n_padded = take_tile(rows, tile_start, tile_stop - tile_start, ahead, blocks, work)
         forward(rows, work, WORKING, n_padded, models[WORKING], blocks, logits)
         tile_loss, _ = loss_and_slopes(
-            tile[2 * n_rows : 2 * n_rows + 1],
-            tile[2 * n_rows + 1 :],
+            tile_targets,
+            tile_weights,
+            scratch,
             n_padded,
             settings["n_classes"],
             settings["activation"],
@@ -149,13 +157,14 @@ def _train_on_chunk(rows, span, scoring, settings, blocks, models, work, gradien
 def _score_chunk(rows, span, scoring, settings, blocks, models, work, gradient_out):
     """See `_train_on_chunk`."""
     tile = work.tile
-    n_rows = (tile.shape[0] - 2) // 2
+    n_rows = (tile.shape[0] - N_ROW_VALUES) // 2
+    tile_targets = tile[2 * n_rows : 2 * n_rows + 1]
+    tile_weights = tile[2 * n_rows + 1 : 2 * n_rows + 2]
+    scratch = tile[2 * n_rows + 2 :]
     n_classes = settings["n_classes"]
     activation = settings["activation"]
     logits = tile[:n_rows]
     values = tile[n_rows : 2 * n_rows]
-    tile_targets = tile[2 * n_rows : 2 * n_rows + 1]
-    tile_weights = tile[2 * n_rows + 1 :]
     loss = 0.0
     n_correct = 0.0
     for tile_start in range(span.start, span.stop, tile.shape[1]):
@@ -180,6 +189,7 @@ def _score_chunk(rows, span, scoring, settings, blocks, models, work, gradient_o
             tile_loss, n_correct_now = loss_and_slopes(
                 tile_targets,
                 tile_weights,
+                scratch,
                 n_padded,
                 n_classes,
                 activation,

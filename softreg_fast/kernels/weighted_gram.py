@@ -10,9 +10,9 @@ import numpy as np
 from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
-from .loss import exponentials_of_logits, sum_over_classes
+from .loss import PAIR, take_probabilities
 from .simd.cpu import vector_bits, vector_registers
-from .simd.lanes import add_outer, block_of, load, load_block, splat, splat_down, store, store_block
+from .simd.lanes import add_outer, block_of, load, load_block, splat, splat_down, store_block
 
 _ONE = (0,)
 TILE_ROWS = 128
@@ -35,6 +35,11 @@ class SquaresSpecialisation:
     lanes: int
     side: int
     rows: int
+
+    @property
+    def row_multiple(self) -> int:
+        """What rows are padded to a multiple of where functions of their logits are taken."""
+        return len(PAIR) * self.lanes
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
@@ -158,7 +163,7 @@ def _derivatives_types(specialisation: SquaresSpecialisation) -> tuple[types.Typ
 
 
 @kernel
-def _predict(features, point, width, logits, probabilities_out):
+def _predict(features, point, width, totals, probabilities_out):
     """Probabilities of the classes: a row for each class."""
     n_rows = features.shape[0]
     n_unknowns, n_classes = point.shape
@@ -167,12 +172,8 @@ def _predict(features, point, width, logits, probabilities_out):
             total = 0.0
             for unknown in range(n_unknowns):
                 total += features[row, unknown] * point[unknown, label]
-            logits[label, row] = total
-    exponentials_of_logits(n_rows, n_classes, width, logits, probabilities_out)
-    for row in range(0, n_rows, len(width)):
-        total = sum_over_classes(row, n_classes, width, logits)
-        for label in range(n_classes):
-            store(probabilities_out, label, row, load(logits, label, row, width) / total)
+            probabilities_out[label, row] = total
+    take_probabilities(probabilities_out.shape[1], n_classes, width, probabilities_out, totals)
 
 
 @kernel
@@ -231,7 +232,7 @@ def complete_derivatives(
     penalties,
     makes_regular,
     blocks,
-    logits,
+    totals,
     probabilities,
     all_weights,
     scaled,
@@ -254,8 +255,10 @@ def complete_derivatives(
     makes_regular : bool
         Whether to add a constant where both coefficients are of the same feature.
     blocks : tuple of tuples
-    logits, probabilities : (n_classes, padded_rows)
-        Overwritten. Rows are padded to whole vectors, with finite numbers.
+    totals : (1, padded_rows)
+        Overwritten. Rows are padded to whole pairs of vectors; see `loss.PAIR`.
+    probabilities : (n_classes, padded_rows)
+        Overwritten; of finite numbers.
     all_weights : (n_classes * (n_classes + 1) // 2, n_rows)
         Overwritten.
     scaled : (len(blocks[3]), TILE_ROWS)
@@ -266,7 +269,7 @@ def complete_derivatives(
     """
     n_rows = features.shape[0]
     n_classes = point.shape[1]
-    _predict(features, point, blocks[0], logits, probabilities)
+    _predict(features, point, blocks[0], totals, probabilities)
     pair = 0
     for first in range(n_classes):
         for second in range(first, n_classes):

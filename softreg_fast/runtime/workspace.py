@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import FloatArray
+from ..kernels.groups import N_ROW_VALUES
 from ..kernels.shapes import Order, Specialisation, choose_specialisation
 from ..kernels.threads.claims import make_shared
 from . import tuning
@@ -137,7 +138,7 @@ def choose_cuts(
     """
     lanes, multiple = specialisation.lanes, specialisation.row_multiple
     itemsize = parameters.itemsize
-    numbers_per_row = 2 * len(parameters) + 2
+    numbers_per_row = 2 * len(parameters) + N_ROW_VALUES
     if specialisation.transposes:
         numbers_per_row += round_up(n_features, lanes)
     features_bytes = itemsize * n_features
@@ -226,7 +227,7 @@ class Workspace:
 
     Attributes
     ----------
-    tile : ndarray of shape (2 * tile_classes + 2, tile_rows)
+    tile : ndarray of shape (2 * tile_classes + N_ROW_VALUES, tile_rows)
     feature_tile : ndarray of shape (n_features, tile_rows) or None
     feature_weights : ndarray or None, see `kernels.groups.Workspace`
     numbers : ndarray of shape (4, >= 2 * tile_rows), int64
@@ -257,7 +258,7 @@ def make_workspaces(
     """A workspace for each of some threads."""
     row_bytes = n_features * specialisation.features_dtype.itemsize
     by_class = specialisation.by_class
-    n_values = 2 * max(len(parameters), by_class.vectors * by_class.lanes) + 2
+    n_values = 2 * max(len(parameters), by_class.vectors * by_class.lanes) + N_ROW_VALUES
     windows = choose_windows(row_bytes)
     n_numbers = max(2 * tile_rows, (windows.window_rows >> windows.block_bits) + 2)
     padded = round_up(n_features, specialisation.lanes)

@@ -30,10 +30,20 @@ _OPTIMISATION_LEVEL = 3
 
 
 class _PartLibrary(JITCodeLibrary):
-    """Code that is linked into other libraries and never run by itself."""
+    """Code that is linked into entry points and never run by itself.
 
-    def _optimize_final_module(self) -> None:
-        pass
+    What it calls is linked there too: linked here, it would be copied once for each caller.
+    """
+
+    def finalize(self) -> None:
+        """Have the code ready to be linked."""
+        self._raise_if_finalized()
+        self._final_module.verify()
+        self._finalize_final_module()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Leave them as they are: the entry point is optimised as a whole."""
+        ll_module.data_layout = self._codegen._data_layout
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -42,6 +52,19 @@ class _PartLibrary(JITCodeLibrary):
 
 class _EntryLibrary(JITCodeLibrary):
     """Code that is optimised as a whole, and run."""
+
+    _linking_libraries: list[Any]
+
+    def finalize(self) -> None:
+        """Link what is called, directly or by what is called, and make machine code."""
+        found = dict.fromkeys(self._linking_libraries)
+        waiting = list(found)
+        while waiting:
+            called = [each for each in waiting.pop()._linking_libraries if each not in found]
+            found.update(dict.fromkeys(called))
+            waiting += called
+        self._linking_libraries = list(found)
+        super().finalize()
 
     def _optimize_final_module(self) -> None:
         options = create_pipeline_tuning_options(_OPTIMISATION_LEVEL)
@@ -84,12 +107,27 @@ class _PartLowering(NativeLowering):
         return True
 
 
+# Numba's passes for what kernels don't have: closures, contexts, array expressions, tuples to
+# unroll, and functions that Numba would inline.
+_NEEDLESS_PASSES = {
+    "InlineClosureLikes",
+    "InlineInlinables",
+    "InlineOverloads",
+    "LiteralPropagationSubPipelinePass",
+    "LiteralUnroll",
+    "MakeFunctionToJitFunction",
+    "NopythonRewrites",
+    "WithLifting",
+}
+
+
 def _pipelines(managers: list[Any], lowering: type[NativeLowering]) -> list[Any]:
     """Numba's own pipelines, with another way of lowering."""
     for manager in managers:
         manager.passes = [
             (lowering if each is NativeLowering else each, description)
             for each, description in manager.passes
+            if each.__name__ not in _NEEDLESS_PASSES
         ]
         manager._finalized = False
         manager.finalize()
@@ -122,16 +160,27 @@ PART_OPTIONS = {
 }
 
 
-def _dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+class _PartDispatcher(CPUDispatcher):
+    """What is compiled once for integers, not once more for each that is written in a call."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """What Numba types a call with."""
+        named = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return super().get_call_template(tuple(map(types.unliteral, args)), named)
+
+
+def _dispatcher(
+    function: Callable[..., Any], options: dict[str, Any], kind: type[CPUDispatcher] = CPUDispatcher
+) -> Any:
     """What `numba.njit` makes of a function, wherever Numba's switch is by now."""
     options = {"nopython": True, "boundscheck": None, **options}
     pipeline = options.pop("pipeline_class")
-    return CPUDispatcher(function, locals={}, targetoptions=options, pipeline_class=pipeline)
+    return kind(function, locals={}, targetoptions=options, pipeline_class=pipeline)
 
 
 def make_part(function: Callable[..., Any]) -> Any:
     """A dispatcher that other kernels call."""
-    return _dispatcher(function, PART_OPTIONS)
+    return _dispatcher(function, PART_OPTIONS, _PartDispatcher)
 
 
 class _Kept(NullCache):
@@ -200,18 +249,24 @@ _CALLED = (
     (CompileResult, "_reduce", 1, ()),
     (JITCodeLibrary, "__init__", 3, ()),
     (JITCodeLibrary, "_finalize_dynamic_globals", 1, ()),
+    (JITCodeLibrary, "_raise_if_finalized", 1, ()),
     (JITCodeLibrary, "enable_object_caching", 1, ()),
     (PassManager, "finalize", 1, ()),
 )
 # What Numba calls: its own class, and the one here that takes its place.
-_OVERRIDDEN = (
-    (JITCodeLibrary, _EntryLibrary, ("_optimize_final_module",)),
-    (JITCodeLibrary, _PartLibrary, ("_optimize_final_module", "_finalize_final_module")),
+_OVERRIDDEN: tuple[tuple[type, type, tuple[str, ...]], ...] = (
+    (JITCodeLibrary, _EntryLibrary, ("finalize", "_optimize_final_module")),
+    (
+        JITCodeLibrary,
+        _PartLibrary,
+        ("finalize", "_optimize_functions", "_finalize_final_module"),
+    ),
     (NativeLowering, _EntryLowering, ("run_pass",)),
     (NativeLowering, _PartLowering, ("run_pass",)),
     (Compiler, PartCompiler, ("define_pipelines",)),
     (Compiler, EntryCompiler, ("define_pipelines",)),
     (NullCache, _Kept, ("load_overload", "save_overload")),
+    (CPUDispatcher, _PartDispatcher, ("get_call_template",)),
 )
 
 
@@ -238,7 +293,7 @@ def problems() -> Iterator[str]:
         (JITCodeLibrary, ("has_dynamic_globals",)),
         (CompileResult, ("_rebuild",)),
         (context, ("insert_user_function", "refresh")),
-        (context.codegen(), ("_tm", "magic_tuple")),
+        (context.codegen(), ("_data_layout", "_tm", "magic_tuple")),
         (_dynfunc, ("make_function",)),
     ):
         for name in names:

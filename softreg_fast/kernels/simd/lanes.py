@@ -12,15 +12,18 @@ vectors in a block. `array` is two-dimensional.
 ``load_as(array, row, column, like)``        the same, in the type of the vector `like`
 ``store(array, row, column, vector)``        the reverse, in the type of the array
 ``splat(scalar, vector)``                    the scalar in every lane, in the vector's type
-``+ - * /``                                  lane by lane; also between two blocks
+``+ - * /``                                  lane by lane; these and what follows, up to
+                                             ``sum_lanes``, are also for blocks
 ``multiply_add(a, b, c)``                    ``a * b + c``, fused where the CPU can
 ``minimum(a, b)``, ``maximum(a, b)``         lane by lane; NaN in `a` stays, NaN in `b` does not
 ``select_less(a, b, if_less, otherwise)``    lane by lane; `otherwise` where either is NaN
 ``select_equal(a, b, if_equal, otherwise)``  the same for equality
-``shift_to_exponent(vector)``                2 to the integer in the lowest bits of each lane
-``mantissa_part(vector)``                    of positive normal numbers, from sqrt(1/2) to sqrt(2)
-``exponent_part(vector)``                    the power of 2 that goes with it
-``sum_lanes(vector)``                        one scalar
+``exponential(vector)``                      of every lane; infinite where it overflows; below -600
+                                             (float32: -80) an exact zero, since products with
+                                             subnormal numbers cost a hundred times the usual
+``logarithm(vector)``                        of every lane; minus infinity of zero, NaN of negative
+                                             numbers
+``sum_lanes(vector)``                        one scalar, of a block too
 ``prefetch(array, row, column)``             a hint; never a fault, even outside of the array
 ``prefetch_element(array, index)``           the same for a one-dimensional array
 ``prefetch_closest_along(array, row,         the same for as many vectors as `vectors` is long, into
@@ -81,12 +84,12 @@ block_of = _implementation.block_of
 combine = _implementation.combine
 contract = _implementation.contract
 contract_by_class = _implementation.contract_by_class
-exponent_part = _implementation.exponent_part
+exponential = _implementation.exponential
 load = _implementation.load
 load_as = _implementation.load_as
 load_block = _implementation.load_block
 load_numbered = _implementation.load_numbered
-mantissa_part = _implementation.mantissa_part
+logarithm = _implementation.logarithm
 maximum = _implementation.maximum
 minimum = _implementation.minimum
 multiply_add = _implementation.multiply_add
@@ -98,7 +101,6 @@ repeat_along = _implementation.repeat_along
 repeat_down = _implementation.repeat_down
 select_equal = _implementation.select_equal
 select_less = _implementation.select_less
-shift_to_exponent = _implementation.shift_to_exponent
 splat = _implementation.splat
 splat_down = _implementation.splat_down
 store = _implementation.store

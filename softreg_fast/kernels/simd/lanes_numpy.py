@@ -41,10 +41,13 @@ def select_less(a, b, if_less, otherwise):
     return np.where(a < b, if_less, otherwise)
 
 
-def shift_to_exponent(vector):
-    bits, mantissa_bits, bias = (64, 52, 1023) if vector.dtype == np.float64 else (32, 23, 127)
-    pattern = vector.view(f"i{bits // 8}") << mantissa_bits
-    return (pattern + (bias << mantissa_bits)).view(vector.dtype)
+def exponential(x):
+    smallest = -600.0 if x.dtype == np.float64 else -80.0
+    return np.where(x < smallest, x.dtype.type(0.0), np.exp(x))
+
+
+def logarithm(x):
+    return np.log(x)
 
 
 def sum_lanes(vector):
@@ -144,24 +147,6 @@ def combine(sums, scalars, group, vectors, numbers, n_rows, column, count, colum
 
 def sum_each(block):
     return block.sum(axis=2).T[:, None].copy()
-
-
-def _above_root(vector):
-    integers, root = (
-        (np.int64, 0x3FE6A09E667F3BCD) if vector.dtype == np.float64 else (np.int32, 0x3F3504F3)
-    )
-    mantissa_bits = np.finfo(vector.dtype).nmant
-    return vector.view(integers) - integers(root), integers(root), mantissa_bits
-
-
-def exponent_part(vector):
-    above, _, mantissa_bits = _above_root(vector)
-    return (above >> mantissa_bits).astype(vector.dtype)
-
-
-def mantissa_part(vector):
-    above, root, mantissa_bits = _above_root(vector)
-    return ((above & ((1 << mantissa_bits) - 1)) + root).view(vector.dtype)
 
 
 def transpose(block):

@@ -147,13 +147,31 @@ def store(typingctx, array, row, column, value):
     return types.void(array, row, column, value), codegen
 
 
+def vector_of(kind):
+    """The type of the vectors of a block, or of a vector."""
+    return kind.vector if isinstance(kind, Block) else kind
+
+
+def on_each(builder, kind, apply, arguments):
+    """Apply to vectors, or to each of some blocks."""
+    if isinstance(kind, Vector):
+        return apply(*arguments)
+    groups = zip(*(unpack(builder, kind, argument) for argument in arguments), strict=True)
+    return pack(builder, kind, [apply(*vectors) for vectors in groups])
+
+
 @intrinsic
-def splat(typingctx, scalar, vector):
+def splat(typingctx, scalar, like):
+    vector = vector_of(like)
+
     def codegen(context, builder, signature, arguments):
         element = context.cast(builder, arguments[0], signature.args[0], vector.dtype)
-        return broadcast(builder, element, vector.lanes)
+        value = broadcast(builder, element, vector.lanes)
+        if isinstance(like, Block):
+            return pack(builder, like, [value] * (like.rows * like.columns))
+        return value
 
-    return vector(scalar, vector), codegen
+    return like(scalar, like), codegen
 
 
 def emit_multiply_add(builder, vector, a, b, c):
@@ -165,7 +183,10 @@ def emit_multiply_add(builder, vector, a, b, c):
 @intrinsic
 def multiply_add(typingctx, a, b, c):
     def codegen(context, builder, signature, arguments):
-        return emit_multiply_add(builder, c, *arguments)
+        def apply(*vectors):
+            return emit_multiply_add(builder, vector_of(c), *vectors)
+
+        return on_each(builder, c, apply, arguments)
 
     return c(a, b, c), codegen
 
@@ -178,12 +199,7 @@ def _arithmetic(instruction, python_operator):
     @lower_builtin(python_operator, Vector, Vector)
     @lower_builtin(python_operator, Block, Block)
     def codegen(context, builder, signature, arguments):
-        apply = getattr(builder, instruction)
-        kind = signature.return_type
-        if isinstance(kind, Vector):
-            return apply(*arguments)
-        pairs = zip(*(unpack(builder, kind, argument) for argument in arguments), strict=True)
-        return pack(builder, kind, [apply(left, right) for left, right in pairs])
+        return on_each(builder, signature.return_type, getattr(builder, instruction), arguments)
 
 
 _arithmetic("fadd", operator.add)
@@ -192,30 +208,32 @@ _arithmetic("fmul", operator.mul)
 _arithmetic("fdiv", operator.truediv)
 
 
-@intrinsic
-def minimum(typingctx, a, b):
-    def codegen(context, builder, signature, arguments):
-        first, second = arguments
-        return builder.select(builder.fcmp_ordered("<", second, first), second, first)
+def _extreme(sign):
+    @intrinsic
+    def operation(typingctx, a, b):
+        def codegen(context, builder, signature, arguments):
+            def apply(first, second):
+                return builder.select(builder.fcmp_ordered(sign, second, first), second, first)
 
-    return a(a, b), codegen
+            return on_each(builder, a, apply, arguments)
+
+        return a(a, b), codegen
+
+    return operation
 
 
-@intrinsic
-def maximum(typingctx, a, b):
-    def codegen(context, builder, signature, arguments):
-        first, second = arguments
-        return builder.select(builder.fcmp_ordered(">", second, first), second, first)
-
-    return a(a, b), codegen
+minimum = _extreme("<")
+maximum = _extreme(">")
 
 
 def _selection(sign):
     @intrinsic
     def operation(typingctx, a, b, if_so, otherwise):
         def codegen(context, builder, signature, arguments):
-            condition = builder.fcmp_ordered(sign, arguments[0], arguments[1])
-            return builder.select(condition, arguments[2], arguments[3])
+            def apply(left, right, first, second):
+                return builder.select(builder.fcmp_ordered(sign, left, right), first, second)
+
+            return on_each(builder, a, apply, arguments)
 
         return a(a, b, if_so, otherwise), codegen
 
@@ -227,67 +245,22 @@ select_equal = _selection("==")
 
 
 @intrinsic
-def shift_to_exponent(typingctx, vector):
-    bits, mantissa_bits, bias = (64, 52, 1023) if vector.dtype == types.float64 else (32, 23, 127)
-    integers = ir.VectorType(ir.IntType(bits), vector.lanes)
+def sum_lanes(typingctx, vectors):
+    vector = vector_of(vectors)
 
     def codegen(context, builder, signature, arguments):
-        pattern = builder.bitcast(arguments[0], integers)
-        shifted = builder.shl(pattern, ir.Constant(integers, [mantissa_bits] * vector.lanes))
-        one = ir.Constant(integers, [bias << mantissa_bits] * vector.lanes)
-        return builder.bitcast(builder.add(shifted, one), vector.llvm_type)
-
-    return vector(vector), codegen
-
-
-def _integers(vector):
-    bits, mantissa_bits = (64, 52) if vector.dtype == types.float64 else (32, 23)
-    integers = ir.VectorType(ir.IntType(bits), vector.lanes)
-    return integers, mantissa_bits, lambda number: ir.Constant(integers, [number] * vector.lanes)
-
-
-def _above_root(builder, vector, value):
-    """The bits of positive numbers, less those of the square root of a half; and the latter."""
-    integers, _, constant = _integers(vector)
-    root = constant(0x3FE6A09E667F3BCD if vector.dtype == types.float64 else 0x3F3504F3)
-    return builder.sub(builder.bitcast(value, integers), root), root
-
-
-@intrinsic
-def exponent_part(typingctx, vector):
-    def codegen(context, builder, signature, arguments):
-        _, mantissa_bits, constant = _integers(vector)
-        above, _ = _above_root(builder, vector, arguments[0])
-        exponents = builder.ashr(above, constant(mantissa_bits))
-        # The integer in the lowest bits of 1.5 * 2^mantissa_bits; no CPU lacks this conversion.
-        shift = ir.Constant(vector.llvm_type, [1.5 * 2.0**mantissa_bits] * vector.lanes)
-        shifted = builder.add(exponents, builder.bitcast(shift, exponents.type))
-        return builder.fsub(builder.bitcast(shifted, vector.llvm_type), shift)
-
-    return vector(vector), codegen
-
-
-@intrinsic
-def mantissa_part(typingctx, vector):
-    def codegen(context, builder, signature, arguments):
-        _, mantissa_bits, constant = _integers(vector)
-        above, root = _above_root(builder, vector, arguments[0])
-        fraction = builder.and_(above, constant((1 << mantissa_bits) - 1))
-        return builder.bitcast(builder.add(fraction, root), vector.llvm_type)
-
-    return vector(vector), codegen
-
-
-@intrinsic
-def sum_lanes(typingctx, vector):
-    def codegen(context, builder, signature, arguments):
+        total = arguments[0]
+        if isinstance(vectors, Block):
+            total, *others = unpack(builder, vectors, arguments[0])
+            for other in others:
+                total = builder.fadd(total, other)
         element = vector.llvm_type.element
         return _call(
             builder,
             f"llvm.vector.reduce.fadd.{vector.suffix}",
             element,
-            [ir.Constant(element, -0.0), arguments[0]],
+            [ir.Constant(element, -0.0), total],
             fastmath=("reassoc",),
         )
 
-    return vector.dtype(vector), codegen
+    return vector.dtype(vectors), codegen

@@ -98,7 +98,7 @@ class FewUnknowns:
         self._sample = sample
         self._specialisation = kernels.choose_squares_specialisation()
         n_rows, n_unknowns = len(sample.features), sample.n_unknowns
-        n_padded = round_up(n_rows, self._specialisation.lanes)
+        n_padded = round_up(n_rows, self._specialisation.row_multiple)
         self._columns = aligned_zeros((n_unknowns, n_padded), np.float64)
         self._columns[:, :n_rows] = sample.features[:, :n_unknowns].T
         self._targets, self._weights = np.zeros((2, 1, n_padded))
@@ -106,7 +106,8 @@ class FewUnknowns:
         n_pairs = n_columns * (n_columns + 1) // 2
         size = n_columns * n_unknowns
         self._scratch = (
-            *np.zeros((2, n_columns, n_padded)),
+            np.zeros((n_columns, n_padded)),
+            np.empty((2, n_padded)),
             np.empty((n_pairs, n_rows)),
             np.empty((self._specialisation.rows, kernels.TILE_ROWS)),
             make_squares(sample, n_pairs),

@@ -202,7 +202,8 @@ def derive_all(
     specialisation = kernels.choose_squares_specialisation()
     n_rows = len(sample.features)
     n_pairs = n_columns * (n_columns + 1) // 2
-    logits, probabilities = np.zeros((2, n_columns, round_up(n_rows, specialisation.lanes)))
+    n_padded = round_up(n_rows, specialisation.row_multiple)
+    probabilities = np.zeros((n_columns, n_padded))
     size = n_columns * n_unknowns
     matrix = np.empty((size, size))
     kernels.complete_derivatives.specialise(specialisation)(
@@ -212,7 +213,7 @@ def derive_all(
         penalties,
         makes_regular,
         specialisation.blocks,
-        logits,
+        np.empty((1, n_padded)),
         probabilities,
         np.empty((n_pairs, n_rows)),
         np.empty((specialisation.rows, kernels.TILE_ROWS)),

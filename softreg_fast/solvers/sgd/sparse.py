@@ -7,12 +7,13 @@ import numpy as np
 from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...kernels import sparse_step as kernels
+from ...kernels.groups import N_ROW_VALUES
 from ...kernels.sgd_sparse import descend_sparse
 from ...kernels.shapes import choose_sparse_specialisation
 from ...kernels.threads.claims import make_shared
 from ...runtime import tuning
 from ...runtime.threads import count_threads_for_steps
-from ...runtime.workspace import aligned_zeros, choose_windows
+from ...runtime.workspace import aligned_zeros, choose_windows, round_up
 from .iteration import (
     Descent,
     Population,
@@ -69,13 +70,13 @@ class SparseDescent(Descent):
         group = lanes * vectors
         self._n_padded = -(-self._n_columns // group) * group
         dtype, itemsize = problem.dtype, problem.dtype.itemsize
-        row_lanes = self._specialisation.row_lanes
+        multiple = self._specialisation.row_multiple
         rows = min(
             settings.batch_size,
             tuning.MOST_SPARSE_TILE_ROWS,
             tuning.SPARSE_TILE_BYTES // (itemsize * self._n_padded),
         )
-        self._tile_rows = -(-max(rows, 1) // row_lanes) * row_lanes
+        self._tile_rows = round_up(max(rows, 1), multiple)
         n_tiles = -(-settings.batch_size // self._tile_rows)
         n_elements = max(1, problem.features.nnz // n_samples) * tuning.PRODUCTS_PER_SPARSE_ELEMENT
         products = n_elements * self._n_padded
@@ -100,7 +101,9 @@ class SparseDescent(Descent):
         windows = choose_windows(row_bytes)
         n_numbers = max(2 * self._tile_rows, (windows.window_rows >> windows.block_bits) + 2)
         threads, n_buffers = self._n_threads, n_tiles + self._n_threads
-        self._tiles = aligned_zeros((threads, 2 * self._n_padded + 2, self._tile_rows), dtype)
+        self._tiles = aligned_zeros(
+            (threads, 2 * self._n_padded + N_ROW_VALUES, self._tile_rows), dtype
+        )
         self._numbers = np.zeros((threads, 4, n_numbers), np.int64)
         self._touched = np.zeros(n_features, np.int64)
         self._row_numbers = np.zeros((n_buffers, self._tile_rows), np.int64)
