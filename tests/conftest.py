@@ -123,3 +123,4 @@ def eager_threads(monkeypatch):
         monkeypatch.setattr(f"softreg_fast.runtime.tuning.{name}", 1)
     monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_CUTTING", 1)
     monkeypatch.setattr("softreg_fast.runtime.tuning.CHUNK_ROWS", 8)
+    monkeypatch.setattr("softreg_fast.runtime.contention.Contention.is_on", lambda _: False)

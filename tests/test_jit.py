@@ -21,6 +21,7 @@ from softreg_fast.kernels import predict as predict_module
 from softreg_fast.kernels import shapes
 from softreg_fast.kernels.compile import cache_folders, disk_cache, entry_point, plain
 from softreg_fast.kernels.compile.numba_adapter import Target
+from softreg_fast.kernels.moments import SumsSpecialisation, _sums_types, sum_rows
 from softreg_fast.kernels.predict import predict
 from softreg_fast.kernels.sgd_notebook import run_epochs
 from softreg_fast.kernels.simd import cpu
@@ -99,7 +100,7 @@ def cached_entry(tmp_path, monkeypatch):
     _keep_in(monkeypatch, [tmp_path])
 
     def make():
-        return entry_point.EntryPoint(predict._function, predict_module._predict_types)
+        return entry_point.EntryPoint(sum_rows._function, _sums_types)
 
     return make
 
@@ -140,6 +141,16 @@ def _predict(entry, features=FEATURES):
     return compiled
 
 
+def _sum_up(entry):
+    """Whether sums are right; a kernel that is compiled in less than a second."""
+    sums, squares = np.zeros((1, 3)), np.zeros(3)
+    compiled = entry.specialise(SumsSpecialisation(DOUBLE))
+    compiled(FEATURES, np.zeros(6, np.int32), np.zeros(0), np.zeros(3), 0, 6, sums, squares)
+    np.testing.assert_allclose(sums[0], FEATURES.sum(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(squares, np.square(FEATURES).sum(axis=0), rtol=1e-12)
+    return compiled
+
+
 def test_nothing_compiles_at_import():
     code = (
         "import importlib, pkgutil\n"
@@ -161,9 +172,9 @@ def test_nothing_compiles_at_import():
 
 
 def test_second_process_loads_what_the_first_compiled(cached_entry, compilations):
-    _predict(cached_entry())
-    _predict(cached_entry())
-    assert compilations == ["predict"]
+    _sum_up(cached_entry())
+    _sum_up(cached_entry())
+    assert compilations == ["sum_rows"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +187,7 @@ def test_second_process_loads_what_the_first_compiled(cached_entry, compilations
     ],
 )
 def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, damage):
-    _predict(cached_entry())
+    _sum_up(cached_entry())
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     middle = len(content) // 2
@@ -190,7 +201,7 @@ def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, da
         }[damage]
     )
 
-    _predict(cached_entry())
+    _sum_up(cached_entry())
 
     assert len(compilations) == 2
     assert len(file.read_bytes()) == len(content)
@@ -204,7 +215,7 @@ def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path
     entry = cached_entry()
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        _predict(entry)
+        _sum_up(entry)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
@@ -213,13 +224,13 @@ def test_full_disk_costs_a_compilation_and_leaves_no_file(cached_entry, tmp_path
 def test_no_folder_at_all_costs_a_compilation(cached_entry, monkeypatch):
     entry = cached_entry()
     _keep_in(monkeypatch, [])
-    _predict(entry)
+    _sum_up(entry)
 
 
 def test_vanished_folder_is_made_again(cached_entry, tmp_path):
     entry = cached_entry()
     tmp_path.rmdir()
-    _predict(entry)
+    _sum_up(entry)
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -227,11 +238,11 @@ def test_code_is_loaded_from_a_folder_that_cannot_be_written(
     cached_entry, compilations, tmp_path, monkeypatch
 ):
     """As where root installed and compiled, and another user runs."""
-    _predict(cached_entry())
+    _sum_up(cached_entry())
     other = tmp_path / "other"
     entry = cached_entry()
     _keep_in(monkeypatch, [tmp_path, other], [other])
-    _predict(entry)
+    _sum_up(entry)
     assert len(compilations) == 1
 
 
@@ -441,12 +452,12 @@ def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_p
     entry = cached_entry()
     monkeypatch.setattr(disk_cache, "KERNELS_FOLDER", tmp_path)
     _keep_in(monkeypatch, [folder])
-    _predict(entry)
+    _sum_up(entry)
     (kept,) = folder.iterdir()
-    (folder / "predict-01234567-89.machine_code").touch()
+    (folder / "sum_rows-01234567-89.machine_code").touch()
     (folder / "another-01234567-89.machine_code").touch()
     kept.unlink()
-    _predict(cached_entry())
+    _sum_up(cached_entry())
     assert sorted(path.name for path in folder.iterdir()) == [
         "another-01234567-89.machine_code",
         kept.name,
@@ -478,9 +489,9 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
     n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
     file = tmp_path / "softreg_fast" / "kernels" / "loss.py"
     source = file.read_text()
-    found = "return np.float64(sum_lanes(loss)), n_correct_rows"
+    found = "loss = _sum_losses("
     assert source.count(found) == 1
-    file.write_text(source.replace(found, "return sum_lanes(loss) + 3.0, n_correct_rows"))
+    file.write_text(source.replace(found, "loss = 3.0 + _sum_losses("))
 
     after = _run(FIT, tmp_path / "cache", tmp_path)
 

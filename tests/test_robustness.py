@@ -29,6 +29,7 @@ from softreg_fast.kernels.threads import claims
 from softreg_fast.kernels.threads.atomic import read_clock
 from softreg_fast.runtime import threads as package_threads
 from softreg_fast.runtime.claimed_map import claimed_map
+from softreg_fast.runtime.contention import Contention
 from softreg_fast.runtime.team import Team, team_of
 from softreg_fast.runtime.threads import count_threads, start_threads
 
@@ -313,7 +314,9 @@ class TestClaims:
         assert judge(shared, 0, long, 5) == 5
         assert judge(shared, 1, long, 0) >= long
         assert judge(shared, 1, long, long // 2) == long // 2
+        assert not shared[claims.CONTENDED]
         assert judge(shared, 1, long, long // 10) == -1
+        assert shared[claims.CONTENDED]
         kernels["open"](shared, 1, 1)
         assert kernels["take_another"](shared, -1) == -1
         assert kernels["take_another"](shared, 5) == 0
@@ -442,7 +445,54 @@ def test_threads_help_and_change_no_bit(solver, make_data, eager_threads, monkey
     assert any(helped)
 
 
-def test_failure_of_a_thread_that_helps_is_raised():
+class TestContention:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        now = [100.0]
+        monkeypatch.setattr("softreg_fast.runtime.contention.time.monotonic", lambda: now[0])
+        return now
+
+    def test_threads_are_left_out_for_longer_where_they_find_the_same_again(self, clock):
+        contention = Contention()
+        for expected in (0.1, 0.2, 0.4, 0.8, 1.6, 1.6, 0.1):
+            if expected == 0.1:
+                clock[0] += 10.0  # nothing was found for long
+            assert not contention.is_on()
+            contention.found()
+            clock[0] += 0.9 * expected
+            assert contention.is_on()
+            clock[0] += 0.11 * expected
+
+    def test_team_leads_alone_while_other_work_has_the_cpus(self, clock, monkeypatch):
+        contention = Contention()
+        monkeypatch.setattr("softreg_fast.runtime.team.contention", contention)
+        shared = claims.make_shared(1, 2)
+        has_helped = threading.Event()
+
+        def work(thread, n_threads, call):
+            if thread == 1:
+                has_helped.set()
+            elif call == 1:
+                # The other thread leaves because of other work.
+                assert has_helped.wait(HANG_GUARD)
+                shared[claims.CONTENDED] = 1
+            return n_threads
+
+        with team_of(2, shared) as team:
+            assert team.call(work) == 2
+            has_helped.clear()
+            assert contention.is_on()
+            assert not shared[claims.CONTENDED]
+            assert team.call(work) == 2
+            with team_of(2, shared) as another:
+                assert another.call(work) == 1
+            assert not has_helped.is_set()
+            clock[0] += 1.0
+            team.call(work)
+            assert has_helped.wait(HANG_GUARD)
+
+
+def test_failure_of_a_thread_that_helps_is_raised(eager_threads):
     shared = claims.make_shared(1, 2)
 
     def fail(thread, n_threads, call):

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..kernels.threads import N_CPU_WORDS
-from ..kernels.threads.claims import CALL, CPUS, LEADERS_CPU
+from ..kernels.threads.claims import CALL, CONTENDED, CPUS, LEADERS_CPU
+from .contention import contention
 from .threads import start_threads
 
 Result = TypeVar("Result")
@@ -86,28 +87,37 @@ class Team:
     def __init__(self, n_threads: int, shared: npt.NDArray[np.int64]) -> None:
         self._shared = shared
         self._n_calls = 0
-        self._helpers = [_Helper() for _ in range(n_threads - 1)]
+        self._n_wanted = n_threads - 1
+        self._helpers: list[_Helper] = []
         # Which CPUs the process may use.
         self._cpus: set[int] = set()
-        if self._helpers and hasattr(os, "sched_getaffinity"):
+
+    def _start(self) -> None:
+        """Have the other threads started."""
+        self._helpers = [_Helper() for _ in range(self._n_wanted)]
+        if hasattr(os, "sched_getaffinity"):
             self._cpus = os.sched_getaffinity(0)
-            shared[CPUS : CPUS + N_CPU_WORDS] = _bits_of(self._cpus)
-        n_started = start_threads(
+            self._shared[CPUS : CPUS + N_CPU_WORDS] = _bits_of(self._cpus)
+        self._n_wanted = start_threads(
             lambda number: self._helpers[number - 1].run(), len(self._helpers)
         )
-        del self._helpers[n_started:]
+        del self._helpers[self._n_wanted :]
 
     def call(self, function: Function[Result]) -> Result:
         """Call ``function(thread, n_threads, call)`` in the threads; gives thread 0's result.
 
         It returns when thread 0 has. Others may be in it still, see `wait`, or come later, when
-        there is nothing left for them to do.
+        there is nothing left for them to do. Where other work has lately had their CPUs, they are
+        not asked.
 
         Raises
         ------
         BaseException
             What another thread has failed with, in a call before.
         """
+        is_alone = contention.is_on()
+        if self._n_wanted and not self._helpers and not is_alone:
+            self._start()
         if not self._helpers:
             return function(0, 1, 0)
         self.check()
@@ -115,11 +125,15 @@ class Team:
         n_threads = 1 + len(self._helpers)
         self._shared[CALL] = self._n_calls
         try:
-            for thread, helper in enumerate(self._helpers, 1):
-                helper.ask(partial(function, thread, n_threads, self._n_calls))
+            if not is_alone:
+                for thread, helper in enumerate(self._helpers, 1):
+                    helper.ask(partial(function, thread, n_threads, self._n_calls))
             return function(0, n_threads, self._n_calls)
         finally:
             self._shared[CALL] = 0
+            if self._shared[CONTENDED]:
+                self._shared[CONTENDED] = 0
+                contention.found()
 
     def check(self) -> None:
         """Raise what a thread has failed with: it must not be mistaken for one that is late."""

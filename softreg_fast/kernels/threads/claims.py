@@ -24,6 +24,7 @@ has had its core in the middle of a chunk leaves the call.
 ``_CLAIMS``      the number of the round, and the chunk that is claimed next
 ``_ROUND``       the description of the round
 ``LEADERS_CPU``  where the leader was when it opened the round; -1 if unknown
+``CONTENDED``    1 if a thread has left the call because other work has had its core
 ``CPUS``         a bit for each CPU that threads may use
 ``SLOTS``        a slot for each chunk, then each thread's own buffer, that of the last thread first
 ===============  ===================================================================================
@@ -48,7 +49,7 @@ from .atomic import (
 )
 
 # What is written often is in cache lines of its own.
-CALL, _CLAIMS, _ROUND, LEADERS_CPU = 0, 8, 16, 21
+CALL, _CLAIMS, _ROUND, LEADERS_CPU, CONTENDED = 0, 8, 16, 21, 22
 CPUS = 24
 SLOTS = CPUS + N_CPU_WORDS
 
@@ -245,6 +246,7 @@ def judge_pace(team, taken_at, fastest):
     if fastest == 0:
         return taken
     if taken > _LONG_CHUNKS * fastest and taken > _TICKS_OF_OTHERS:
+        store_shared(team.shared, CONTENDED, 1)
         return -1
     return min(taken, fastest)
 
