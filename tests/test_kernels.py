@@ -438,8 +438,8 @@ def test_columns_equal_reference_and_nothing_around_them_is_read(
 
 
 def test_columns_in_many_batches_and_tiles_equal_rows(make_data):
-    features, targets = make_data(700, 30, 5)
-    start = _start(30, 5, np.float64)
+    features, targets = make_data(700, 33, 7)
+    start = _start(33, 7, np.float64)
     settings = {"n_epochs": 2, "batch_size": 301, "learning_rate": 0.1}
     (log, *found), (other_log, *other) = (
         _descend(

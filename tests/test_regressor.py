@@ -339,7 +339,7 @@ def test_divergence_is_an_error_and_keeps_finite_parameters(fitted):
 
 def test_fit_needs_next_to_no_memory(make_data):
     """Nothing as large as the features, nor one number for each row and class."""
-    x, y = make_data(200_000, 20, 10)
+    x, y = make_data(200_000, 20, 7)
     y = y.astype(np.int32)
     model = SoftmaxRegressor(0.1, verbose=False)
     for array in (x, x[::2, ::2], np.asfortranarray(x)):

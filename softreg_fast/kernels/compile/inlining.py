@@ -41,10 +41,6 @@ class _PartLibrary(JITCodeLibrary):
         self._final_module.verify()
         self._finalize_final_module()
 
-    def _optimize_functions(self, ll_module: Any) -> None:
-        """Leave them as they are: the entry point is optimised as a whole."""
-        ll_module.data_layout = self._codegen._data_layout
-
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
         self._finalized = True
@@ -259,7 +255,7 @@ _OVERRIDDEN: tuple[tuple[type, type, tuple[str, ...]], ...] = (
     (
         JITCodeLibrary,
         _PartLibrary,
-        ("finalize", "_optimize_functions", "_finalize_final_module"),
+        ("finalize", "_finalize_final_module"),
     ),
     (NativeLowering, _EntryLowering, ("run_pass",)),
     (NativeLowering, _PartLowering, ("run_pass",)),
