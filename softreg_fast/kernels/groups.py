@@ -16,7 +16,8 @@ class Blocks(NamedTuple):
     contract_rows, contract_classes : tuple
         What is contracted at a time; see `matmul`.
     combine_vectors, half_vectors, combine_classes : tuple
-        What is combined at a time, and half of the vectors.
+        What is combined at a time; and vectors of what remains, at most two, since the second may
+        be that of the biases.
     rows_ahead : tuple
         Rows of the next tile that are fetched into the cache while some are contracted; vectors of
         the columns, where they are read in place.

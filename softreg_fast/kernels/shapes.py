@@ -108,7 +108,7 @@ class Specialisation:
             self.lanes,
             *self.contracted,
             self.combined.side,
-            self.combined.side // 2,
+            min(self.combined.side // 2, 2),
             self.combined.classes,
             self.rows_ahead,
             self.vectors_ahead,
