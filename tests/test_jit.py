@@ -559,6 +559,11 @@ def test_products_fit_the_vectors_and_registers(monkeypatch, bits, n_registers, 
                 assert bool(class_lanes) == is_narrow_class or n_features == 54
             assert chosen.row_multiple % lanes == 0
             assert chosen.transposes == (n_features < 3 * lanes and not class_lanes)
+            columns = shapes.choose_specialisation(
+                DOUBLE, np.dtype(dtype), n_features, n_columns, "columns"
+            )
+            assert columns.combined.side * columns.combined.classes < n_registers
+            assert columns.by_class == shapes.NOT_BY_CLASS
 
 
 def test_columns_are_read_in_place_and_scattered_features_transposed():
