@@ -437,6 +437,21 @@ def test_columns_equal_reference_and_nothing_around_them_is_read(
             _assert_close(found_part, expected_part, dtype)
 
 
+@pytest.mark.parametrize("n_classes", [1, 7, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "dtype", [DTYPES[0], pytest.param(DTYPES[1], marks=pytest.mark.full)], ids=str
+)
+def test_rows_equal_reference_and_nothing_around_them_is_read(make_data, n_classes, dtype):
+    """Of features that leave every number of elements behind the last whole vectors."""
+    activation = "sigmoid" if n_classes == 2 else "identity"
+    for n_features in range(48, 48 + (4 if WITHOUT_JIT else 32)):
+        contents, targets = make_data(21, n_features, max(n_classes, 2))
+        everything = np.full((25, n_features + 40), np.nan, dtype)
+        features = everything[2:-2, 20:-20]
+        features[:] = contents
+        _assert_batch_equals_reference(features, targets, n_classes, dtype, activation, "exact")
+
+
 def test_columns_in_many_batches_and_tiles_equal_rows(make_data):
     features, targets = make_data(700, 33, 7)
     start = _start(33, 7, np.float64)

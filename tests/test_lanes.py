@@ -360,7 +360,7 @@ def test_products_contracted_by_class(dtype, lanes, other):
 @pytest.mark.parametrize(("n_ahead", "n_coming"), [(0, 0), (1, 0), (0, 1)])
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
-    """Of which the last vector is whole or not; what is behind its end is not read."""
+    """Of vectors that are whole or not, or that end before the last; nothing behind is read."""
     width, classes, columns = ((0,) * size for size in (lanes, 3, 2))
 
     def operation(module):
@@ -374,7 +374,7 @@ def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
         return run
 
     compare = _compiled_and_twin(operation)
-    counts = [None] if is_whole else [lanes, 2 * lanes - 2, 2 * lanes]
+    counts = [None] if is_whole else [1, lanes, 2 * lanes - 2, 2 * lanes]
     for count, n_rows, number in itertools.product(counts, (1, 6), (-1, 4)):
         vectors, numbers, scalars = _products(dtype, other, 2 * lanes + 1)
         if count is not None:

@@ -58,9 +58,9 @@ first, n_columns, weights)``                 which has a row for each element of
                                              columns are the vectors of the weights
 ``combine(sums, scalars, group, vectors,     the block `sums`, a row for each class, plus the sum of
 numbers, n_rows, column, count,              the first `n_rows` numbered rows of `vectors`, from
-column_ahead, ahead)``                       `column` on, times ``scalars[group + k, i]``; of their
-                                             last vector only what is among the first `count`
-                                             elements is read (None: all)
+column_ahead, ahead)``                       `column` on, times ``scalars[group + k, i]``; only
+                                             their first `count` elements are read (None: all, which
+                                             is faster)
 ``sum_each(block)``                          the sum over the lanes of each vector of a block: a
                                              column of vectors, one for each column of the block,
                                              with a lane for each of its rows

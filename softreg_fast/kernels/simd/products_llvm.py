@@ -225,9 +225,9 @@ def combine(
             down.address(builder.add(first_class, _number(place)), _number(0))
             for place in range(classes)
         ]
-        last_count = None
+        counts = [None] * columns
         if has_count:
-            last_count = builder.sub(integer(7), _number((columns - 1) * lanes))
+            counts = [builder.sub(integer(7), _number(place * lanes)) for place in range(columns)]
         coming = _Coming(context, builder, ahead, arguments[9], lanes)
         ahead_number = builder.extract_value(arguments[9], _field(ahead, "number")[0])
         first_ahead = integer(8)
@@ -248,8 +248,7 @@ def combine(
             added = list(summands)
             for position in range(columns):
                 there = builder.gep(address, [_number(position * lanes * itemsize)])
-                is_last = position == columns - 1
-                along = load_first(builder, there, stored, last_count if is_last else None, vector)
+                along = load_first(builder, there, stored, counts[position], vector)
                 for label in range(classes):
                     place = label * columns + position
                     added[place] = emit_multiply_add(
