@@ -146,7 +146,7 @@ def _sum_up(entry):
     sums, squares = np.zeros((1, 3)), np.zeros(3)
     compiled = entry.specialise(SumsSpecialisation(DOUBLE))
     compiled(FEATURES, np.zeros(6, np.int32), np.zeros(0), np.zeros(3), 0, 6, sums, squares)
-    np.testing.assert_allclose(sums[0], FEATURES.sum(axis=0), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(sums[0], FEATURES.sum(axis=0), rtol=1e-12)
     np.testing.assert_allclose(squares, np.square(FEATURES).sum(axis=0), rtol=1e-12)
     return compiled
 

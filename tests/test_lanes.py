@@ -239,24 +239,6 @@ def test_stores_convert(dtype, lanes, other):
     np.testing.assert_array_equal(out[1], a[0, :lanes].astype(other))
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 4])
-def test_sums_of_each_vector_of_a_block(dtype, lanes, n_rows):
-    rows, three = (0,) * n_rows, (0,) * 3
-
-    def operation(module):
-        load_block, store_block = module.load_block, module.store_block
-        repeat_along, sum_each = module.repeat_along, module.sum_each
-
-        def run(a, b, out, width):
-            block = repeat_along(load_block(b, 1, 0, width, rows, (0,)), three)
-            block = block * block + block
-            store_block(out, 2, 1, sum_each(block))
-
-        return run
-
-    _compare(operation, dtype, lanes, exact=False)
-
-
 @pytest.mark.parametrize("times", [0.5, 1, 2, 4])
 def test_transposition(dtype, lanes, times):
     """Of fewer rows than lanes, of as many, and of more."""
@@ -294,8 +276,9 @@ def _compiled_and_twin(operation):
         expected, found = out.copy(), out.copy()
         twin(*arguments, expected)
         compiled(*arguments, found)
+        # NumPy adds the products, 83 at most, in another order and rounds them first.
         tolerance = 100 * np.finfo(out.dtype).eps
-        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
         assert not np.array_equal(found, out)
 
     return compare
@@ -305,10 +288,10 @@ OTHERS = pytest.mark.parametrize("other", [np.float32, np.float64])
 
 
 @OTHERS
-@pytest.mark.parametrize("n_ahead", [0, 2])
-def test_contracted_products(dtype, lanes, other, n_ahead):
+@pytest.mark.parametrize(("n_rows", "n_ahead"), [(1, 0), (2, 0), (4, 2)])
+def test_contracted_products(dtype, lanes, other, n_rows, n_ahead):
     """Of rows longer than whole vectors; what is behind their ends is not read."""
-    width, rows, classes = ((0,) * size for size in (lanes, 4, 2))
+    width, rows, classes = ((0,) * size for size in (lanes, n_rows, 2))
 
     def operation(module):
         load_block, store_block, contract = module.load_block, module.store_block, module.contract
@@ -328,8 +311,8 @@ def test_contracted_products(dtype, lanes, other, n_ahead):
         vectors[:, 1 + n_columns :] = np.nan
         matrix[:, n_columns : (n_whole + 1) * lanes] = 0.0
         for number in (-1, 4):
-            ahead = Ahead(number, (0,) * n_ahead, (vectors.T, 0, 1, ()), 0)
-            out = np.zeros((4, 4), dtype)
+            ahead = Ahead(number, 0, (0,) * n_ahead, (vectors.T, 0, 1, ()), 0)
+            out = np.zeros((4, n_rows), dtype)
             compare(out, vectors, numbers, n_columns, matrix, ahead)
 
 
@@ -366,9 +349,9 @@ def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
     def operation(module):
         load_block, store_block, combine = module.load_block, module.store_block, module.combine
 
-        def run(vectors, numbers, n_rows, scalars, count, number, ahead, out):
+        def run(vectors, numbers, n_rows, scalars, count, ahead, out):
             sums = load_block(scalars, 0, 0, width, classes, columns)
-            found = combine(sums, scalars, 2, vectors, numbers, n_rows, 1, count, number, ahead)
+            found = combine(sums, scalars, 2, vectors, numbers, n_rows, 1, count, ahead)
             store_block(out, 0, 0, found)
 
         return run
@@ -379,6 +362,7 @@ def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
         vectors, numbers, scalars = _products(dtype, other, 2 * lanes + 1)
         if count is not None:
             vectors[:, 1 + count :] = np.nan
-        ahead = Ahead(0, (0,) * n_ahead, (vectors.T, 2, 2 * lanes, (0,) * n_coming), 3)
+        coming = vectors.T, 2, 2 * lanes, (0,) * n_coming
+        ahead = Ahead(number, 0, (0,) * n_ahead, coming, 3)
         out = np.zeros((3, 2 * lanes), dtype)
-        compare(out, vectors, numbers, n_rows, scalars, count, number, ahead)
+        compare(out, vectors, numbers, n_rows, scalars, count, ahead)

@@ -2,7 +2,8 @@
 
 from .compile.entry_point import by_presence, kernel
 from .groups import Ahead
-from .rows import CACHE_LINE, fetch_ahead
+from .rows import fetch_ahead
+from .simd.cpu import CACHE_LINE
 from .simd.lanes import block_of, combine, contract, load, load_block, splat, store_block, sum_lanes
 
 _NONE, _ONE = (), (0,)
@@ -34,8 +35,13 @@ def _backward_columns(
             n_rows,
             column,
             count,
-            column + offset if offset < len(columns) * len(width) else -1,
-            Ahead(slopes.shape[1], blocks.vectors_ahead, (features, 0, 1, _NONE), 0),
+            Ahead(
+                slopes.shape[1] if offset < len(columns) * len(width) else -1,
+                column + offset,
+                blocks.vectors_ahead,
+                (features, 0, 1, _NONE),
+                0,
+            ),
         )
         _keep(products, is_first, group, column, width, classes, columns, gradient)
 
@@ -121,7 +127,7 @@ def _backward_vectors(
         n_rows,
         slopes,
         group,
-        Ahead(0, _NONE, coming, n_fetched),
+        Ahead(-1, 0, _NONE, coming, n_fetched),
     )
     _keep(products, is_first, group, first, side, classes, _ONE, gradient)
 

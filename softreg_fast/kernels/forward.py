@@ -2,7 +2,7 @@
 
 from .compile.entry_point import by_presence, kernel
 from .groups import Ahead
-from .rows import CACHE_LINE
+from .simd.cpu import CACHE_LINE
 from .simd.lanes import (
     combine,
     contract,
@@ -41,6 +41,7 @@ def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
                 group,
                 Ahead(
                     ahead if ahead < tile_rows + row + len(side) else -1,
+                    0,
                     blocks.rows_ahead,
                     (features, 0, 1, _NONE),
                     0,
@@ -81,8 +82,7 @@ def _forward_vectors(
             n_features,
             start + row,
             count,
-            -1,
-            Ahead(0, _NONE, coming, n_fetched),
+            Ahead(-1, 0, _NONE, coming, n_fetched),
         )
         n_fetched += n_features * len(vectors_ahead)
         store_block(logits_out, group, row, logits)

@@ -136,7 +136,7 @@ def accumulate(
         else:
             break
         round = read_round(team)
-        transpose_weights(models[WORKING], blocks[0], WORKING, work.feature_weights)
+        transpose_weights(models[WORKING], blocks.width, WORKING, work.feature_weights)
         number = round.number
         fastest = work_on_round(
             rows, round, round.stop, None, settings, blocks, models, work, team, sums, fastest

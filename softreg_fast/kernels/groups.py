@@ -199,7 +199,9 @@ class Ahead(NamedTuple):
     Attributes
     ----------
     number : int
-        Where in the numbers of the rows it begins; below 0, nothing is fetched.
+        Where in the numbers of the rows it begins; below 0, nothing is fetched of it.
+    column : int
+        Of its rows, from which vectors are fetched while others are combined.
     blocks : tuple
         As long as there are rows, or vectors, at a time.
     coming : tuple
@@ -211,6 +213,7 @@ class Ahead(NamedTuple):
     """
 
     number: Any
+    column: Any
     blocks: Any
     coming: Any
     n_fetched: Any

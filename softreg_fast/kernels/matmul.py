@@ -19,7 +19,8 @@ from .compile.entry_point import by_presence
 from .simd.lanes import load_block, store_block, transpose
 
 _ONE = (0,)
-_SQUARE = (0, 0, 0, 0)
+# Weights are transposed in squares of so many features and classes.
+SQUARE = (0, 0, 0, 0)
 
 
 def _leave_weights(parameters, width, model, feature_weights_out):
@@ -42,13 +43,13 @@ def _transpose_weights(parameters, width, model, feature_weights_out):
     last = weights_out.shape[0] - 1
     bias_column = parameters.shape[1] - len(width)
     n_classes = min(parameters.shape[0], weights_out.shape[1])
-    whole_classes = n_classes - n_classes % len(_SQUARE)
-    for feature in range(0, last, len(_SQUARE)):
-        for label in range(0, whole_classes, len(_SQUARE)):
-            square = load_block(parameters, label, feature, _SQUARE, _SQUARE, _ONE)
+    whole_classes = n_classes - n_classes % len(SQUARE)
+    for feature in range(0, last, len(SQUARE)):
+        for label in range(0, whole_classes, len(SQUARE)):
+            square = load_block(parameters, label, feature, SQUARE, SQUARE, _ONE)
             store_block(weights_out, feature, label, transpose(square))
         for label in range(whole_classes, n_classes):
-            for place in range(feature, feature + len(_SQUARE)):
+            for place in range(feature, feature + len(SQUARE)):
                 weights_out[place, label] = parameters[label, place]
     for label in range(n_classes):
         weights_out[last, label] = parameters[label, bias_column]

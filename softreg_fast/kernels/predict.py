@@ -108,7 +108,7 @@ def predict(
         Whether all logits are finite. Then so are all features and parameters.
     """
     all_finite = True
-    width = blocks[0]
+    width = blocks.width
     padded_classes = parameters.shape[0]
     n_classes = probabilities_out.shape[1]
     tile_classes = (tile.shape[0] - N_ROW_VALUES) // 2

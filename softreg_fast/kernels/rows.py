@@ -26,8 +26,6 @@ from .simd.lanes import (
     transpose,
 )
 
-# In bytes; features that are fetched ahead are asked for once in each.
-CACHE_LINE = 64
 _ROWS_PER_FETCH = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _TWICE_GOLDEN = np.uint64(0x3C6EF372FE94F82A)
@@ -199,7 +197,6 @@ def _number_in_blocks(first, table, block_bits, numbers_out):
         done += n_here
 
 
-@kernel
 def _number_shuffled(start, n_rows, tile_rows, n_samples, order, tables, numbers):
     """Row numbers of a tile; and, for each, that of a row of the window that is taken next."""
     _, key, _, block_bits, window_rows = order
@@ -238,7 +235,15 @@ def _if_wanted(order):
 is_shuffled = by_presence(_never, {"order": _if_wanted})
 
 
-def _number_in_order(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
+def _leave_order(start, n_rows, tile_rows, n_samples, order, tables, numbers):
+    pass
+
+
+_shuffle_numbers = by_presence(_leave_order, {"order": _number_shuffled})
+
+
+@kernel
+def number_rows(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
     """Row numbers of a tile, and of rows to be fetched meanwhile.
 
     Parameters
@@ -258,38 +263,19 @@ def _number_in_order(start, n_rows, n_padded, ahead, n_samples, order, tile_rows
         or, of shuffled rows, of a part of the next window. The last two are the tables of windows.
     """
     numbers = all_numbers[0]
-    for place in range(n_rows):
-        numbers[place] = start + place
-    n_ahead = max(min(tile_rows, n_samples - ahead), 0)
-    for place in range(n_ahead):
-        numbers[tile_rows + place] = ahead + place
-    _fill_up(n_rows, n_padded, n_ahead, tile_rows, numbers)
-
-
-@kernel
-def _fill_up(n_rows, n_padded, n_ahead, tile_rows, numbers):
+    n_ahead = n_rows
+    if is_shuffled(order):
+        _shuffle_numbers(start, n_rows, tile_rows, n_samples, order, all_numbers[2:], numbers)
+    else:
+        for place in range(n_rows):
+            numbers[place] = start + place
+        n_ahead = max(min(tile_rows, n_samples - ahead), 0)
+        for place in range(n_ahead):
+            numbers[tile_rows + place] = ahead + place
     for place in range(n_rows, n_padded):
         numbers[place] = numbers[0]
     for place in range(n_ahead, tile_rows):
         numbers[tile_rows + place] = numbers[0]
-
-
-_number_as_they_lie = kernel(_number_in_order)
-
-
-def _number_either(start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers):
-    """The same in either order."""
-    if order[0]:
-        numbers = all_numbers[0]
-        _number_shuffled(start, n_rows, tile_rows, n_samples, order, all_numbers[2:], numbers)
-        _fill_up(n_rows, n_padded, n_rows, tile_rows, numbers)
-    else:
-        _number_as_they_lie(
-            start, n_rows, n_padded, ahead, n_samples, order, tile_rows, all_numbers
-        )
-
-
-number_rows = by_presence(_number_in_order, {"order": _number_either})
 
 
 @kernel

@@ -173,7 +173,7 @@ def descend(
     n_samples = features.shape[0]
     settings = all_settings[0]
     state = states[0]
-    width = blocks[0]
+    width = blocks.width
     like = load(totals, 0, 0, width)
     batch_size = settings["batch_size"]
     work = Workspace(tile, feature_tile, feature_weights, numbers)

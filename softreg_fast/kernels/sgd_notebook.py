@@ -256,7 +256,7 @@ def run_epochs(
     n_samples = features.shape[0]
     settings = all_settings[0]
     state = states[0]
-    width = blocks[0]
+    width = blocks.width
     batch_size = settings["batch_size"]
     n_batches = n_samples // batch_size
     n_batch_rows = n_batches * batch_size

@@ -165,7 +165,7 @@ def _step(row, sums, n_chunks, fold, settings, proximal, blocks, models):
     scaling, step_factors = proximal.scaling, proximal.step_factors
     is_first, scale = fold.is_first, fold.scale
     row_results_out = proximal.row_results
-    width = blocks[0]
+    width = blocks.width
     rate, share, pull = proximal.coefficients
     like = load(totals, 0, 0, width)
     zero = splat(0.0, like)
@@ -298,7 +298,7 @@ def record_epoch(settings, state, is_finite, objectives_out):
 @kernel
 def take_step(sums, n_chunks, fold, settings, proximal, blocks, models):
     """Take a step with a penalty, by the chunks' gradients; see `_step`."""
-    width = blocks[0]
+    width = blocks.width
     like = load(sums.totals, 0, 0, width)
     _prepare_step(
         proximal.coefficients[0], settings, proximal.scaling, width, like, proximal.step_factors

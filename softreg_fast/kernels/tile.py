@@ -71,7 +71,7 @@ def take_tile(rows, start, n_rows, ahead, blocks, work):
     int
         The rows of the tile up to whole pairs of vectors.
     """
-    multiple = len(PAIR) * len(blocks[0])
+    multiple = len(PAIR) * len(blocks.width)
     tile, numbers = work.tile, work.numbers
     tile_rows = tile.shape[1]
     n_padded = -(-n_rows // multiple) * multiple
@@ -97,7 +97,7 @@ def take_tile(rows, start, n_rows, ahead, blocks, work):
         tile[n_values],
         tile[n_values + 1],
     )
-    transpose_rows(rows.features, n_padded, numbers[0], blocks[0], tile_rows, work.feature_tile)
+    transpose_rows(rows.features, n_padded, numbers[0], blocks.width, tile_rows, work.feature_tile)
     return n_padded
 
 
@@ -143,7 +143,7 @@ def _train_on_chunk(rows, span, scoring, settings, blocks, models, work, gradien
             settings["activation"],
             None,
             None,
-            blocks[0],
+            blocks.width,
             logits,
             tile[n_rows : 2 * n_rows],
         )
@@ -181,7 +181,7 @@ def _score_chunk(rows, span, scoring, settings, blocks, models, work, gradient_o
                     n_classes,
                     activation,
                     model == TRAINED,
-                    blocks[0],
+                    blocks.width,
                     logits,
                     values,
                 )
@@ -195,7 +195,7 @@ def _score_chunk(rows, span, scoring, settings, blocks, models, work, gradient_o
                 activation,
                 settings["notebook_gradient"],
                 scoring.counts,
-                blocks[0],
+                blocks.width,
                 logits,
                 values,
             )
@@ -233,7 +233,7 @@ def fold_chunks(sums, n_chunks, fold, blocks, models):
     blocks : tuple of tuples
     models : (n_models, padded_classes, padded_features + lanes)
     """
-    width = blocks[0]
+    width = blocks.width
     totals = sums.totals
     like = load(totals, 0, 0, width)
     for row in range(totals.shape[0]):

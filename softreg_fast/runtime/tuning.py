@@ -25,7 +25,6 @@ LARGEST_GROWTH_OF_A_CALL = 8.0
 EPOCHS_PER_CALL = 1 << 14
 
 # --- Tiles and chunks of rows (bench: roofline) ---
-CACHE_LINE = 64
 # A tile of rows is read twice, forward and backward: it is to stay in the first-level cache, and so
 # are its logits. Very long rows are taken by sixteen all the same.
 TILE_BYTES = 1 << 15

@@ -8,7 +8,9 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..kernels.groups import N_ROW_VALUES
+from ..kernels.matmul import SQUARE
 from ..kernels.shapes import Order, Specialisation, choose_specialisation
+from ..kernels.simd.cpu import CACHE_LINE
 from ..kernels.threads.claims import make_shared
 from . import tuning
 
@@ -22,8 +24,8 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     """An array of zeros that begins at a cache line, so that no vector lies across two."""
     dtype = np.dtype(dtype)
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    memory = np.zeros(n_bytes + tuning.CACHE_LINE, np.uint8)
-    first = -memory.ctypes.data % tuning.CACHE_LINE
+    memory = np.zeros(n_bytes + CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE
     array: npt.NDArray[Any] = memory[first : first + n_bytes].view(dtype).reshape(shape)
     return array
 
@@ -285,7 +287,7 @@ def _make_workspace(
         feature_tile = aligned_zeros((padded, tile_rows), dtype)
     by_class = specialisation.by_class
     if by_class.lanes:
-        shape = 2, round_up(n_features, 4) + 1, by_class.vectors * by_class.lanes
+        shape = 2, round_up(n_features, len(SQUARE)) + 1, by_class.vectors * by_class.lanes
         feature_weights = aligned_zeros(shape, dtype)
     numbers = np.zeros((4, n_numbers), np.int64)
     numbers[1] = np.arange(n_numbers)

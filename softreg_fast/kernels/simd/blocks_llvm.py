@@ -53,18 +53,25 @@ def repeat_along(typingctx, vectors, columns):
     return block(vectors, columns), codegen
 
 
+def add_products(builder, vector, summands, down, along):
+    """Add the products of every vector of `down` with every one of `along`, row by row.
+
+    `down` may make its vectors as they are asked for, so that each is loaded where it is used.
+    """
+    pairs = ((factor, column) for factor in down for column in along)
+    return [
+        emit_multiply_add(builder, vector, factor, column, summand)
+        for (factor, column), summand in zip(pairs, summands, strict=True)
+    ]
+
+
 @intrinsic
 def add_outer(typingctx, block, scalars, row):
     def codegen(context, builder, signature, arguments):
         summands = unpack(builder, block, arguments[0])
-        columns = unpack(builder, row, arguments[2])
-        factors = unpack(builder, scalars, arguments[1])
-        pairs = [(factor, column) for factor in factors for column in columns]
-        results = [
-            emit_multiply_add(builder, block.vector, factor, column, summand)
-            for (factor, column), summand in zip(pairs, summands, strict=True)
-        ]
-        return pack(builder, block, results)
+        down = unpack(builder, scalars, arguments[1])
+        along = unpack(builder, row, arguments[2])
+        return pack(builder, block, add_products(builder, block.vector, summands, down, along))
 
     return block(block, scalars, row), codegen
 
@@ -223,18 +230,6 @@ def sum_vectors(builder, vectors):
         total = builder.fadd(*sides)
         group //= 2
     return total
-
-
-@intrinsic
-def sum_each(typingctx, block):
-    sums = Block(Vector(block.vector.dtype, block.rows), block.columns, 1)
-
-    def codegen(context, builder, signature, arguments):
-        vectors = unpack(builder, block, arguments[0])
-        columns = [vectors[column :: block.columns] for column in range(block.columns)]
-        return pack(builder, sums, [sum_vectors(builder, column) for column in columns])
-
-    return sums(block), codegen
 
 
 def _joined(builder, vectors):

@@ -5,6 +5,9 @@ from functools import cache
 from ..compile.numba_adapter import Target, target
 from ..compile.uninterrupted import fill_contexts
 
+# In bytes.
+CACHE_LINE = 64
+
 
 def _filled_target() -> Target:
     fill_contexts()

@@ -57,13 +57,10 @@ first, n_columns, weights)``                 which has a row for each element of
                                              block `sums` has a row for each numbered row, and its
                                              columns are the vectors of the weights
 ``combine(sums, scalars, group, vectors,     the block `sums`, a row for each class, plus the sum of
-numbers, n_rows, column, count,              the first `n_rows` numbered rows of `vectors`, from
-column_ahead, ahead)``                       `column` on, times ``scalars[group + k, i]``; only
+numbers, n_rows, column, count, ahead)``      the first `n_rows` numbered rows of `vectors`, from
+                                             `column` on, times ``scalars[group + k, i]``; only
                                              their first `count` elements are read (None: all, which
                                              is faster)
-``sum_each(block)``                          the sum over the lanes of each vector of a block: a
-                                             column of vectors, one for each column of the block,
-                                             with a lane for each of its rows
 ``transpose(block)``                         rows and lanes exchanged, of a block of one column
                                              with a power of two of rows
 ===========================================  =====================================================
@@ -105,6 +102,5 @@ splat = _implementation.splat
 splat_down = _implementation.splat_down
 store = _implementation.store
 store_block = _implementation.store_block
-sum_each = _implementation.sum_each
 sum_lanes = _implementation.sum_lanes
 transpose = _implementation.transpose

@@ -9,7 +9,6 @@ from .blocks_llvm import (
     repeat_down,
     splat_down,
     store_block,
-    sum_each,
     transpose,
 )
 from .functions_llvm import exponential, logarithm
@@ -64,7 +63,6 @@ __all__ = [
     "splat_down",
     "store",
     "store_block",
-    "sum_each",
     "sum_lanes",
     "transpose",
 ]

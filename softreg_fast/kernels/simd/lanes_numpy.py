@@ -128,7 +128,7 @@ def contract(sums, vectors, numbers, first, start, n_columns, matrix, group, ahe
     chosen = numbers[first : first + n_rows]
     down = vectors[chosen, start : start + n_columns].astype(sums.dtype)
     along = matrix[group : group + n_classes, :n_columns]
-    return sum_each(sums) + (along @ down.T)[:, None]
+    return (sums.sum(axis=2).T + along @ down.T)[:, None]
 
 
 def contract_by_class(sums, vectors, numbers, first, n_columns, weights):
@@ -138,17 +138,13 @@ def contract_by_class(sums, vectors, numbers, first, n_columns, weights):
     return np.ascontiguousarray(found.T)[:, None]
 
 
-def combine(sums, scalars, group, vectors, numbers, n_rows, column, count, column_ahead, ahead):
+def combine(sums, scalars, group, vectors, numbers, n_rows, column, count, ahead):
     n_classes, n_vectors, lanes = sums.shape
     n_there = n_vectors * lanes if count is None else max(0, min(count, n_vectors * lanes))
     along = np.zeros((n_rows, n_vectors * lanes), sums.dtype)
     along[:, :n_there] = vectors[numbers[:n_rows], column : column + n_there]
     down = scalars[group : group + n_classes, :n_rows]
     return sums + (down @ along).reshape(sums.shape)
-
-
-def sum_each(block):
-    return block.sum(axis=2).T[:, None].copy()
 
 
 def transpose(block):

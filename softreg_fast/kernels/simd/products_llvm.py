@@ -9,14 +9,14 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..compile.llvm_code import Matrix, counted_loop
-from .blocks_llvm import load_first, sum_vectors, transposed
+from .blocks_llvm import add_products, load_first, sum_vectors, transposed
+from .cpu import CACHE_LINE
 from .prefetch_llvm import FIRST_LEVEL, emit_prefetch
 from .vectors_llvm import (
     INT64,
     Block,
     Vector,
     broadcast,
-    emit_multiply_add,
     load_vector,
     pack,
     unpack,
@@ -24,36 +24,39 @@ from .vectors_llvm import (
 
 # Rows that are combined in a turn: what else a turn needs would cost as much as their products.
 _ROWS_PER_TURN = 2
-_CACHE_LINE = 64
 
 
 def _number(value):
     return ir.Constant(INT64, value)
 
 
-def _field(named_tuple, name):
-    """Number and type of a field."""
-    place = named_tuple.fields.index(name)
-    return place, named_tuple.types[place]
+class _Ahead:
+    """A `groups.Ahead`: its fields, and how many rows or vectors it has at a time."""
+
+    def __init__(self, builder, ahead_type, ahead):
+        self.number, self.column, _, self.coming, self.n_fetched = (
+            builder.extract_value(ahead, place) for place in range(len(ahead_type.fields))
+        )
+        kinds = dict(zip(ahead_type.fields, ahead_type.types, strict=True))
+        self.n_blocks = kinds["blocks"].count
+        self.coming_type = kinds["coming"]
 
 
 class _Coming:
     """What of the next tile's columns is fetched with each turn; see `groups.Ahead`."""
 
-    def __init__(self, context, builder, ahead_type, ahead, lanes):
-        place, coming_type = _field(ahead_type, "coming")
+    def __init__(self, context, builder, ahead, lanes):
         self._builder = builder
-        self._n_vectors = coming_type.types[3].count
+        self._n_vectors = ahead.coming_type.types[3].count
         self._lanes = lanes
         self.start = []
         if not self._n_vectors:
             return
-        coming = builder.extract_value(ahead, place)
-        columns = builder.extract_value(coming, 0)
-        self._columns = Matrix(context, builder, coming_type.types[0], columns)
-        self._first_row = builder.extract_value(coming, 1)
-        self._tile_rows = builder.extract_value(coming, 2)
-        number = builder.extract_value(ahead, _field(ahead_type, "n_fetched")[0])
+        columns, self._first_row, self._tile_rows, _ = (
+            builder.extract_value(ahead.coming, place) for place in range(4)
+        )
+        self._columns = Matrix(context, builder, ahead.coming_type.types[0], columns)
+        number = ahead.n_fetched
         rounded = builder.add(self._tile_rows, _number(lanes - 1))
         per_column = builder.sdiv(rounded, _number(lanes))
         column = builder.sdiv(number, per_column)
@@ -83,10 +86,25 @@ class _Coming:
         ]
 
 
-def _with_and_without(builder, wanted, n_values, emit):
+def _accumulate(builder, coming, sums, place, start, stop, n_per_turn, stride, add, fetch=None):
+    """A loop that adds to sums, some times in a turn; gives them, and what comes next."""
+    n_sums = len(sums)
+    with counted_loop(builder, start, stop, n_per_turn * stride, [*sums, *place]) as loop:
+        if fetch is not None:
+            fetch(loop.counter)
+        sums, place = loop.values[:n_sums], loop.values[n_sums:]
+        for turn in range(n_per_turn):
+            place = coming.fetch(place)
+            sums = add(sums, builder.add(loop.counter, _number(turn * stride)))
+        loop.update([*sums, *place])
+    return loop.values[:n_sums], loop.values[n_sums:]
+
+
+def _with_and_without(builder, ahead, emit):
     """What a loop gives, one of two: with fetching ahead if that is wanted, and without."""
-    if wanted is None:
+    if not ahead.n_blocks:
         return emit(False)
+    wanted = builder.icmp_signed(">=", ahead.number, _number(0))
     with builder.if_else(wanted) as (then, otherwise):
         with then:
             first = emit(True)
@@ -95,10 +113,10 @@ def _with_and_without(builder, wanted, n_values, emit):
             second = emit(False)
             second_end = builder.block
     results = []
-    for place in range(n_values):
-        result = builder.phi(first[place].type)
-        result.add_incoming(first[place], first_end)
-        result.add_incoming(second[place], second_end)
+    for fetching, plain in zip(first, second, strict=True):
+        result = builder.phi(fetching.type)
+        result.add_incoming(fetching, first_end)
+        result.add_incoming(plain, second_end)
         results.append(result)
     return results
 
@@ -114,7 +132,6 @@ def contract(typingctx, sums, vectors, numbers, first, start, n_columns, matrix,
     lanes, itemsize = vector.lanes, vectors.dtype.bitwidth // 8
     stored = Vector(vectors.dtype, lanes)
     result = Block(Vector(vector.dtype, side), classes, 1)
-    n_rows_ahead = _field(ahead, "blocks")[1].count
 
     def codegen(context, builder, signature, arguments):
         first_row, start_column, stop, first_class = (
@@ -137,58 +154,47 @@ def contract(typingctx, sums, vectors, numbers, first, start, n_columns, matrix,
             for place in range(classes)
         ]
         whole = builder.and_(stop, _number(-lanes))
-        coming = _Coming(context, builder, ahead, arguments[8], lanes)
-        ahead_number = builder.extract_value(arguments[8], _field(ahead, "number")[0])
-        wanted = builder.icmp_signed(">=", ahead_number, _number(0)) if n_rows_ahead else None
+        later = _Ahead(builder, ahead, arguments[8])
+        coming = _Coming(context, builder, later, lanes)
 
-        def add_products(summands, column, count):
+        def add_vectors(summands, column, count=None):
             offset = builder.mul(column, _number(along.itemsize))
             rights = [
                 load_vector(builder, builder.gep(address, [offset]), vector)
                 for address in along_addresses
             ]
             offset = builder.mul(column, _number(itemsize))
-            added = []
-            for place, address in enumerate(down_addresses):
-                there = builder.gep(address, [offset])
-                left = load_first(builder, there, stored, count, vector)
-                added += [
-                    emit_multiply_add(builder, vector, left, right, summand)
-                    for right, summand in zip(
-                        rights, summands[place * classes : (place + 1) * classes], strict=True
-                    )
-                ]
-            return added
-
-        def add_vectors(summands, place, begin, end, n_per_turn, fetched):
-            carried = [*summands, *place]
-            with counted_loop(builder, begin, end, n_per_turn * lanes, carried) as loop:
-                for address in fetched:
-                    offset = builder.mul(loop.counter, _number(itemsize))
-                    emit_prefetch(builder, builder.gep(address, [offset]))
-                summands, place = loop.values[: side * classes], loop.values[side * classes :]
-                for turn in range(n_per_turn):
-                    place = coming.fetch(place)
-                    column = builder.add(loop.counter, _number(turn * lanes))
-                    summands = add_products(summands, column, None)
-                loop.update([*summands, *place])
-            return loop.values[: side * classes], loop.values[side * classes :]
+            lefts = (
+                load_first(builder, builder.gep(address, [offset]), stored, count, vector)
+                for address in down_addresses
+            )
+            return add_products(builder, vector, summands, lefts, rights)
 
         def emit(is_fetching):
-            summands, place, begin = unpack(builder, sums, arguments[0]), coming.start, _number(0)
+            found, place, begin = unpack(builder, sums, arguments[0]), coming.start, _number(0)
             if is_fetching:
                 # A cache line in a turn, so that none is asked for twice.
-                n_per_turn = max(_CACHE_LINE // (lanes * itemsize), 1)
-                fetched = addresses_from(ahead_number, n_rows_ahead, begin)
-                end = builder.and_(stop, _number(-n_per_turn * lanes))
-                summands, place = add_vectors(summands, place, begin, end, n_per_turn, fetched)
-                begin = end
-            return add_vectors(summands, place, begin, whole, 1, [])[0]
+                n_per_turn = max(CACHE_LINE // (lanes * itemsize), 1)
+                fetched = addresses_from(later.number, later.n_blocks, begin)
 
-        totals = _with_and_without(builder, wanted, side * classes, emit)
+                def fetch(column):
+                    offset = builder.mul(column, _number(itemsize))
+                    for address in fetched:
+                        emit_prefetch(builder, builder.gep(address, [offset]))
+
+                end = builder.and_(stop, _number(-n_per_turn * lanes))
+                found, place = _accumulate(
+                    builder, coming, found, place, begin, end, n_per_turn, lanes, add_vectors, fetch
+                )
+                begin = end
+            return _accumulate(builder, coming, found, place, begin, whole, 1, lanes, add_vectors)[
+                0
+            ]
+
+        totals = _with_and_without(builder, later, emit)
         before = builder.block
         with builder.if_then(builder.icmp_signed("<", whole, stop)):
-            last = add_products(totals, whole, builder.sub(stop, whole))
+            last = add_vectors(totals, whole, builder.sub(stop, whole))
             behind = builder.block
         found = []
         for total, with_last in zip(totals, last, strict=True):
@@ -203,15 +209,12 @@ def contract(typingctx, sums, vectors, numbers, first, start, n_columns, matrix,
 
 
 @intrinsic
-def combine(
-    typingctx, sums, scalars, group, vectors, numbers, n_rows, column, count, column_ahead, ahead
-):
+def combine(typingctx, sums, scalars, group, vectors, numbers, n_rows, column, count, ahead):
     vector, classes, columns = sums.vector, sums.rows, sums.columns
     lanes, itemsize = vector.lanes, vectors.dtype.bitwidth // 8
     stored = Vector(vectors.dtype, lanes)
     has_count = not isinstance(count, types.NoneType)
     element = vector.llvm_type.element
-    n_vectors_ahead = _field(ahead, "blocks")[1].count
 
     def codegen(context, builder, signature, arguments):
         def integer(place):
@@ -228,17 +231,15 @@ def combine(
         counts = [None] * columns
         if has_count:
             counts = [builder.sub(integer(7), _number(place * lanes)) for place in range(columns)]
-        coming = _Coming(context, builder, ahead, arguments[9], lanes)
-        ahead_number = builder.extract_value(arguments[9], _field(ahead, "number")[0])
-        first_ahead = integer(8)
-        wanted = builder.icmp_signed(">=", first_ahead, _number(0)) if n_vectors_ahead else None
+        later = _Ahead(builder, ahead, arguments[8])
+        coming = _Coming(context, builder, later, lanes)
 
         def add_row(summands, row, is_fetching):
             if is_fetching:
-                later = rows.address(number(builder.add(ahead_number, row)), first_ahead)
-                for vector_ahead in range(n_vectors_ahead):
-                    offset = _number(vector_ahead * lanes * itemsize)
-                    emit_prefetch(builder, builder.gep(later, [offset]))
+                address = rows.address(number(builder.add(later.number, row)), later.column)
+                for place in range(later.n_blocks):
+                    offset = _number(place * lanes * itemsize)
+                    emit_prefetch(builder, builder.gep(address, [offset]))
             address = rows.address(number(row), first_column)
             offset = builder.mul(row, _number(down.itemsize))
             scales = []
@@ -249,37 +250,26 @@ def combine(
             for position in range(columns):
                 there = builder.gep(address, [_number(position * lanes * itemsize)])
                 along = load_first(builder, there, stored, counts[position], vector)
-                for label in range(classes):
-                    place = label * columns + position
-                    added[place] = emit_multiply_add(
-                        builder, vector, scales[label], along, summands[place]
-                    )
+                # The sums of a vector are those of its column, one for each class.
+                added[position::columns] = add_products(
+                    builder, vector, summands[position::columns], scales, [along]
+                )
             return added
 
-        def add_rows(summands, place, start, end, step, is_fetching):
-            n_summands = len(summands)
-            with counted_loop(builder, start, end, step, [*summands, *place]) as loop:
-                summands, place = loop.values[:n_summands], loop.values[n_summands:]
-                for turn in range(step):
-                    place = coming.fetch(place)
-                    row = builder.add(loop.counter, _number(turn))
-                    summands = add_row(summands, row, is_fetching)
-                loop.update([*summands, *place])
-            return loop.values[:n_summands], loop.values[n_summands:]
-
         def emit(is_fetching):
-            summands, place = unpack(builder, sums, arguments[0]), coming.start
+            def add(summands, row):
+                return add_row(summands, row, is_fetching)
+
+            found, place = unpack(builder, sums, arguments[0]), coming.start
             whole = builder.and_(stop, _number(-_ROWS_PER_TURN))
-            summands, place = add_rows(
-                summands, place, _number(0), whole, _ROWS_PER_TURN, is_fetching
+            found, place = _accumulate(
+                builder, coming, found, place, _number(0), whole, _ROWS_PER_TURN, 1, add
             )
-            return add_rows(summands, place, whole, stop, 1, is_fetching)[0]
+            return _accumulate(builder, coming, found, place, whole, stop, 1, 1, add)[0]
 
-        return pack(builder, sums, _with_and_without(builder, wanted, classes * columns, emit))
+        return pack(builder, sums, _with_and_without(builder, later, emit))
 
-    return sums(
-        sums, scalars, group, vectors, numbers, n_rows, column, count, column_ahead, ahead
-    ), codegen
+    return sums(sums, scalars, group, vectors, numbers, n_rows, column, count, ahead), codegen
 
 
 @intrinsic
@@ -309,19 +299,16 @@ def contract_by_class(typingctx, sums, vectors, numbers, first, n_columns, weigh
                 for place in range(n_vectors)
             ]
             offset = builder.mul(loop.counter, _number(itemsize))
-            added = []
-            for place, address in enumerate(addresses):
+
+            def splat_at(address):
                 pointer = builder.bitcast(builder.gep(address, [offset]), ir.PointerType(stored))
-                scalar = context.cast(
-                    builder, builder.load(pointer, typ=stored), vectors.dtype, vector.dtype
+                scalar = builder.load(pointer, typ=stored)
+                return broadcast(
+                    builder, context.cast(builder, scalar, vectors.dtype, vector.dtype), lanes
                 )
-                left = broadcast(builder, scalar, lanes)
-                summands = loop.values[place * n_vectors : (place + 1) * n_vectors]
-                added += [
-                    emit_multiply_add(builder, vector, left, right, summand)
-                    for right, summand in zip(rights, summands, strict=True)
-                ]
-            loop.update(added)
+
+            lefts = map(splat_at, addresses)
+            loop.update(add_products(builder, vector, loop.values, lefts, rights))
         columns = [loop.values[place::n_vectors] for place in range(n_vectors)]
         return pack(
             builder,
