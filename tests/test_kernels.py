@@ -67,7 +67,9 @@ def _assert_batch_equals_reference(features, targets, n_classes, dtype, activati
         features, targets, start, dtype, activation, gradient,
         learning_rate=step, batch_size=len(features),
     )  # fmt: skip
-    _assert_close(log.losses[0], loss, dtype)
+    # The logarithm's argument is a sum of at least 1, rounded: where it is near 1 so is the error.
+    rounding = np.finfo(dtype).eps
+    np.testing.assert_allclose(log.losses[0], loss, rtol=TOLERANCE[dtype], atol=rounding)
     gradient_scale = max(np.abs(weights_gradient).max(), np.abs(bias_gradient).max())
     for found, before, expected in [
         (weights, start[0], weights_gradient),
@@ -199,6 +201,7 @@ def test_logarithm_beyond_its_range(dtype, lanes):
     st.integers(0, 2**32 - 1),
 )  # fmt: skip
 @example(1, 1, 2, ("sigmoid", "notebook"), 0)
+@example(1, 1, 2, ("identity", "exact"), 667553315)
 @example(8, 8, 1000, ("sigmoid", "notebook"), 0)
 @example(9, 3, 1000, ("identity", "exact"), 0)
 @example(45, 2, 1000, ("sigmoid", "notebook"), 0)

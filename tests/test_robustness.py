@@ -17,7 +17,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from conftest import HANG_GUARD
+from conftest import HANG_GUARD, WITHOUT_JIT
 from numba import types
 from scipy.sparse import csr_array
 
@@ -437,7 +437,7 @@ def test_threads_help_and_change_no_bit(solver, make_data, eager_threads, monkey
             helped.append(self._shared[-2] != len(self._shared) - claims.SLOTS - 2)
 
     monkeypatch.setattr(Team, "close", close)
-    X, y = make_data(3_000, 5, 3)
+    X, y = make_data(300 if WITHOUT_JIT else 3_000, 5, 3)
     expected = _fit_with(solver, X, y, 1)
     stop = time.monotonic() + HANG_GUARD
     while not any(helped) and time.monotonic() < stop:

@@ -46,6 +46,7 @@ SUITES = {
     ),
     "second derivatives": ("test_squares.py", "reference or same_bits or leads_lower"),
     "coordinates": ("test_l1.py", "coordinate_descent"),
+    "helping threads": ("test_robustness.py", "threads_help"),
     "claims": ("test_robustness.py", "TestClaims or TestClaimedMap"),
 }
 pytestmark = pytest.mark.full

@@ -236,7 +236,7 @@ is_shuffled = by_presence(_never, {"order": _if_wanted})
 
 
 def _leave_order(start, n_rows, tile_rows, n_samples, order, tables, numbers):
-    pass
+    """Compiled, and never called, where the rows keep their own order."""
 
 
 _shuffle_numbers = by_presence(_leave_order, {"order": _number_shuffled})
