@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 
+from . import instructions
 from .options import parser_for
 
 # By name: the module, which has `add_arguments` and `run`, and what it does.
@@ -47,6 +48,7 @@ def main(arguments):
         sys.exit(f"{name!r} is not a benchmark; it must be one of {', '.join(COMMANDS)}")
     module = import_module(f"bench.{COMMANDS[name][0]}")
     options = parser_for(name, module).parse_args(arguments[1:])
+    instructions.run_with(getattr(options, "isa", None))
     record = module.run(options)
     return 0 if record is None else _finish(record, options)
 

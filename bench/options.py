@@ -2,6 +2,8 @@
 
 import argparse
 
+from . import instructions
+
 
 def add_common(parser, *, repeats=5, sides=True):
     """Add which cases and sides are run, how often, and where the record is written to."""
@@ -11,6 +13,7 @@ def add_common(parser, *, repeats=5, sides=True):
     parser.add_argument("--repeats", type=int, default=repeats, help="timed calls of each side")
     parser.add_argument("--quick", action="store_true", help="the smallest case alone")
     parser.add_argument("--json", help="a file to write the record to")
+    instructions.add_option(parser)
 
 
 def select(items, options, key=str):

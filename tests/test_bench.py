@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import softreg_fast
+from bench import instructions
 from bench.__main__ import BENCHMARKS, COMMANDS, main
 from bench.cases import CASES, dense, sparse
 from bench.compare import child
@@ -43,6 +44,23 @@ def test_command_of_a_record_is_without_the_place_that_it_is_written_to():
     wanted = "python -m bench optimum --cases 'two classes' --quick"
     assert command_of(["optimum", "--cases", "two classes", "--json", "a", "--quick"]) == wanted
     assert command_of(["optimum", "--json=a", "--cases", "two classes", "--quick"]) == wanted
+
+
+def test_process_is_run_anew_with_narrower_vectors_once(monkeypatch):
+    started = []
+    monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments))
+    instructions.run_with(None)
+    assert not started
+    monkeypatch.setattr("sys.argv", ["bench", "peers", "--isa", "avx2"])
+    instructions.run_with("avx2")
+    program, arguments, variables = started.pop()
+    assert arguments == [program, "-m", "bench", "peers", "--isa", "avx2"]
+    assert "+avx2" in variables["NUMBA_CPU_FEATURES"].split(",")
+    assert "avx512" not in variables["NUMBA_CPU_FEATURES"]
+    assert variables["OPENBLAS_CORETYPE"] == "Haswell"
+    monkeypatch.setattr("os.environ", variables)
+    instructions.run_with("avx2")
+    assert not started
 
 
 def test_unknown_name_is_refused():

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from ..compare.checkouts import INSTRUCTION_SETS, busy_neighbours, variables_of
+from ..compare.checkouts import busy_neighbours
 from ..disturbed import N_THREADS, all_works
 from ..options import add_common, contains, select
 from ..processes import Worker
@@ -35,12 +35,11 @@ def add_arguments(parser):
     """Options of the command line."""
     add_common(parser, sides=False)
     parser.add_argument("--conditions", nargs="+", default=[], help="texts that they contain")
-    parser.add_argument("--isa", choices=INSTRUCTION_SETS, help="compile for narrower vectors")
 
 
-def _in_turns(name, condition, variables, n_repeats):
+def _in_turns(name, condition, n_repeats):
     """Seconds by side, of one process."""
-    with Worker(environment=variables) as worker, ExitStack() as stack:
+    with Worker() as worker, ExitStack() as stack:
         if condition == "one CPU":
             worker.call(f"{CHILD}:pin")
         worker.call(f"{CHILD}:prepare", name=name)
@@ -50,10 +49,10 @@ def _in_turns(name, condition, variables, n_repeats):
         return worker.call(f"{CHILD}:time_turns", name=name, library=library, n_repeats=n_repeats)
 
 
-def _of_two(name, variables, n_repeats):
+def _of_two(name, n_repeats):
     """Seconds by side, of two processes at once."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(environment=variables)) for _ in range(2)]
+        workers = [stack.enter_context(Worker()) for _ in range(2)]
         pool = stack.enter_context(ThreadPoolExecutor(2))
 
         def call(function, **arguments):
@@ -71,15 +70,14 @@ def _of_two(name, variables, n_repeats):
 def run(options):
     """Measure; gives the record."""
     record = Record("field")
-    variables = variables_of(options.isa)
     for name, (_, case) in select(list(all_works().items()), options, key=lambda item: item[0]):
         for condition in (each for each in CONDITIONS if contains(each, options.conditions)):
             title = f"{name}; {condition}"
             record.add_case(case, title)
             if condition == "two processes":
-                seconds = _of_two(name, variables, options.repeats)
+                seconds = _of_two(name, options.repeats)
             else:
-                seconds = _in_turns(name, condition, variables, options.repeats)
+                seconds = _in_turns(name, condition, options.repeats)
             one = float(np.median(seconds["one thread"]))
             for side in N_THREADS:
                 ratio = float(np.median(seconds[side])) / one

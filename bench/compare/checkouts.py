@@ -9,14 +9,6 @@ from pathlib import Path
 
 from ..processes import ROOT
 
-_UP_TO_AVX = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+avx"
-# Names for Numba of a CPU and of its features.
-INSTRUCTION_SETS = {
-    "avx2": ("haswell", f"{_UP_TO_AVX},+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe"),
-    "avx": ("ivybridge", _UP_TO_AVX),
-    "sse": ("nehalem", _UP_TO_AVX.removesuffix(",+avx")),
-}
-
 
 def check_out(name, stack):
     """The folder that is meant: itself, or a temporary one with a revision.
@@ -38,30 +30,19 @@ def check_out(name, stack):
     return folder
 
 
-def environment(cache, instruction_set=None):
+def environment(cache):
     """Variables of a side's processes.
 
     Parameters
     ----------
     cache : path
         Folder for compiled kernels and for bytecode.
-    instruction_set : {"avx2", "avx", "sse"}, default=None
-        Kernels are compiled for a CPU with no wider vectors; None is this CPU.
     """
     return {
         "NUMBA_CACHE_DIR": str(cache),
         "PYTHONPYCACHEPREFIX": str(Path(cache) / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
-        **variables_of(instruction_set),
     }
-
-
-def variables_of(instruction_set):
-    """Variables for kernels without wider vectors than those of a set; see `environment`."""
-    if instruction_set is None:
-        return {}
-    cpu, features = INSTRUCTION_SETS[instruction_set]
-    return {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
+from .. import instructions
 from ..first_calls import KINDS
 from ..machine import describe
 from ..processes import ROOT, Worker, call_in_fresh_process
 from ..record import Record
-from .checkouts import INSTRUCTION_SETS, busy_neighbours, check_out, environment
+from .checkouts import busy_neighbours, check_out, environment
 from .child import chosen
 from .judge import judge
 
@@ -38,7 +39,7 @@ def add_arguments(parser):
     parser.add_argument("--first", action="store_true", help="first fits too, from empty caches")
     parser.add_argument("--first-only", action="store_true", help="first fits alone")
     parser.add_argument("--neighbour", action="store_true", help="a busy process beside")
-    parser.add_argument("--isa", choices=INSTRUCTION_SETS, help="compile for narrower vectors")
+    instructions.add_option(parser)
     parser.add_argument("--bound", type=float, default=1.05, help="relative (default: 1.05)")
     parser.add_argument("--caches", help="a folder that keeps both sides' caches for another run")
     parser.add_argument("--json", help="a file to write to")
@@ -75,9 +76,6 @@ class Comparison:
         self.record = Record("compare")
         self.failures = []
 
-    def _environment(self, cache):
-        return environment(cache, self.options.isa)
-
     def _neighbours(self, is_timed):
         return busy_neighbours(int(self.options.neighbour and is_timed))
 
@@ -109,9 +107,7 @@ class Comparison:
         with ExitStack() as stack:
             stack.enter_context(self._neighbours(is_timed))
             workers = {
-                side: stack.enter_context(
-                    Worker(self.folders[side], self._environment(caches[side]))
-                )
+                side: stack.enter_context(Worker(self.folders[side], environment(caches[side])))
                 for side in SIDES
             }
             for side, worker in workers.items():
@@ -162,7 +158,7 @@ class Comparison:
                         for state in BOUND_OF_FIRST_FITS:
                             seconds_and_outcome = call_in_fresh_process(
                                 "bench.first_calls:measure_first_fit", kind=kind,
-                                folder=self.folders[side], environment=self._environment(cache),
+                                folder=self.folders[side], environment=environment(cache),
                             )  # fmt: skip
                             found[kind, state][side].append(seconds_and_outcome)
             _tell(f"round {number + 1} of first fits is done")
