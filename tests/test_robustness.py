@@ -20,6 +20,7 @@ import pytest
 from conftest import HANG_GUARD, WITHOUT_JIT
 from numba import types
 from scipy.sparse import csr_array
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import softreg_fast
 from softreg_fast import SoftmaxClassifier
@@ -38,6 +39,7 @@ PACKAGE = Path(softreg_fast.__file__).parent
 DATA = """
 import numpy as np
 from scipy.sparse import csr_array
+from threadpoolctl import ThreadpoolController, threadpool_limits
 random = np.random.default_rng(0)
 X = random.standard_normal((300, 5))
 y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 1)
@@ -854,14 +856,47 @@ def test_package_that_tells_nothing_is_not_kept():
 )  # fmt: skip
 def test_omp_num_threads_may_be_a_list_or_nonsense(monkeypatch, text, wanted):
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 8)
+    monkeypatch.setattr("softreg_fast.runtime.threads._openmp_libraries", lambda: ())
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert count_threads(None, 16) == wanted
     assert count_threads(5, 16) == 5, "what is asked for comes before"
 
 
+def test_threadpoolctl_limits_the_default_number_of_threads(
+    make_data, eager_threads, started_threads, monkeypatch
+):
+    """Of an OpenMP that would start 8 threads, whatever machine this is."""
+    libraries = [
+        library
+        for library in ThreadpoolController().lib_controllers
+        if library.user_api == "openmp"
+    ]
+    if not libraries:
+        pytest.skip("scikit-learn is built without OpenMP here")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    X, y = make_data(2_000, 5, 3)
+    model = SoftmaxClassifier(solver="lbfgs")
+    with threadpool_limits(8, user_api="openmp"):
+        assert count_threads(None, 16) == 8
+        expected = model.fit(X, y).coef_
+        assert started_threads
+        started_threads.clear()
+        with threadpool_limits(1, user_api="blas"):
+            assert count_threads(None, 16) == 8
+        with threadpool_limits(3):
+            assert count_threads(None, 16) == 3
+            assert count_threads(2, 16) == 2
+            assert count_threads(5, 16) == 5, "what is asked for comes before"
+        with threadpool_limits(1):
+            np.testing.assert_array_equal(model.fit(X, y).coef_, expected)
+            model.predict_proba(X)
+            assert not started_threads
+
+
 def test_team_is_no_larger_than_the_cpus(monkeypatch):
     """Threads on one CPU take it from each other."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("softreg_fast.runtime.threads._openmp_libraries", lambda: ())
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 1)
     assert count_threads(2, 8) == 1
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 3)

@@ -152,8 +152,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         Seed of the order of the samples and of the choice of held-out ones.
     n_threads : int, default=None
         Number of threads, at most the number of CPUs that the process may use. None means that
-        number, or fewer if the environment variable ``OMP_NUM_THREADS`` says so. The result has the
-        same bits for any number of threads.
+        number, or fewer if the environment variable ``OMP_NUM_THREADS`` or
+        `threadpoolctl.threadpool_limits` says so. The result has the same bits for any number of
+        threads.
     verbose : int, default=0
         Whether to print a line for each iteration.
 

@@ -59,7 +59,8 @@ class SoftmaxRegressor:
     n_threads : int, default=None
         Number of threads for large batches and predictions, at most the number of CPUs that the
         process may use. None means that number, or fewer if the environment variable
-        ``OMP_NUM_THREADS`` says so. The result has the same bits for any number of threads.
+        ``OMP_NUM_THREADS`` or `threadpoolctl.threadpool_limits` says so. The result has the same
+        bits for any number of threads.
 
     Attributes
     ----------

@@ -9,6 +9,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from ..data.checks import check_integer
@@ -50,22 +51,52 @@ def _wanted_by_environment() -> int | None:
     return int(first[:_MOST_DIGITS]) if is_number else None
 
 
+@cache
+def _openmp_libraries() -> tuple[Any, ...]:
+    """The libraries of OpenMP that threadpoolctl finds loaded; scikit-learn loads one."""
+    with suppress(Exception):  # whatever a library that it asks may do
+        from threadpoolctl import ThreadpoolController
+
+        return tuple(ThreadpoolController().select(user_api="openmp").lib_controllers)
+    return ()
+
+
+def _wanted_by_openmp() -> int | None:
+    """How many threads the calling thread may start with OpenMP; None without such a library.
+
+    `threadpoolctl.threadpool_limits` limits them all. A program that limits one of several means
+    that library alone.
+    """
+    found = []
+    for library in _openmp_libraries():
+        with suppress(Exception):
+            found.append(int(library.num_threads))
+    return max(found, default=None)
+
+
 def count_threads(n_threads: int | None, n_useful: int) -> int:
     """The number of threads to use.
 
     Parameters
     ----------
     n_threads : int or None
-        What the user wants; None is as many as there are CPUs, or as `OMP_NUM_THREADS` says. More
-        than the CPUs that the process may use would only take them from each other.
+        What the user wants; None is as many as there are CPUs, or as `OMP_NUM_THREADS` or
+        threadpoolctl say. More than the CPUs that the process may use would only take them from
+        each other.
     n_useful : int
         No more than this.
     """
-    wanted = _wanted_by_environment() if n_threads is None else n_threads
-    limits = [n_useful] if wanted is None else [n_useful, wanted]
-    if min(limits) <= 1:
-        return 1
-    return min(*limits, _usable_cpus())
+    most = n_useful
+    wishes = (
+        (_wanted_by_environment, _wanted_by_openmp) if n_threads is None else (lambda: n_threads,)
+    )
+    for wanted in (*wishes, _usable_cpus):
+        if most <= 1:
+            return 1
+        limit = wanted()
+        if limit is not None:
+            most = min(most, limit)
+    return max(most, 1)
 
 
 def count_threads_for_pass(n_threads: int | None, n_products: int) -> int:
