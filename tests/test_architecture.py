@@ -121,7 +121,7 @@ def test_modules_that_docstrings_and_comments_name_are_there():
     for module in texts:
         for name in module.split(".")[-2:]:
             places.setdefault(name, set()).add(module)
-    others = {"np", "numba", "sklearn", "threading"}
+    others = {"np", "numba", "sklearn", "threading", "threadpoolctl"}
     n_found = 0
     for module, text in texts.items():
         named = [(name, "") for name in re.findall(r"`(?:\w+/)*(\w+)\.py`", text)]

@@ -111,9 +111,9 @@ def compilations(monkeypatch):
     saved = []
     original = disk_cache.DiskCache.save
 
-    def save(self, specialisation, reduce):
+    def save(self, *arguments):
         saved.append(self._name)
-        original(self, specialisation, reduce)
+        original(self, *arguments)
 
     monkeypatch.setattr(disk_cache.DiskCache, "save", save)
     return saved
@@ -204,7 +204,8 @@ def test_damaged_cache_is_compiled_anew(cached_entry, compilations, tmp_path, da
     _sum_up(cached_entry())
 
     assert len(compilations) == 2
-    assert len(file.read_bytes()) == len(content)
+    _sum_up(cached_entry())
+    assert len(compilations) == 2
 
 
 @pytest.mark.runs_if(os.name == "posix")
@@ -466,7 +467,7 @@ def test_code_of_older_sources_is_removed_beside_the_package(cached_entry, tmp_p
 
 def test_settings_of_numba_and_the_entry_point_itself_are_in_the_key(monkeypatch):
     def name(function=predict._function, flags=plain.FLAGS):
-        return disk_cache.DiskCache(function, flags)._file_name("signature")
+        return disk_cache.DiskCache(function, flags)._file_name("signature", Target("", "", ""))
 
     first = name()
     assert name() == first

@@ -7,6 +7,13 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..kernels.compile.cache_folders import writable_folders
+from ..runtime.built_kernels import (
+    CHOICES,
+    NATIVE,
+    BuildError,
+    build_kernels,
+    check_built_kernels,
+)
 from ..runtime.warm_up import warm_up
 from .csv_table import Table, iris_table, read_table
 from .demo import Demonstration, demonstrate
@@ -54,6 +61,35 @@ def _parser() -> argparse.ArgumentParser:
         help="default: float64",
     )
     warming.set_defaults(parser=warming, run=_run_warm_up)
+    building = commands.add_parser(
+        "build-kernels",
+        help="compile everything into the package, for a wheel or an image",
+        description="Compile everything that models of some dtypes need into the package's folder. "
+        "A wheel that is made of it, or an image, then needs no compilation on CPUs of these "
+        "levels, where Numba, llvmlite, NumPy and Python are the same. Takes some minutes for each "
+        "level and dtype.",
+    )
+    building.add_argument(
+        "--levels",
+        nargs="+",
+        choices=CHOICES,
+        default=[NATIVE],
+        help="levels of CPUs; native is this one (default: native)",
+    )
+    building.add_argument(
+        "--dtypes",
+        nargs="+",
+        choices=["float64", "float32"],
+        default=["float64"],
+        help="default: float64",
+    )
+    building.add_argument(
+        "--check",
+        action="store_true",
+        help="build nothing; say what is built, and why it is not used here; "
+        "the status is 1 if nothing is used",
+    )
+    building.set_defaults(parser=building, run=_run_build_kernels)
     return parser
 
 
@@ -89,6 +125,21 @@ def _run_warm_up(options: argparse.Namespace) -> None:
     print(f"{' and '.join(options.dtypes)} ready after {seconds:.1f} s; kept in: {where}")
 
 
+def _run_build_kernels(options: argparse.Namespace) -> int:
+    if not options.check:
+        try:
+            build_kernels(options.levels, options.dtypes)
+        except OSError as error:
+            options.parser.error(str(error))
+    found = check_built_kernels()
+    for name, (summary, reasons) in found.items():
+        print(f"{name}: {summary}; {'; '.join(reasons) if reasons else 'used here'}")
+    if not found:
+        print("nothing is built")
+    is_used = any(not reasons for _, reasons in found.values())
+    return 0 if is_used or not options.check else 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -105,15 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        status = options.run(options) or 0
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has seen enough. Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (TypeError, ValueError, FloatingPointError) as error:
+    except (TypeError, ValueError, FloatingPointError, BuildError) as error:
         options.parser.error(str(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
+    return int(status)

@@ -154,6 +154,14 @@ def _beside_the_kernels() -> CacheFolder:
     return CacheFolder(KERNELS_FOLDER / "__pycache__", permissions)
 
 
+_only: list[CacheFolder] = []
+
+
+def built_folder(cpu: str) -> CacheFolder:
+    """Where code lies that was made ahead of time for a CPU or a level."""
+    return _only[0] if _only else CacheFolder(KERNELS_FOLDER / "built" / cpu)
+
+
 def _named_by_numba() -> CacheFolder | None:
     if not config.CACHE_DIR:
         return None
@@ -200,6 +208,8 @@ def cache_folders() -> tuple[CacheFolder, ...]:
 
     `NUMBA_CACHE_DIR`, the `__pycache__` beside the kernels, Numba's folder in the user's cache.
     """
+    if _only:
+        return tuple(_only)
     folders = _named_by_numba(), _beside_the_kernels(), _in_the_users_cache()
     return tuple(folder for folder in folders if folder is not None)
 
@@ -217,3 +227,10 @@ def writable_folders() -> tuple[CacheFolder, ...]:
             return folders[place:]
     temporary = _in_the_temporary_folder()
     return (temporary,) if temporary is not None and temporary.can_be_written() else ()
+
+
+def keep_in(path: Path) -> None:
+    """Look for compiled code and keep it in this folder alone, from now on in this process."""
+    _only[:] = [CacheFolder(path)]
+    cache_folders.cache_clear()
+    writable_folders.cache_clear()

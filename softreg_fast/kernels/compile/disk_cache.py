@@ -2,9 +2,11 @@
 
 One file for each entry point and signature. Its name holds a digest of everything that the machine
 code depends on: the code of the whole folder and of the entry point, versions, the CPU, Numba's
-settings. Its content carries a checksum. So a changed kernel, an upgraded Numba or another CPU
-finds no file, a damaged file is compiled anew, and no trouble with the disk ever reaches the
-caller.
+settings. Its content is compressed and carries a checksum. So a changed kernel, an upgraded Numba
+or another CPU finds no file, a damaged file is compiled anew, and no trouble with the disk ever
+reaches the caller.
+
+Files that were made ahead of time for levels of processors (`cpu_levels.py`) are looked for last.
 
 What is read from a cache is executed, as with Numba's own: whoever can write into the folder that
 `NUMBA_CACHE_DIR` names can run code here. See `cache_folders.py` for the folders.
@@ -15,9 +17,10 @@ import importlib.resources
 import pickle
 import pkgutil
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from types import CodeType
 from typing import Any, TypeVar
 
@@ -26,7 +29,15 @@ import numba
 import numpy as np
 from numba import config
 
-from .cache_folders import KERNELS_FOLDER, CacheFolder, cache_folders, writable_folders
+from .cache_folders import (
+    KERNELS_FOLDER,
+    CacheFolder,
+    built_folder,
+    cache_folders,
+    writable_folders,
+)
+from .cpu_levels import levels_of
+from .numba_adapter import Target
 
 Result = TypeVar("Result")
 
@@ -133,6 +144,21 @@ _KERNELS = (__package__ or "").rpartition(".")[0]
 _SOURCES_DIGEST = digest_of_package(_KERNELS, list(sys.modules[_KERNELS].__path__))
 
 
+def dependencies() -> dict[str, str]:
+    """What compiled code depends on besides the CPU: sources and versions, by name.
+
+    The tables that NumPy's arrays and Python's objects are do not change between releases of one
+    minor version.
+    """
+    return {
+        "sources": str(_SOURCES_DIGEST),
+        "Numba": numba.__version__,
+        "llvmlite": llvmlite.__version__,
+        "NumPy": ".".join(np.__version__.split(".")[:2]),
+        "Python": EXTENSION_SUFFIXES[0],
+    }
+
+
 class DiskCache:
     """Compiled code of one entry point; every failure is a miss.
 
@@ -151,54 +177,57 @@ class DiskCache:
             function.__qualname__,
             digest_of_code(function.__code__),
             flags,
-            numba.__version__,
-            llvmlite.__version__,
-            np.__version__,
-            sys.version,
+            dependencies(),
             [(setting, getattr(config, setting, None)) for setting in _SETTINGS],
         )
 
-    def _file_name(self, specialisation: object) -> str:
-        key = (self._fingerprint, specialisation)
-        digest = hashlib.sha256(f"{_SOURCES_DIGEST}{key!r}".encode()).hexdigest()
+    def _file_name(self, signature: str, target: Target) -> str:
+        key = (self._fingerprint, signature, tuple(target))
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return f"{self._name}-{str(_SOURCES_DIGEST)[:8]}-{digest[:32]}{_SUFFIX}"
 
-    def load(self, specialisation: object, rebuild: Callable[[Any], Result]) -> Result | None:
+    def load(
+        self, signature: str, target: Target, rebuild: Callable[[Any], Result]
+    ) -> Result | None:
         """What ``rebuild`` makes of what an earlier process has saved, or None.
 
         Parameters
         ----------
-        specialisation : object
-            What it is compiled for; its `repr` is the same in every process.
+        signature : str
+            Of the types that it is compiled for.
+        target : Target
+            What this process compiles for.
         rebuild : callable
             Called with what has been saved.
         """
         if _SOURCES_DIGEST is None:
             return None
         with suppress(Exception):
-            name = self._file_name(specialisation)
-            for folder in self._folders_to_search():
+            for folder, made_for in self._places(target):
                 # Whatever is wrong with a file, compiling anew mends it.
                 with suppress(Exception):
-                    content = folder.read(name)
+                    content = folder.read(self._file_name(signature, made_for))
                     checksum, payload = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
                     if hashlib.sha256(payload).digest() == checksum:
-                        return rebuild(pickle.loads(payload))
+                        return rebuild(pickle.loads(zlib.decompress(payload)))
         return None
 
-    def _folders_to_search(self) -> Iterator[CacheFolder]:
+    def _places(self, target: Target) -> Iterator[tuple[CacheFolder, Target]]:
+        """Where to look, and for code that was made for which target."""
         folders = cache_folders()
-        yield from folders
+        yield from ((folder, target) for folder in folders)
+        for made_for in (target, *levels_of(target)):
+            yield built_folder(made_for.cpu), made_for
         # Only now is it found out which can be written: finding out makes folders.
-        yield from (folder for folder in writable_folders() if folder not in folders)
+        yield from ((folder, target) for folder in writable_folders() if folder not in folders)
 
-    def save(self, specialisation: object, reduce: Callable[[], object]) -> None:
-        """Keep what ``reduce()`` gives, if anywhere is room."""
+    def save(self, signature: str, target: Target, reduce: Callable[[], object]) -> None:
+        """Keep what ``reduce()`` gives, if anywhere is room; see `load`."""
         if _SOURCES_DIGEST is None:
             return
         with suppress(Exception):  # a full disk costs a compilation, no more
-            name = self._file_name(specialisation)
-            payload = pickle.dumps(reduce(), protocol=pickle.HIGHEST_PROTOCOL)
+            name = self._file_name(signature, target)
+            payload = zlib.compress(pickle.dumps(reduce(), protocol=pickle.HIGHEST_PROTOCOL))
             content = hashlib.sha256(payload).digest() + payload
             for folder in writable_folders():
                 with suppress(OSError):

@@ -13,7 +13,12 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from llvmlite.binding import create_pass_builder, create_pipeline_tuning_options
+from llvmlite.binding import (
+    create_pass_builder,
+    create_pipeline_tuning_options,
+    parse_assembly,
+    parse_bitcode,
+)
 from numba import _dynfunc, types
 from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
@@ -24,7 +29,7 @@ from numba.core.typed_passes import NativeLowering
 
 from . import plain
 from .disk_cache import DiskCache
-from .numba_adapter import has_numbas_lock
+from .numba_adapter import has_numbas_lock, target
 
 _OPTIMISATION_LEVEL = 3
 
@@ -186,15 +191,13 @@ class _Kept(NullCache):
         self._kept = kept
         self._before_compiling = before_compiling
 
-    def _place(self, sig: object, target_context: Any) -> object:
-        return str(sig), target_context.codegen().magic_tuple()
-
     def load_overload(self, sig: object, target_context: Any) -> CompileResult | None:
         """What an earlier process has compiled, or None."""
         if self._kept is not None:
             target_context.refresh()
             found = self._kept.load(
-                self._place(sig, target_context),
+                str(sig),
+                target(),
                 lambda content: CompileResult._rebuild(target_context, *content),
             )
             if found is not None:
@@ -206,7 +209,30 @@ class _Kept(NullCache):
         """Keep what has been compiled."""
         # Dynamic globals are addresses in this process.
         if self._kept is not None and not cres.library.has_dynamic_globals:
-            self._kept.save(self._place(sig, cres.target_context), cres._reduce)
+            self._kept.save(str(sig), target(), lambda: _reduced(cres))
+
+
+def _names_alone(bitcode: bytes) -> bytes:
+    """A module that defines the same names, as nothing."""
+    module = parse_bitcode(bitcode)
+    defined = [
+        value.name
+        for values in (module.functions, module.global_variables)
+        for value in values
+        if not value.is_declaration
+    ]
+    assembly = "\n".join(f'@"{name}" = global i8 0' for name in defined)
+    names: bytes = parse_assembly(assembly).as_bitcode()
+    return names
+
+
+def _reduced(compiled: CompileResult) -> tuple[Any, ...]:
+    """As Numba reduces it, without what only inspection and inlining elsewhere would need."""
+    reduced: tuple[Any, ...] = compiled._replace(type_annotation="")._reduce()
+    match reduced:
+        case (name, "object", (bytes() as machine_code, bytes() as bitcode)), *others:
+            return ((name, "object", (machine_code, _names_alone(bitcode))), *others)
+    return reduced
 
 
 def compile_entry(
