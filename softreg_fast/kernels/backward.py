@@ -47,14 +47,18 @@ def _backward_columns(
 
 
 @kernel
-def _backward_biases(n_rows, slopes, is_first, width, gradient):
+def _backward_biases(n_rows, slopes, is_first, blocks, gradient):
+    """The biases' part; some classes side by side, whose sums don't wait for each other."""
+    width, classes = blocks.width, blocks.combine_classes
     bias_column = gradient.shape[1] - len(width)
-    for group in range(gradient.shape[0]):
-        total = load(slopes, group, 0, width)
+    for group in range(0, gradient.shape[0], len(classes)):
+        totals = load_block(slopes, group, 0, width, classes, _ONE)
         for row in range(len(width), n_rows, len(width)):
-            total = total + load(slopes, group, row, width)
-        before = 0.0 if is_first else gradient[group, bias_column]
-        gradient[group, bias_column] = before + sum_lanes(total)
+            totals = totals + load_block(slopes, group, row, width, classes, _ONE)
+        store_block(slopes, group, 0, totals)
+    for label in range(gradient.shape[0]):
+        before = 0.0 if is_first else gradient[label, bias_column]
+        gradient[label, bias_column] = before + sum_lanes(load(slopes, label, 0, width))
 
 
 def _backward_wide(rows, work, n_rows, slopes, is_first, blocks, gradient):
@@ -65,7 +69,8 @@ def _backward_wide(rows, work, n_rows, slopes, is_first, blocks, gradient):
     rows, work, n_rows
         As in `forward`.
     slopes : (padded_classes, tile_rows)
-        Derivatives of each row's loss with respect to its logits.
+        Derivatives of each row's loss with respect to its logits. The first vector of each class is
+        overwritten in the end.
     is_first : bool
         Whether to write `gradient` instead of adding to it.
     blocks : tuple of tuples
@@ -97,7 +102,7 @@ def _backward_wide(rows, work, n_rows, slopes, is_first, blocks, gradient):
             blocks,
             gradient,
         )
-    _backward_biases(n_rows, slopes, is_first, width, gradient)
+    _backward_biases(n_rows, slopes, is_first, blocks, gradient)
 
 
 @kernel
@@ -158,7 +163,7 @@ def _backward_narrow(rows, work, n_rows, slopes, is_first, blocks, gradient):
                 0,
                 gradient,
             )
-    _backward_biases(n_rows, slopes, is_first, width, gradient)
+    _backward_biases(n_rows, slopes, is_first, blocks, gradient)
 
 
 def _backward_in_place(rows, work, n_rows, slopes, is_first, blocks, gradient):
@@ -195,7 +200,7 @@ def _backward_in_place(rows, work, n_rows, slopes, is_first, blocks, gradient):
     for label in range(gradient.shape[0]):
         for feature in range(n_features, padded_features):
             gradient[label, feature] = 0.0
-    _backward_biases(n_rows, slopes, is_first, width, gradient)
+    _backward_biases(n_rows, slopes, is_first, blocks, gradient)
 
 
 backward = by_presence(

@@ -13,6 +13,7 @@ import numpy as np
 
 from .compile.entry_point import by_presence, kernel
 from .simd.lanes import (
+    block_of,
     exponential,
     load,
     load_block,
@@ -28,8 +29,9 @@ from .simd.lanes import (
     sum_lanes,
 )
 
-# Vectors that functions are taken of side by side: rows are a multiple of so many.
+# Vectors that functions are taken of side by side: rows are a multiple of the fewer.
 PAIR = (0, 0)
+_QUAD = (0, 0, 0, 0)
 _ONE = (0,)
 
 # Output activations.
@@ -71,6 +73,19 @@ def activate(n_rows, n_classes, width, logits, values_out):
 
 
 @kernel
+def _take_exponentials_of(row, n_classes, vectors, width, values, totals):
+    """Some vectors of rows; see `take_exponentials`."""
+    largest = load_block(totals, 0, row, width, _ONE, vectors)
+    total = splat(0.0, largest)
+    for label in range(n_classes):
+        value = load_block(values, label, row, width, _ONE, vectors)
+        above = exponential(value - largest)
+        total = total + above
+        store_block(values, label, row, above)
+    store_block(totals, 0, row, total)
+
+
+@kernel
 def take_exponentials(n_rows, n_classes, width, values, totals):
     """Exponentials in place of values, divided by that of each row's largest, and their sums.
 
@@ -82,16 +97,12 @@ def take_exponentials(n_rows, n_classes, width, values, totals):
     totals : (1, tile_rows)
         The largest value of each row; overwritten with the sums.
     """
-    zero = splat(0.0, load_block(values, 0, 0, width, _ONE, PAIR))
-    for row in range(0, n_rows, len(PAIR) * len(width)):
-        largest = load_block(totals, 0, row, width, _ONE, PAIR)
-        total = zero
-        for label in range(n_classes):
-            value = load_block(values, label, row, width, _ONE, PAIR)
-            above = exponential(value - largest)
-            total = total + above
-            store_block(values, label, row, above)
-        store_block(totals, 0, row, total)
+    step = len(_QUAD) * len(width)
+    whole_rows = n_rows - n_rows % step
+    for row in range(0, whole_rows, step):
+        _take_exponentials_of(row, n_classes, _QUAD, width, values, totals)
+    for row in range(whole_rows, n_rows, len(PAIR) * len(width)):
+        _take_exponentials_of(row, n_classes, PAIR, width, values, totals)
 
 
 @kernel
@@ -235,22 +246,33 @@ def count_correct(
 
 
 @kernel
+def _losses_and_slopes_of_two(targets, weights, row, vectors, width, logits):
+    """Losses of some vectors of rows; see `_loss_and_slopes_of_two`."""
+    wanted = load_block(targets, 0, row, width, _ONE, vectors)
+    weight = load_block(weights, 0, row, width, _ONE, vectors)
+    z = load_block(logits, 0, row, width, _ONE, vectors)
+    zero = splat(0.0, z)
+    one = splat(1.0, z)
+    decayed = exponential(minimum(z, zero - z))
+    upper = one / (one + decayed)
+    probability = select_less(z, zero, decayed * upper, upper)
+    lost = logarithm(one + decayed) + (maximum(z, zero) - wanted * z)
+    store_block(logits, 0, row, (probability - wanted) * weight)
+    return lost * weight
+
+
+@kernel
 def _loss_and_slopes_of_two(targets, weights, n_rows, width, logits):
     """The loss of a model of one column, and in place of the logits their slopes."""
-    loss = splat(0.0, load_block(logits, 0, 0, width, _ONE, PAIR))
-    zero = loss
-    one = splat(1.0, zero)
-    for row in range(0, n_rows, len(PAIR) * len(width)):
-        wanted = load_block(targets, 0, row, width, _ONE, PAIR)
-        weight = load_block(weights, 0, row, width, _ONE, PAIR)
-        z = load_block(logits, 0, row, width, _ONE, PAIR)
-        decayed = exponential(minimum(z, zero - z))
-        upper = one / (one + decayed)
-        probability = select_less(z, zero, decayed * upper, upper)
-        lost = logarithm(one + decayed) + (maximum(z, zero) - wanted * z)
-        loss = loss + lost * weight
-        store_block(logits, 0, row, (probability - wanted) * weight)
-    return np.float64(sum_lanes(loss))
+    loss = block_of(splat(0.0, load(logits, 0, 0, width)), _ONE, _QUAD)
+    step = len(_QUAD) * len(width)
+    whole_rows = n_rows - n_rows % step
+    for row in range(0, whole_rows, step):
+        loss = loss + _losses_and_slopes_of_two(targets, weights, row, _QUAD, width, logits)
+    rest = block_of(splat(0.0, load(logits, 0, 0, width)), _ONE, PAIR)
+    for row in range(whole_rows, n_rows, len(PAIR) * len(width)):
+        rest = rest + _losses_and_slopes_of_two(targets, weights, row, PAIR, width, logits)
+    return np.float64(sum_lanes(loss)) + np.float64(sum_lanes(rest))
 
 
 @kernel

@@ -18,11 +18,10 @@ vectors in a block. `array` is two-dimensional.
 ``minimum(a, b)``, ``maximum(a, b)``         lane by lane; NaN in `a` stays, NaN in `b` does not
 ``select_less(a, b, if_less, otherwise)``    lane by lane; `otherwise` where either is NaN
 ``select_equal(a, b, if_equal, otherwise)``  the same for equality
-``exponential(vector)``                      of every lane; infinite where it overflows; below -600
-                                             (float32: -80) an exact zero, since products with
-                                             subnormal numbers cost a hundred times the usual
-``logarithm(vector)``                        of every lane; minus infinity of zero, NaN of negative
-                                             numbers
+``exponential(vector)``                      of every lane, at most 700 (float32: 87); below -600
+                                             (-80) an exact zero, since products with subnormal
+                                             numbers cost a hundred times the usual
+``logarithm(vector)``                        of every lane, a positive normal number or NaN
 ``sum_lanes(vector)``                        one scalar, of a block too
 ``prefetch(array, row, column)``             a hint; never a fault, even outside of the array
 ``prefetch_element(array, index)``           the same for a one-dimensional array
