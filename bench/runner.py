@@ -29,7 +29,7 @@ def check_sides(record, name, sides):
         record.check(name, side.name, check.what, check.value, check.bound)
 
 
-def measure_sides(record, case, sides, options, metric, n_units=1, pause=0.0):
+def measure_sides(record, case, sides, options, metric, n_units=1, pause=0.0, beside=None):
     """Time the sides of a case and check that they did equal work.
 
     Parameters
@@ -46,20 +46,25 @@ def measure_sides(record, case, sides, options, metric, n_units=1, pause=0.0):
         Epochs or rows in a run.
     pause : float, default=0.0
         Seconds before each timed run.
+    beside : dict of str to callable, default=None
+        What takes turns with the sides, and is not one.
 
     Returns
     -------
     dict of str to float
-        Median seconds of a unit, by side.
+        Median seconds of a unit, by side; of a call, of what is beside.
     """
     name = record.add_case(case)
     print(f"{name} ...", flush=True)
     ready = prepare_sides(record, case, sides, options)
-    turns = take_turns({side.name: side.run for side in ready}, options.repeats, pause=pause)
+    beside = beside or {}
+    runs = {**{side.name: side.run for side in ready}, **beside}
+    turns = take_turns(runs, options.repeats, pause=pause)
     medians = {
-        side: record.add(name, side, metric, np.divide(each.seconds, n_units))
-        for side, each in turns.items()
+        side.name: record.add(name, side.name, metric, np.divide(turns[side.name].seconds, n_units))
+        for side in ready
     }
+    medians |= {each: turns[each].median for each in beside}
     check_sides(record, name, ready)
     cases.forget()
     return medians

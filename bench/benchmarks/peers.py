@@ -7,7 +7,7 @@ the ceiling of two threads, were the features not in the cache.
 """
 
 from .. import cases, runner
-from ..ceilings import add_ceilings, add_fraction
+from ..ceilings import Ceilings
 from ..options import add_common, select
 from ..record import Record
 from ..sides import descent, peers
@@ -47,10 +47,11 @@ def run(options):
     """Measure; gives the record."""
     record = Record("peers")
     for case in select(all_cases(), options):
-        ceilings = add_ceilings(record, case.dtype, N_THREADS, options.quick)
+        ceilings = Ceilings(case.dtype, N_THREADS, options.quick)
         medians = runner.measure_sides(
-            record, case, all_sides(), options, "seconds_per_epoch", case.n_epochs, PAUSE
-        )
+            record, case, all_sides(), options, "seconds_per_epoch", case.n_epochs, PAUSE,
+            beside=ceilings.runs,
+        )  # fmt: skip
         side, seconds = next(iter(medians.items()))
-        add_fraction(record, case, side, seconds / case.n_samples, ceilings)
+        ceilings.keep(record, case, side, seconds / case.n_samples, medians)
     return record

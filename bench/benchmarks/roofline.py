@@ -1,14 +1,14 @@
 """Fractions of the machine's ceilings.
 
 Plain mini-batch descent on logits, without an accuracy pass. A fraction is the time that the
-binding ceiling allows over the time taken; the ceilings are measured in the same run. Features are
+binding ceiling allows over the time taken; the ceilings are measured in turns with it. Features are
 larger than most last-level caches.
 """
 
 import numpy as np
 
 from .. import cases, runner
-from ..ceilings import add_ceilings, add_fraction
+from ..ceilings import Ceilings
 from ..options import add_common, select
 from ..record import Record
 from ..sides.descent import Bare
@@ -55,9 +55,11 @@ def run(options):
     n_bytes = options.bytes / (100 if options.quick else 1)
     wanted = [make_case(shape, n_bytes) for shape in SHAPES]
     for case, n_threads in select(wanted, options, key=lambda each: str(each[0])):
-        ceilings = add_ceilings(record, case.dtype, n_threads, options.quick)
+        ceilings = Ceilings(case.dtype, n_threads, options.quick)
         side = Bare(f"{n_threads} thread" + ("s" if n_threads > 1 else ""), n_threads=n_threads)
         n_rows = case.n_epochs * (case.n_samples // case.batch_size * case.batch_size)
-        medians = runner.measure_sides(record, case, [side], options, "seconds_per_row", n_rows)
-        add_fraction(record, case, side.name, medians[side.name], ceilings)
+        medians = runner.measure_sides(
+            record, case, [side], options, "seconds_per_row", n_rows, beside=ceilings.runs
+        )
+        ceilings.keep(record, case, side.name, medians[side.name], medians)
     return record
