@@ -35,6 +35,13 @@ def timed(function):
     return time.perf_counter() - started, result
 
 
+def _wait(seconds):
+    """Wait without sleeping: a CPU that has slept is slow for some milliseconds."""
+    stop = time.perf_counter() + seconds
+    while time.perf_counter() < stop:
+        pass
+
+
 def take_turns(runs, n_repeats, *, n_warm=1, pause=0.0, goes_on=lambda name, turns: True):
     """Call functions in turns.
 
@@ -46,7 +53,8 @@ def take_turns(runs, n_repeats, *, n_warm=1, pause=0.0, goes_on=lambda name, tur
     n_warm : int, default=1
         Calls of each that go before and are not timed.
     pause : float, default=0.0
-        Seconds before each timed call: threads of a BLAS spin for a moment after a call.
+        Seconds before each timed call, of which the CPU is kept busy: threads of a BLAS spin for a
+        moment after a call.
     goes_on : callable, default=always
         Given a name and its `Turns`, whether it is called again.
 
@@ -59,7 +67,7 @@ def take_turns(runs, n_repeats, *, n_warm=1, pause=0.0, goes_on=lambda name, tur
         for name, run in runs.items():
             if repeat > 0 and not goes_on(name, turns[name]):
                 continue
-            time.sleep(pause if repeat >= 0 else 0.0)
+            _wait(pause if repeat >= 0 else 0.0)
             seconds, turns[name].result = timed(run)
             if repeat >= 0:
                 turns[name].seconds.append(seconds)

@@ -4,6 +4,7 @@ from .compile.entry_point import by_presence, kernel
 from .groups import Ahead
 from .simd.cpu import CACHE_LINE
 from .simd.lanes import (
+    block_of,
     combine,
     contract,
     contract_by_class,
@@ -12,11 +13,14 @@ from .simd.lanes import (
     prefetch_numbered,
     repeat_along,
     repeat_down,
+    splat,
     splat_down,
     store_block,
 )
 
 _NONE, _ONE = (), (0,)
+# Of the weights of a class that are taken at a time; measured.
+_BLOCK_BYTES = 1536
 
 
 def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
@@ -26,29 +30,40 @@ def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
     n_features = features.shape[1]
     bias_column = parameters.shape[1] - len(width)
     tile_rows = logits_out.shape[1]
-    for row in range(0, n_rows, len(side)):
-        # The rows of the next tile are fetched meanwhile.
-        ahead = tile_rows + row
+    # Weights of some classes and the tile's features stay in the first-level cache meanwhile.
+    n_blocks = max((n_features * parameters.itemsize + _BLOCK_BYTES // 2) // _BLOCK_BYTES, 1)
+    per_line = CACHE_LINE // features.itemsize
+    block = -(-n_features // (n_blocks * per_line)) * per_line
+    for first in range(0, n_features, block):
         for group in range(0, parameters.shape[0], len(classes)):
-            logits = contract(
-                repeat_down(load_block(parameters, group, bias_column, width, classes, _ONE), side),
-                features,
-                numbers,
-                row,
-                0,
-                n_features,
-                parameters,
-                group,
-                Ahead(
-                    ahead if ahead < tile_rows + row + len(side) else -1,
+            biases = load_block(parameters, group, bias_column, width, classes, _ONE)
+            if first > 0:
+                biases = block_of(splat(0.0, load(parameters, group, 0, width)), classes, _ONE)
+            sums = repeat_down(biases, side)
+            # The rows of the next tile are fetched by the first groups.
+            ahead = tile_rows + group // len(classes) * len(blocks.rows_ahead)
+            fetches = ahead < tile_rows + len(side)
+            for row in range(0, n_rows, len(side)):
+                logits = contract(
+                    sums,
+                    features[:, first:],
+                    numbers,
+                    row,
                     0,
-                    blocks.rows_ahead,
-                    (features, 0, 1, _NONE),
-                    0,
-                ),
-            )
-            ahead += len(blocks.rows_ahead)
-            store_block(logits_out, group, row, logits)
+                    min(block, n_features - first),
+                    parameters[:, first:],
+                    group,
+                    Ahead(
+                        ahead + row if fetches else -1,
+                        0,
+                        blocks.rows_ahead,
+                        (features, 0, 1, _NONE),
+                        0,
+                    ),
+                )
+                if first > 0:
+                    logits = logits + load_block(logits_out, group, row, side, classes, _ONE)
+                store_block(logits_out, group, row, logits)
 
 
 @kernel
