@@ -10,7 +10,7 @@ from . import notebook_form
 from .base import Check, Side
 
 SEED = 0
-TOLERANCE = 1e-9
+TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
 
 
 class RegressorSide(Side):
@@ -35,7 +35,8 @@ class RegressorSide(Side):
         raise NotImplementedError
 
     def check(self, other):
-        return Check("difference of losses", difference(self.losses, other.losses), TOLERANCE)
+        largest = difference(self.losses, other.losses)
+        return Check("difference of losses", largest, TOLERANCES[self.case.dtype])
 
 
 class Kernels(RegressorSide):
@@ -52,8 +53,9 @@ class Kernels(RegressorSide):
 
     def run(self):
         self.model = SoftmaxRegressor(
-            self.case.learning_rate, random_state=SEED, verbose=False, n_threads=self.n_threads
-        )
+            self.case.learning_rate, random_state=SEED, verbose=False, n_threads=self.n_threads,
+            dtype=self.case.dtype,
+        )  # fmt: skip
         self.losses = self.model.fit(self.X, self.y, self.n_epochs, self.case.batch_size).losses_
 
     def predict(self, X):
