@@ -36,6 +36,7 @@ METRICS = {
     "seconds_to_loss": Metric("time to the test loss", "s"),
     "seconds_first_empty": Metric("first fit, empty cache", "s"),
     "seconds_first_filled": Metric("first fit, filled cache", "s"),
+    "seconds_first_built": Metric("first fit, kernels of the package", "s"),
     "seconds_import": Metric("import", "s"),
     "seconds_to_interrupt": Metric("Ctrl-C answered after", "s"),
     "rows_per_second": Metric("throughput", "million rows/s", 1e-6),
