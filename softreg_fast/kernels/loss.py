@@ -280,20 +280,32 @@ def _replace_weightless(weights, n_rows, n_classes, width, logits):
     """Write logits that are finite and far apart for rows that weigh nothing.
 
     Theirs may be infinite or NaN, which a weight of zero doesn't make zero.
+
+    Returns
+    -------
+    bool
+        Whether all other weights are 1.
     """
     least = load(weights, 0, 0, width)
     zero = splat(0.0, least)
     one = splat(1.0, least)
-    for row in range(len(width), n_rows, len(width)):
-        least = minimum(least, load(weights, 0, row, width))
+    beyond = zero
+    for row in range(0, n_rows, len(width)):
+        weight = load(weights, 0, row, width)
+        least = minimum(least, weight)
+        beyond = maximum(
+            beyond, select_equal(weight, zero, zero, select_equal(weight, one, zero, one))
+        )
+    are_ones = sum_lanes(beyond) == 0.0
     if sum_lanes(select_equal(least, zero, one, zero)) == 0.0:
-        return
+        return are_ones
     for label in range(n_classes):
         other = splat(-label, least)
         for row in range(0, n_rows, len(width)):
             weight = load(weights, 0, row, width)
             logit = load(logits, label, row, width)
             store(logits, label, row, select_equal(weight, zero, other, logit))
+    return are_ones
 
 
 def _count_nothing(targets, weights, n_rows, n_classes, activation, count, width, values):
@@ -376,6 +388,30 @@ def _sum_losses(weights, n_rows, width, of_targets, totals):
 
 
 @kernel
+def _sum_losses_of_ones(weights, n_rows, width, of_targets, totals):
+    """The same where all weights are 0 or 1.
+
+    The sum of some logarithms is that of the product, which overflows nowhere: as many factors as
+    `_QUAD` is long, each at most the number of classes.
+    """
+    zero = splat(0.0, load(totals, 0, 0, width))
+    one = splat(1.0, zero)
+    loss = zero
+    owns = zero
+    step = len(_QUAD) * len(width)
+    for first in range(0, n_rows, step):
+        product = one
+        for row in range(first, min(first + step, n_rows), len(width)):
+            weight = load(weights, 0, row, width)
+            total = load(totals, 0, row, width)
+            product = product * select_equal(weight, zero, one, total)
+            owns = multiply_add(weight, load(of_targets, 0, row, width), owns)
+            store(totals, 0, row, weight / total)
+        loss = loss + logarithm(product)
+    return np.float64(sum_lanes(loss - owns))
+
+
+@kernel
 def _take_slopes(
     targets, weights, n_rows, n_classes, activation, notebook_gradient, width, exponentials, values,
     of_targets, scales,
@@ -437,7 +473,7 @@ def loss_and_slopes(
     n_correct : float
         Weighted number of the rows whose target is the first of the most probable classes.
     """
-    _replace_weightless(weights, n_rows, n_classes, width, logits)
+    are_ones = _replace_weightless(weights, n_rows, n_classes, width, logits)
     if n_classes == 1:
         n_correct = _count(targets, weights, n_rows, n_classes, activation, count, width, logits)
         loss = _loss_and_slopes_of_two(targets, weights, n_rows, width, logits)
@@ -448,7 +484,10 @@ def loss_and_slopes(
     of_targets, totals = scratch[:1], scratch[1:]
     _find_largest(targets, n_rows, n_classes, width, logits, of_targets, totals)
     take_exponentials(n_rows, n_classes, width, logits, totals)
-    loss = _sum_losses(weights, n_rows, width, of_targets, totals)
+    if are_ones:
+        loss = _sum_losses_of_ones(weights, n_rows, width, of_targets, totals)
+    else:
+        loss = _sum_losses(weights, n_rows, width, of_targets, totals)
     _prepare_notebook(notebook_gradient, n_rows, width, of_targets)
     _take_slopes(
         targets, weights, n_rows, n_classes, activation, notebook_gradient, width, logits, values,
