@@ -138,6 +138,11 @@ def prepare(name):
     _runs(name)
 
 
+def time_once(name):
+    """Seconds of a call with one thread."""
+    return timed(_runs(name)["one thread"])[0]
+
+
 def time_in_windows(name, seconds, stop):
     """Seconds of calls by side, until a time; sides take turns at moments of the clock.
 

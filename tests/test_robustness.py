@@ -493,6 +493,25 @@ class TestContention:
             team.call(work)
             assert has_helped.wait(HANG_GUARD)
 
+    def test_map_is_worked_on_alone_after_a_thread_was_late(self, clock, monkeypatch):
+        contention = Contention()
+        monkeypatch.setattr("softreg_fast.runtime.claimed_map.contention", contention)
+        has_begun = threading.Event()
+
+        def work(item):
+            if threading.current_thread() is threading.main_thread():
+                assert has_begun.wait(HANG_GUARD)
+            else:
+                has_begun.set()
+                time.sleep(0.2)
+            return item
+
+        assert claimed_map(work, [0, 1], 2) == [0, 1]
+        assert contention.is_on()
+        threads = []
+        claimed_map(lambda _: threads.append(threading.current_thread()), range(50), 2)
+        assert set(threads) == {threading.main_thread()}
+
 
 def test_failure_of_a_thread_that_helps_is_raised(eager_threads):
     shared = claims.make_shared(1, 2)

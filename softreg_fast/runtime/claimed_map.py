@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from .contention import contention
 from .threads import start_threads
 
 Item = TypeVar("Item")
@@ -12,6 +13,8 @@ Result = TypeVar("Result")
 
 _LOOKS_BEFORE_SLEEP = 100
 _SECONDS_OF_SLEEP = 5e-5
+# Less than what a scheduler gives a thread to run, more than waking one takes.
+_SECONDS_OF_OTHERS = 1e-3
 
 
 class _Claims(Generic[Item, Result]):
@@ -26,6 +29,7 @@ class _Claims(Generic[Item, Result]):
         self._places = itertools.count()
         self._are_busy = [False] * n_threads
         self._is_closed = False
+        self._longest = 0.0  # seconds that an item has taken the calling thread
         self.results: dict[int, Result] = {}
         self.failures: list[BaseException] = []
 
@@ -36,7 +40,10 @@ class _Claims(Generic[Item, Result]):
         self._are_busy[thread] = True
         try:
             while not self._is_closed and (place := next(self._places)) < len(self._items):
+                started = time.perf_counter()
                 self.results[place] = self._function(self._items[place])
+                if thread == 0:
+                    self._longest = max(self._longest, time.perf_counter() - started)
         except BaseException as error:
             self.failures.append(error)
             self.close()
@@ -48,11 +55,15 @@ class _Claims(Generic[Item, Result]):
         self._is_closed = True
 
     def wait(self) -> None:
-        """Wait until nobody is busy."""
+        """Wait until nobody is busy; say so if that takes longer than an item does."""
         n_looks = 0
+        started = time.perf_counter()
         while any(self._are_busy):
             n_looks += 1
             time.sleep(0.0 if n_looks < _LOOKS_BEFORE_SLEEP else _SECONDS_OF_SLEEP)
+        waited = time.perf_counter() - started
+        if 0.0 < self._longest < waited - _SECONDS_OF_OTHERS:
+            contention.found()
 
 
 def claimed_map(
@@ -60,7 +71,8 @@ def claimed_map(
 ) -> list[Result]:
     """The results of a function for some items, in order.
 
-    The calling thread works on them too. It waits for none that hasn't begun.
+    The calling thread works on them too. It waits for none that hasn't begun, and works alone where
+    other work has lately had the CPUs.
 
     Parameters
     ----------
@@ -73,6 +85,8 @@ def claimed_map(
     BaseException
         What the function has failed with. Items that nobody has begun with are dropped then.
     """
+    if n_threads > 1 and contention.is_on():
+        n_threads = 1
     claims = _Claims(function, items, n_threads)
     try:
         start_threads(claims.work, n_threads - 1)
