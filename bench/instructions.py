@@ -30,16 +30,13 @@ def add_option(parser):
     )
 
 
-def variables_of(name):
+def _variables_of(name):
     """Variables for a process without wider vectors than those of a set.
 
     Parameters
     ----------
-    name : {"avx2", "avx", "sse"} or None
-        None is this CPU.
+    name : {"avx2", "avx", "sse"}
     """
-    if name is None:
-        return {}
     cpu, features, (openblas, mkl, onednn, torch, xla) = _SETS[name]
     return {
         "NUMBA_CPU_NAME": cpu,
@@ -53,9 +50,12 @@ def variables_of(name):
 
 
 def run_with(name):
-    """Run this process anew with these variables, which libraries read as they are imported."""
+    """Run this process anew without wider vectors than those of a set, if there is one.
+
+    Libraries read the variables that say so as they are imported.
+    """
     if name is None or os.environ.get(_MARK) == name:
         return
     sys.stdout.flush()
     arguments = [sys.executable, "-m", "bench", *sys.argv[1:]]
-    os.execve(sys.executable, arguments, {**os.environ, **variables_of(name), _MARK: name})
+    os.execve(sys.executable, arguments, {**os.environ, **_variables_of(name), _MARK: name})

@@ -100,6 +100,12 @@ def threads_that_coverage_follows(monkeypatch):
         monkeypatch.setattr("_thread.start_new_thread", start)
 
 
+@pytest.fixture(autouse=True)
+def threads_whatever_else_runs(monkeypatch):
+    """Threads are asked though other work, other tests' too, has lately had the CPUs."""
+    monkeypatch.setattr("softreg_fast.runtime.contention.contention.is_on", lambda: False)
+
+
 @pytest.fixture
 def started_threads(monkeypatch):
     """The numbers of threads of this package that are started to share work: not to compile."""
@@ -123,4 +129,3 @@ def eager_threads(monkeypatch):
         monkeypatch.setattr(f"softreg_fast.runtime.tuning.{name}", 1)
     monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_CUTTING", 1)
     monkeypatch.setattr("softreg_fast.runtime.tuning.CHUNK_ROWS", 8)
-    monkeypatch.setattr("softreg_fast.runtime.contention.Contention.is_on", lambda _: False)

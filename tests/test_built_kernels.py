@@ -12,14 +12,14 @@ from conftest import HANG_GUARD, WITHOUT_JIT
 
 from softreg_fast.cli import main as cli
 from softreg_fast.kernels.compile import cache_folders, cpu_levels, disk_cache, entry_point
-from softreg_fast.kernels.compile.numba_adapter import Target, target
-from softreg_fast.kernels.compile.uninterrupted import fill_contexts
+from softreg_fast.kernels.compile.cache_folders import built_root
+from softreg_fast.kernels.compile.numba_adapter import Target
 from softreg_fast.kernels.moments import SumsSpecialisation, _sums_types, sum_rows
+from softreg_fast.kernels.simd import cpu
 from softreg_fast.runtime import built_kernels
 from softreg_fast.runtime.built_kernels import (
     BuildError,
     build_kernels,
-    built_root,
     check_built_kernels,
 )
 
@@ -39,13 +39,8 @@ built_kernels.compile_into(*sys.argv[1:])
 """
 
 
-def _host():
-    fill_contexts()
-    return target()
-
-
 def _has(level):
-    return level in [each.cpu for each in cpu_levels.levels_of(_host())]
+    return level in [each.cpu for each in cpu_levels.levels_of(cpu.filled_target())]
 
 
 @pytest.fixture
@@ -124,13 +119,33 @@ class TestBuilt:
         assert empty_package == []
 
     @pytest.mark.full
+    @pytest.mark.runs_if(cpu.filled_target().triple.startswith("x86_64"))
     def test_level_is_compiled_for_on_a_machine_without_it(self, empty_package, monkeypatch):
         build_kernels(["x86-64-v4"], ["float64"])
-        own = _host()
-        monkeypatch.setattr(built_kernels, "target", lambda: own._replace(features="+avx2"))
-        if own.triple.startswith("x86_64"):
-            assert "the CPU has no" in _reasons()[0]
-            assert "avx512f" in _reasons()[0]
+        own = cpu.filled_target()
+        monkeypatch.setattr(cpu, "target", lambda: own._replace(features="+avx2"))
+        assert "the CPU has no" in _reasons()[0]
+        assert "avx512f" in _reasons()[0]
+
+    @pytest.mark.parametrize(
+        ("levels", "dtypes", "words"),
+        [
+            (["avx2"], ["float64"], r"levels='avx2' is not allowed: it must be 'native'"),
+            (["native"], ["float16"], r"dtypes='float16' is not allowed"),
+        ],
+    )
+    def test_level_or_dtype_that_is_not_there_is_refused(
+        self, empty_package, levels, dtypes, words
+    ):
+        with pytest.raises(ValueError, match=words):
+            build_kernels(levels, dtypes)
+        assert not built_root().exists()
+
+    def test_other_machines_have_no_levels(self, empty_package, monkeypatch):
+        own = cpu.filled_target()
+        monkeypatch.setattr(cpu, "target", lambda: own._replace(triple="aarch64-unknown-linux-gnu"))
+        with pytest.raises(ValueError, match=r"levels='x86-64-v3' .* it must be 'native'$"):
+            build_kernels(["x86-64-v3"], ["float64"])
 
     def test_another_release_of_anything_has_them_compiled(self, empty_package, monkeypatch):
         build_kernels(["native"], ["float64"])
@@ -156,9 +171,9 @@ class TestBuilt:
             needs=disk_cache.dependencies(), cpu="strange", triple="a-b-c", features=""
         )
         assert _reasons() == [
-            f"it was built for a-b-c, and this is {_host().triple}",
+            f"it was built for a-b-c, and this is {cpu.filled_target().triple}",
         ]
-        _describe_differently(triple=_host().triple)
+        _describe_differently(triple=cpu.filled_target().triple)
         assert _reasons() == ["the CPU is not a strange with the same features"]
 
     def test_failure_is_told_and_changes_nothing(self, empty_package, monkeypatch):

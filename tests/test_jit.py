@@ -490,9 +490,9 @@ def test_change_in_any_kernel_file_is_seen(tmp_path):
     n_files = len(list((tmp_path / "cache").rglob("*.machine_code")))
     file = tmp_path / "softreg_fast" / "kernels" / "loss.py"
     source = file.read_text()
-    found = "loss = _sum_losses("
+    found = "loss = _sum_losses_of_ones("
     assert source.count(found) == 1
-    file.write_text(source.replace(found, "loss = 3.0 + _sum_losses("))
+    file.write_text(source.replace(found, "loss = 3.0 + _sum_losses_of_ones("))
 
     after = _run(FIT, tmp_path / "cache", tmp_path)
 

@@ -19,6 +19,16 @@ from .csv_table import Table, iris_table, read_table
 from .demo import Demonstration, demonstrate
 
 
+def _add_dtypes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dtypes",
+        nargs="+",
+        choices=["float64", "float32"],
+        default=["float64"],
+        help="default: float64",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="softreg-fast", description="Softmax regression on compiled kernels."
@@ -53,13 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Compile everything that models of some dtypes need and keep it on disk, so "
         "that no later process has to. Takes some minutes for each dtype.",
     )
-    warming.add_argument(
-        "--dtypes",
-        nargs="+",
-        choices=["float64", "float32"],
-        default=["float64"],
-        help="default: float64",
-    )
+    _add_dtypes(warming)
     warming.set_defaults(parser=warming, run=_run_warm_up)
     building = commands.add_parser(
         "build-kernels",
@@ -76,13 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[NATIVE],
         help="levels of CPUs; native is this one (default: native)",
     )
-    building.add_argument(
-        "--dtypes",
-        nargs="+",
-        choices=["float64", "float32"],
-        default=["float64"],
-        help="default: float64",
-    )
+    _add_dtypes(building)
     building.add_argument(
         "--check",
         action="store_true",

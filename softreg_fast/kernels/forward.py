@@ -35,6 +35,8 @@ def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
     per_line = CACHE_LINE // features.itemsize
     block = -(-n_features // (n_blocks * per_line)) * per_line
     for first in range(0, n_features, block):
+        n_here = min(block, n_features - first)
+        features_here, weights_here = features[:, first:], parameters[:, first:]
         for group in range(0, parameters.shape[0], len(classes)):
             biases = load_block(parameters, group, bias_column, width, classes, _ONE)
             if first > 0:
@@ -46,12 +48,12 @@ def _forward_wide(rows, work, model, n_rows, parameters, blocks, logits_out):
             for row in range(0, n_rows, len(side)):
                 logits = contract(
                     sums,
-                    features[:, first:],
+                    features_here,
                     numbers,
                     row,
                     0,
-                    min(block, n_features - first),
-                    parameters[:, first:],
+                    n_here,
+                    weights_here,
                     group,
                     Ahead(
                         ahead + row if fetches else -1,

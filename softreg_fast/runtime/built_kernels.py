@@ -19,11 +19,13 @@ from typing import Any
 
 from joblib import cpu_count
 
+from ..data.arrays import check_dtype
+from ..data.checks import check_choice
 from ..kernels.compile import cache_folders
+from ..kernels.compile.cache_folders import built_root
 from ..kernels.compile.cpu_levels import LEVELS, features_of, missing_features
 from ..kernels.compile.disk_cache import dependencies
-from ..kernels.compile.numba_adapter import Target, target
-from ..kernels.compile.uninterrupted import fill_contexts
+from ..kernels.simd.cpu import filled_target
 
 NATIVE = "native"
 CHOICES = (NATIVE, *LEVELS)
@@ -39,16 +41,6 @@ class BuildError(RuntimeError):
     """A process that compiles has failed; the message is what it has said."""
 
 
-def built_root() -> Path:
-    """The folder of all that is built."""
-    return cache_folders.KERNELS_FOLDER / "built"
-
-
-def _own_target() -> Target:
-    fill_contexts()
-    return target()
-
-
 def compile_into(folder: str, dtype: str) -> None:
     """Compile everything for dense features of a dtype, and describe it; in a process of its own.
 
@@ -62,7 +54,7 @@ def compile_into(folder: str, dtype: str) -> None:
 
     cache_folders.keep_in(Path(folder))
     warm_up([dtype])
-    description = {**_own_target()._asdict(), "dtypes": [dtype], "needs": dependencies()}
+    description = {**filled_target()._asdict(), "dtypes": [dtype], "needs": dependencies()}
     Path(folder, _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
 
 
@@ -122,12 +114,16 @@ def build_kernels(levels: Iterable[str], dtypes: Iterable[str]) -> list[Path]:
 
     Raises
     ------
+    ValueError
+        A level or a dtype is not allowed, or the machine is no x86-64 one and has no levels.
     BuildError
         A process has failed; nothing is changed then.
     OSError
         The package's folder can't be written.
     """
-    levels, dtypes = list(dict.fromkeys(levels)), list(dict.fromkeys(dtypes))
+    choices = CHOICES if filled_target().triple.startswith("x86_64") else (NATIVE,)
+    levels = list(dict.fromkeys(check_choice("levels", level, choices) for level in levels))
+    dtypes = list(dict.fromkeys(check_dtype("dtypes", dtype).name for dtype in dtypes))
     jobs = [(level, dtype) for level in levels for dtype in dtypes]
     root = built_root()
     root.mkdir(exist_ok=True)
@@ -154,7 +150,7 @@ def _reasons_against(description: dict[str, Any]) -> Iterator[str]:
                 yield "the kernels' sources have changed since"
             else:
                 yield f"it was built with {name} {needed}, and this is {name} {here.get(name)}"
-    own = _own_target()
+    own = filled_target()
     level, triple, features = (description[name] for name in ("cpu", "triple", "features"))
     if triple != own.triple:
         yield f"it was built for {triple}, and this is {own.triple}"

@@ -86,16 +86,17 @@ def count_threads(n_threads: int | None, n_useful: int) -> int:
     n_useful : int
         No more than this.
     """
+    limits: list[Callable[[], int | None]] = [_usable_cpus]
     most = n_useful
-    wishes = (
-        (_wanted_by_environment, _wanted_by_openmp) if n_threads is None else (lambda: n_threads,)
-    )
-    for wanted in (*wishes, _usable_cpus):
+    if n_threads is None:
+        limits = [_wanted_by_environment, _usable_cpus, _wanted_by_openmp]
+    else:
+        most = min(most, n_threads)
+    for find_limit in limits:
         if most <= 1:
-            return 1
-        limit = wanted()
-        if limit is not None:
-            most = min(most, limit)
+            break
+        limit = find_limit()
+        most = most if limit is None else min(most, limit)
     return max(most, 1)
 
 

@@ -157,9 +157,14 @@ def _beside_the_kernels() -> CacheFolder:
 _only: list[CacheFolder] = []
 
 
+def built_root() -> Path:
+    """The folder of all code that was made ahead of time."""
+    return KERNELS_FOLDER / "built"
+
+
 def built_folder(cpu: str) -> CacheFolder:
     """Where code lies that was made ahead of time for a CPU or a level."""
-    return _only[0] if _only else CacheFolder(KERNELS_FOLDER / "built" / cpu)
+    return _only[0] if _only else CacheFolder(built_root() / cpu)
 
 
 def _named_by_numba() -> CacheFolder | None:

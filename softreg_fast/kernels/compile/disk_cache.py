@@ -203,23 +203,25 @@ class DiskCache:
         if _SOURCES_DIGEST is None:
             return None
         with suppress(Exception):
-            for folder, made_for in self._places(target):
+            for folder, name in self._places(signature, target):
                 # Whatever is wrong with a file, compiling anew mends it.
                 with suppress(Exception):
-                    content = folder.read(self._file_name(signature, made_for))
+                    content = folder.read(name)
                     checksum, payload = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
                     if hashlib.sha256(payload).digest() == checksum:
                         return rebuild(pickle.loads(zlib.decompress(payload)))
         return None
 
-    def _places(self, target: Target) -> Iterator[tuple[CacheFolder, Target]]:
-        """Where to look, and for code that was made for which target."""
+    def _places(self, signature: str, target: Target) -> Iterator[tuple[CacheFolder, str]]:
+        """Folders to look into, and for which file."""
+        name = self._file_name(signature, target)
         folders = cache_folders()
-        yield from ((folder, target) for folder in folders)
-        for made_for in (target, *levels_of(target)):
-            yield built_folder(made_for.cpu), made_for
+        yield from ((folder, name) for folder in folders)
+        yield built_folder(target.cpu), name
+        for level in levels_of(target):
+            yield built_folder(level.cpu), self._file_name(signature, level)
         # Only now is it found out which can be written: finding out makes folders.
-        yield from ((folder, target) for folder in writable_folders() if folder not in folders)
+        yield from ((folder, name) for folder in writable_folders() if folder not in folders)
 
     def save(self, signature: str, target: Target, reduce: Callable[[], object]) -> None:
         """Keep what ``reduce()`` gives, if anywhere is room; see `load`."""

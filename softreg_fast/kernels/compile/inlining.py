@@ -278,11 +278,7 @@ _CALLED = (
 # What Numba calls: its own class, and the one here that takes its place.
 _OVERRIDDEN: tuple[tuple[type, type, tuple[str, ...]], ...] = (
     (JITCodeLibrary, _EntryLibrary, ("finalize", "_optimize_final_module")),
-    (
-        JITCodeLibrary,
-        _PartLibrary,
-        ("finalize", "_finalize_final_module"),
-    ),
+    (JITCodeLibrary, _PartLibrary, ("finalize", "_finalize_final_module")),
     (NativeLowering, _EntryLowering, ("run_pass",)),
     (NativeLowering, _PartLowering, ("run_pass",)),
     (Compiler, PartCompiler, ("define_pipelines",)),
@@ -313,7 +309,7 @@ def problems() -> Iterator[str]:
     context = cpu_target.target_context
     for thing, names in (
         (JITCodeLibrary, ("has_dynamic_globals",)),
-        (CompileResult, ("_rebuild",)),
+        (CompileResult, ("_rebuild", "_replace", "type_annotation")),
         (context, ("insert_user_function", "refresh")),
         (context.codegen(), ("_data_layout", "_tm", "magic_tuple")),
         (_dynfunc, ("make_function",)),

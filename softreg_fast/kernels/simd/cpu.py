@@ -9,13 +9,14 @@ from ..compile.uninterrupted import fill_contexts
 CACHE_LINE = 64
 
 
-def _filled_target() -> Target:
+def filled_target() -> Target:
+    """What kernels are compiled for."""
     fill_contexts()
     return target()
 
 
 def _cpu_features() -> list[str]:
-    return _filled_target().features.split(",")
+    return filled_target().features.split(",")
 
 
 @cache
@@ -30,6 +31,6 @@ def vector_bits() -> int:
 @cache
 def vector_registers() -> int:
     """How many SIMD registers there are."""
-    is_arm = _filled_target().triple.startswith(("aarch64", "arm64"))
+    is_arm = filled_target().triple.startswith(("aarch64", "arm64"))
     has_many = is_arm or "+avx512vl" in _cpu_features()
     return 32 if has_many else 16

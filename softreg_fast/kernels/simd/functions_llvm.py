@@ -9,8 +9,8 @@ rounds ``x / ln 2`` to ``k``, and leaves ``k`` and the bias of exponents in the 
 sum; ``ln 2`` in two parts (Cody and Waite, Software Manual for the Elementary Functions, 1980)
 keeps ``r`` exact. ``exp(r) = 1 + (r + r^2 * Q(r))``, ``Q`` being the polynomial that agrees at the
 Chebyshev nodes of ``|r| <= ln(2) / 2``, in float64 of degree 9 and in float32 of degree 4: its
-error is below a fifth of a unit in the last place. Polynomials are evaluated by Horner's
-scheme for even and odd powers, which waits less than for all, and holds less than Estrin's.
+error is below a fifth of a unit in the last place. Polynomials are evaluated by Horner's scheme for
+even and odd powers, which waits less than for all, and holds less than Estrin's.
 
 ``log(x) = k * ln 2 + log(1 + f)`` with ``1 + f`` between sqrt(1/2) and sqrt(2). With
 ``s = f / (2 + f)``, ``log(1 + f) = f - (f^2 / 2 - s * (f^2 / 2 + R(s^2)))``, ``R`` being what the
