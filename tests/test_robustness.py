@@ -493,7 +493,7 @@ class TestContention:
             team.call(work)
             assert has_helped.wait(HANG_GUARD)
 
-    def test_map_is_worked_on_alone_after_a_thread_was_late(self, clock, monkeypatch):
+    def test_map_is_worked_on_alone_after_threads_brought_nothing(self, clock, monkeypatch):
         contention = Contention()
         monkeypatch.setattr("softreg_fast.runtime.claimed_map.contention", contention)
         has_begun = threading.Event()
@@ -511,6 +511,25 @@ class TestContention:
         threads = []
         claimed_map(lambda _: threads.append(threading.current_thread()), range(50), 2)
         assert set(threads) == {threading.main_thread()}
+
+    @pytest.mark.runs_if(hasattr(os, "sched_setaffinity"))
+    def test_late_thread_of_a_map_goes_on_on_the_waiting_threads_cpu(self):
+        has_begun = threading.Event()
+        cpus = os.sched_getaffinity(0)
+
+        def work(item):
+            if threading.current_thread() is threading.main_thread():
+                assert has_begun.wait(HANG_GUARD)
+                return cpus
+            has_begun.set()
+            stop = time.monotonic() + HANG_GUARD
+            while len(os.sched_getaffinity(0)) > 1 and time.monotonic() < stop:
+                time.sleep(1e-3)
+            return os.sched_getaffinity(0)
+
+        (on_its_own,) = {min(each) for each in claimed_map(work, [0, 1], 2) if len(each) == 1}
+        assert on_its_own in cpus
+        assert os.sched_getaffinity(0) == cpus
 
 
 def test_failure_of_a_thread_that_helps_is_raised(eager_threads):

@@ -33,6 +33,7 @@ from .simd.lanes import (
 PAIR = (0, 0)
 _QUAD = (0, 0, 0, 0)
 _ONE = (0,)
+_N_FACTORS = 4
 
 # Output activations.
 IDENTITY, SIGMOID = 0, 1
@@ -348,7 +349,7 @@ def _leave_slope(notebook_gradient, slope, above, of_targets, row, width):
 
 def _multiply_slope(notebook_gradient, slope, above, of_targets, row, width):
     if notebook_gradient:
-        return slope * (above * load(of_targets, 0, row, width))
+        return slope * (above * load_block(of_targets, 0, row, width, _ONE, PAIR))
     return slope
 
 
@@ -358,20 +359,20 @@ _as_in_notebook = by_presence(_leave_slope, {"notebook_gradient": _multiply_slop
 @kernel
 def _find_largest(targets, n_rows, n_classes, width, values, of_targets_out, largest_out):
     """The largest value of each row, and how far the target's is below it."""
-    zero = splat(0.0, load(values, 0, 0, width))
+    zero = splat(0.0, load_block(values, 0, 0, width, _ONE, PAIR))
     one = splat(1.0, zero)
-    for row in range(0, n_rows, len(width)):
-        wanted = load(targets, 0, row, width)
-        largest = load(values, 0, row, width)
+    for row in range(0, n_rows, len(PAIR) * len(width)):
+        wanted = load_block(targets, 0, row, width, _ONE, PAIR)
+        largest = load_block(values, 0, row, width, _ONE, PAIR)
         own = largest
         this = zero
         for label in range(1, n_classes):
             this = this + one
-            value = load(values, label, row, width)
+            value = load_block(values, label, row, width, _ONE, PAIR)
             largest = maximum(largest, value)
             own = select_equal(wanted, this, value, own)
-        store(of_targets_out, 0, row, own - largest)
-        store(largest_out, 0, row, largest)
+        store_block(of_targets_out, 0, row, own - largest)
+        store_block(largest_out, 0, row, largest)
 
 
 @kernel
@@ -391,22 +392,23 @@ def _sum_losses(weights, n_rows, width, of_targets, totals):
 def _sum_losses_of_ones(weights, n_rows, width, of_targets, totals):
     """The same where all weights are 0 or 1.
 
-    The sum of some logarithms is that of the product, which overflows nowhere: as many factors as
-    `_QUAD` is long, each at most the number of classes.
+    The sum of some logarithms is that of the product, which overflows nowhere: its factors are
+    few, each at most the number of classes.
     """
-    zero = splat(0.0, load(totals, 0, 0, width))
+    zero = splat(0.0, load_block(totals, 0, 0, width, _ONE, PAIR))
     one = splat(1.0, zero)
     loss = zero
     owns = zero
-    step = len(_QUAD) * len(width)
-    for first in range(0, n_rows, step):
+    step = len(PAIR) * len(width)
+    for first in range(0, n_rows, _N_FACTORS * step):
         product = one
-        for row in range(first, min(first + step, n_rows), len(width)):
-            weight = load(weights, 0, row, width)
-            total = load(totals, 0, row, width)
+        for row in range(first, min(first + _N_FACTORS * step, n_rows), step):
+            weight = load_block(weights, 0, row, width, _ONE, PAIR)
+            total = load_block(totals, 0, row, width, _ONE, PAIR)
+            own = load_block(of_targets, 0, row, width, _ONE, PAIR)
             product = product * select_equal(weight, zero, one, total)
-            owns = multiply_add(weight, load(of_targets, 0, row, width), owns)
-            store(totals, 0, row, weight / total)
+            owns = multiply_add(weight, own, owns)
+            store_block(totals, 0, row, weight / total)
         loss = loss + logarithm(product)
     return np.float64(sum_lanes(loss - owns))
 
@@ -417,21 +419,21 @@ def _take_slopes(
     of_targets, scales,
 ):  # fmt: skip
     """Write the derivatives of the rows' losses by their logits in place of the exponentials."""
-    zero = splat(0.0, load(scales, 0, 0, width))
+    zero = splat(0.0, load_block(scales, 0, 0, width, _ONE, PAIR))
     one = splat(1.0, zero)
-    for row in range(0, n_rows, len(width)):
-        wanted = load(targets, 0, row, width)
-        scale = load(scales, 0, row, width)
-        subtracted = zero - load(weights, 0, row, width)
+    for row in range(0, n_rows, len(PAIR) * len(width)):
+        wanted = load_block(targets, 0, row, width, _ONE, PAIR)
+        scale = load_block(scales, 0, row, width, _ONE, PAIR)
+        subtracted = zero - load_block(weights, 0, row, width, _ONE, PAIR)
         this = zero
         for label in range(n_classes):
-            above = load(exponentials, label, row, width)
+            above = load_block(exponentials, label, row, width, _ONE, PAIR)
             slope = multiply_add(above, scale, select_equal(wanted, this, subtracted, zero))
             slope = _as_in_notebook(notebook_gradient, slope, above, of_targets, row, width)
             if activation == SIGMOID:
-                value = load(values, label, row, width)
+                value = load_block(values, label, row, width, _ONE, PAIR)
                 slope = slope * (value * (one - value))
-            store(exponentials, label, row, slope)
+            store_block(exponentials, label, row, slope)
             this = this + one
 
 

@@ -303,7 +303,7 @@ def fetch_ahead(features, numbers, tile_rows, step, n_steps, width):
     """Fetch a share of the tile that will be transposed next.
 
     It is of the second half of rows whose numbers are neighbours, since the first is fetched while
-    this tile is transposed.
+    this tile is transposed. A tile that is this one again is there already.
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ def fetch_ahead(features, numbers, tile_rows, step, n_steps, width):
     width : tuple of `lanes`
     """
     n_features = features.shape[1]
-    if features.strides[1] == features.itemsize:
+    if features.strides[1] == features.itemsize and numbers[tile_rows] != numbers[0]:
         half = tile_rows // 2
         first = tile_rows + half
         for row in range(first + half * step // n_steps, first + half * (step + 1) // n_steps):

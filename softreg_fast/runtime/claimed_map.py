@@ -1,20 +1,20 @@
 """A map over pieces of work that threads claim one by one."""
 
 import itertools
+import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from .contention import contention
-from .threads import start_threads
+from .threads import current_cpu, move_thread, start_threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LOOKS_BEFORE_SLEEP = 100
 _SECONDS_OF_SLEEP = 5e-5
-# Less than what a scheduler gives a thread to run, more than waking one takes.
-_SECONDS_OF_OTHERS = 1e-3
 
 
 class _Claims(Generic[Item, Result]):
@@ -28,13 +28,16 @@ class _Claims(Generic[Item, Result]):
         # Its `next` is one operation that no other thread comes between.
         self._places = itertools.count()
         self._are_busy = [False] * n_threads
+        self._numbers_of_system = [0] * n_threads
         self._is_closed = False
-        self._longest = 0.0  # seconds that an item has taken the calling thread
+        self._fastest = math.inf  # seconds that an item has taken the calling thread
+        self._started = time.perf_counter()
         self.results: dict[int, Result] = {}
         self.failures: list[BaseException] = []
 
     def work(self, thread: int) -> None:
         """Work on items until there are none left."""
+        self._numbers_of_system[thread] = threading.get_native_id()
         # Said before it is looked whether there is anything to do: whoever has seen that nobody is
         # busy after the last item was claimed knows that nobody will be.
         self._are_busy[thread] = True
@@ -43,26 +46,36 @@ class _Claims(Generic[Item, Result]):
                 started = time.perf_counter()
                 self.results[place] = self._function(self._items[place])
                 if thread == 0:
-                    self._longest = max(self._longest, time.perf_counter() - started)
+                    self._fastest = min(self._fastest, time.perf_counter() - started)
         except BaseException as error:
             self.failures.append(error)
             self.close()
         finally:
             self._are_busy[thread] = False
 
+    def _lend_cpu(self) -> None:
+        """Have those who are late go on on the calling thread's CPU, which waits for them.
+
+        Other work may have theirs for milliseconds. They end soon.
+        """
+        cpu = current_cpu()
+        for is_busy, number in zip(self._are_busy, self._numbers_of_system, strict=True):
+            if is_busy:
+                move_thread(number, cpu)
+
     def close(self) -> None:
         """Have nobody begin with another item."""
         self._is_closed = True
 
     def wait(self) -> None:
-        """Wait until nobody is busy; say so if that takes longer than an item does."""
+        """Wait until nobody is busy; say so if the calling thread alone would have been faster."""
         n_looks = 0
-        started = time.perf_counter()
         while any(self._are_busy):
             n_looks += 1
+            if n_looks == _LOOKS_BEFORE_SLEEP:
+                self._lend_cpu()
             time.sleep(0.0 if n_looks < _LOOKS_BEFORE_SLEEP else _SECONDS_OF_SLEEP)
-        waited = time.perf_counter() - started
-        if 0.0 < self._longest < waited - _SECONDS_OF_OTHERS:
+        if time.perf_counter() - self._started > len(self._items) * self._fastest:
             contention.found()
 
 
@@ -91,7 +104,8 @@ def claimed_map(
     try:
         start_threads(claims.work, n_threads - 1)
         claims.work(0)
-        claims.wait()
+        if n_threads > 1:
+            claims.wait()
     finally:
         claims.close()
     if claims.failures:

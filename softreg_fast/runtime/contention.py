@@ -24,7 +24,7 @@ class Contention:
     def found(self) -> None:
         """Say that a thread has found other work on its CPU."""
         now = time.monotonic()
-        is_again = now < self._until + self._pause
+        is_again = now < self._until + _LONGEST
         self._pause = min(2.0 * self._pause, _LONGEST) if is_again else _SHORTEST
         self._until = now + self._pause
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..kernels.threads import N_CPU_WORDS
 from ..kernels.threads.claims import CALL, CONTENDED, CPUS, LEADERS_CPU
 from .contention import contention
-from .threads import start_threads
+from .threads import move_thread, start_threads
 
 Result = TypeVar("Result")
 Function = Callable[[int, int, int], Result]
@@ -69,8 +69,7 @@ class _Helper:
     def move(self, cpu: int) -> None:
         """Have the thread go on on a CPU."""
         if self._number_of_system is not None:
-            with suppress(OSError):
-                os.sched_setaffinity(self._number_of_system, {cpu})
+            move_thread(self._number_of_system, cpu)
 
 
 class Team:

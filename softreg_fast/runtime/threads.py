@@ -142,6 +142,35 @@ _thread_of_system = ctypes.PYFUNCTYPE(ctypes.c_ulong)(
 )
 
 
+@cache
+def _cpu_finder() -> Callable[[], int] | None:
+    with suppress(AttributeError, OSError, TypeError):
+        find: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+        return find
+    return None
+
+
+def current_cpu() -> int:
+    """The number of the CPU that the calling thread is on; -1 if unknown."""
+    find = _cpu_finder()
+    return -1 if find is None else find()
+
+
+def move_thread(number_of_system: int, cpu: int) -> None:
+    """Have a thread go on on a CPU; nothing is done where that isn't possible.
+
+    Parameters
+    ----------
+    number_of_system : int
+        What `threading.get_native_id` gives in the thread.
+    cpu : int
+        Its number; -1 if unknown.
+    """
+    if cpu >= 0 and hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):
+            os.sched_setaffinity(number_of_system, {cpu})
+
+
 def _let_others_go_first() -> None:
     """Have the thread, when it wakes, take no CPU from one that runs, but get its share."""
     if hasattr(os, "SCHED_BATCH"):

@@ -62,8 +62,10 @@ _EMPTY = 1 << _BUFFER_BITS
 _BUFFER = _EMPTY - 1
 _SLOT_BITS = _BUFFER_BITS + 1
 
-# As long as the leader takes between two rounds, and then some.
+# As long as the leader takes between two rounds, and then some: longer where gradients are large,
+# which take it a part of a chunk's time to sum.
 _LOOKS_BEFORE_SLEEP = 1024
+_WAITS_PER_CHUNK = 2
 _LOOKS_PER_READING = 16
 _LOOKS_PER_CPU = 64
 # Shorter than what a scheduler gives a thread to run.
@@ -189,6 +191,8 @@ def wait_for_round(team, number, fastest):
     """
     shared = team.shared
     n_looks = 0
+    began = read_clock()
+    patience = fastest // _WAITS_PER_CHUNK
     while fastest >= 0 and load_shared(shared, CALL) == team.call:
         claims = load_shared(shared, _CLAIMS)
         if claims >> _CHUNK_BITS != number and claims & _CHUNK != _CLOSED:
@@ -199,7 +203,8 @@ def wait_for_round(team, number, fastest):
             if cpu >= 0 and cpu == load_shared(shared, LEADERS_CPU):
                 leave_cpu(shared, CPUS)
                 n_looks = _LOOKS_BEFORE_SLEEP
-        if n_looks < _LOOKS_BEFORE_SLEEP:
+                patience = 0
+        if n_looks < _LOOKS_BEFORE_SLEEP or read_clock() - began < patience:
             pause()
         else:
             sleep_briefly()
