@@ -195,7 +195,8 @@ def test_running_out_of_iterations_warns_and_names_the_gradient(make_data):
 
 
 def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, started_threads):
-    monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_A_THREAD", 1)
+    for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD"):
+        monkeypatch.setattr(f"softreg_fast.runtime.tuning.{name}", 1)
     X, y = make_data(4_000, 60, 5)
     expected = SoftmaxClassifier(n_threads=1).fit(X, y)
     assert started_threads == []
@@ -205,6 +206,8 @@ def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, start
         started_threads.clear()
         np.testing.assert_array_equal(model.coef_, expected.coef_)
         np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+        assert started_threads
+        started_threads.clear()
 
 
 @pytest.mark.parametrize(

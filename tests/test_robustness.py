@@ -151,8 +151,8 @@ def test_green_threads_are_no_team(library, when):
     fits = f"""{DATA}
 from softreg_fast import SoftmaxClassifier
 from softreg_fast.runtime import threads, tuning
-for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_WORTH_A_TEAM",
-             "PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
+for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD",
+             "PRODUCTS_WORTH_A_TEAM", "PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
     setattr(tuning, name, 1)
 threads._usable_cpus = lambda: 64
 tuning.PRODUCTS_WORTH_CUTTING, tuning.CHUNK_ROWS = 1, 8

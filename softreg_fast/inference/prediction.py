@@ -13,7 +13,7 @@ from ..kernels.shapes import Specialisation
 from ..objective.loss import LOSSES
 from ..runtime.claimed_map import claimed_map, cut_into_blocks
 from ..runtime.contention import contention
-from ..runtime.threads import count_threads_for_pass, rows_per_block
+from ..runtime.threads import count_threads_for_prediction, rows_per_block
 from ..runtime.workspace import (
     Cuts,
     Workspace,
@@ -192,7 +192,7 @@ def _run(
         return all_finite
 
     work = estimate_work(n_samples, prepared.parameters)
-    n_used = count_threads_for_pass(n_threads, work)
+    n_used = count_threads_for_prediction(n_threads, work)
     if n_used == 1 or contention.is_on():
         all_finite = predict_rows(0, n_samples, prepared.workspace)
         _keep(prepared, n_samples)

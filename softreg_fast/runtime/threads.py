@@ -105,6 +105,12 @@ def count_threads_for_pass(n_threads: int | None, n_products: int) -> int:
     return count_threads(n_threads, 1 + n_products // tuning.PRODUCTS_WORTH_A_THREAD)
 
 
+def count_threads_for_prediction(n_threads: int | None, n_products: int) -> int:
+    """The number of threads that predict for rows."""
+    n_useful = 1 + n_products // tuning.PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD
+    return count_threads(n_threads, n_useful)
+
+
 def count_threads_for_steps(
     n_threads: int | None, n_products: int, n_products_per_step: int, n_chunks: int
 ) -> int:
