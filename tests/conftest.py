@@ -123,9 +123,10 @@ def started_threads(monkeypatch):
 @pytest.fixture
 def eager_threads(monkeypatch):
     """Threads and cuts for the least work, and more threads than this machine may have CPUs."""
+    from softreg_fast.runtime import tuning
+
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 64)
-    for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD",
-                 "PRODUCTS_WORTH_A_TEAM", "PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):  # fmt: skip
-        monkeypatch.setattr(f"softreg_fast.runtime.tuning.{name}", 1)
+    for name in [each for each in vars(tuning) if "_WORTH_A_" in each]:
+        monkeypatch.setattr(tuning, name, 1)
     monkeypatch.setattr("softreg_fast.runtime.tuning.PRODUCTS_WORTH_CUTTING", 1)
     monkeypatch.setattr("softreg_fast.runtime.tuning.CHUNK_ROWS", 8)

@@ -151,8 +151,7 @@ def test_green_threads_are_no_team(library, when):
     fits = f"""{DATA}
 from softreg_fast import SoftmaxClassifier
 from softreg_fast.runtime import threads, tuning
-for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD",
-             "PRODUCTS_WORTH_A_TEAM", "PRODUCTS_OF_A_STEP_WORTH_A_TEAM"):
+for name in [each for each in vars(tuning) if "_WORTH_A_" in each]:
     setattr(tuning, name, 1)
 threads._usable_cpus = lambda: 64
 tuning.PRODUCTS_WORTH_CUTTING, tuning.CHUNK_ROWS = 1, 8
@@ -511,6 +510,25 @@ class TestContention:
         threads = []
         claimed_map(lambda _: threads.append(threading.current_thread()), range(50), 2)
         assert set(threads) == {threading.main_thread()}
+
+    def test_map_with_a_small_last_item_goes_on_with_threads(self, clock, monkeypatch):
+        contention = Contention()
+        monkeypatch.setattr("softreg_fast.runtime.claimed_map.contention", contention)
+        has_begun, calling_is_done = threading.Event(), threading.Event()
+        n_called = itertools.count()
+
+        def work(item):
+            if threading.current_thread() is not threading.main_thread():
+                has_begun.set()
+                assert calling_is_done.wait(HANG_GUARD)
+            elif next(n_called) == 0:
+                assert has_begun.wait(HANG_GUARD)
+                time.sleep(0.3)
+            else:
+                calling_is_done.set()
+
+        claimed_map(work, range(3), 2)
+        assert not contention.is_on()
 
     @pytest.mark.runs_if(hasattr(os, "sched_setaffinity"))
     def test_late_thread_of_a_map_goes_on_on_the_waiting_threads_cpu(self):

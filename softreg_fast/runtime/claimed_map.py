@@ -1,7 +1,7 @@
 """A map over pieces of work that threads claim one by one."""
 
 import itertools
-import math
+import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class _Claims(Generic[Item, Result]):
         self._are_busy = [False] * n_threads
         self._numbers_of_system = [0] * n_threads
         self._is_closed = False
-        self._fastest = math.inf  # seconds that an item has taken the calling thread
+        self._seconds: list[float] = []  # that items have taken the calling thread
         self._started = time.perf_counter()
         self.results: dict[int, Result] = {}
         self.failures: list[BaseException] = []
@@ -46,7 +46,7 @@ class _Claims(Generic[Item, Result]):
                 started = time.perf_counter()
                 self.results[place] = self._function(self._items[place])
                 if thread == 0:
-                    self._fastest = min(self._fastest, time.perf_counter() - started)
+                    self._seconds.append(time.perf_counter() - started)
         except BaseException as error:
             self.failures.append(error)
             self.close()
@@ -75,7 +75,9 @@ class _Claims(Generic[Item, Result]):
             if n_looks == _LOOKS_BEFORE_SLEEP:
                 self._lend_cpu()
             time.sleep(0.0 if n_looks < _LOOKS_BEFORE_SLEEP else _SECONDS_OF_SLEEP)
-        if time.perf_counter() - self._started > len(self._items) * self._fastest:
+        taken = time.perf_counter() - self._started
+        # The last item may be a small one, and other work may have held one up.
+        if self._seconds and taken > len(self._items) * statistics.median(self._seconds):
             contention.found()
 
 

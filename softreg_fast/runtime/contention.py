@@ -22,7 +22,7 @@ class Contention:
         return time.monotonic() < self._until
 
     def found(self) -> None:
-        """Say that a thread has found other work on its CPU."""
+        """Say that a thread has found other work on its CPU, or that threads brought nothing."""
         now = time.monotonic()
         is_again = now < self._until + _LONGEST
         self._pause = min(2.0 * self._pause, _LONGEST) if is_again else _SHORTEST
