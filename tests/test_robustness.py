@@ -912,7 +912,7 @@ def test_package_that_tells_nothing_is_not_kept():
 )  # fmt: skip
 def test_omp_num_threads_may_be_a_list_or_nonsense(monkeypatch, text, wanted):
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 8)
-    monkeypatch.setattr("softreg_fast.runtime.threads._openmp_libraries", lambda: ())
+    monkeypatch.setattr("softreg_fast.runtime.threads.find_thread_libraries", lambda _: None)
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert count_threads(None, 16) == wanted
     assert count_threads(5, 16) == 5, "what is asked for comes before"
@@ -952,7 +952,7 @@ def test_threadpoolctl_limits_the_default_number_of_threads(
 def test_team_is_no_larger_than_the_cpus(monkeypatch):
     """Threads on one CPU take it from each other."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("softreg_fast.runtime.threads._openmp_libraries", lambda: ())
+    monkeypatch.setattr("softreg_fast.runtime.threads.find_thread_libraries", lambda _: None)
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 1)
     assert count_threads(2, 8) == 1
     monkeypatch.setattr("softreg_fast.runtime.threads._usable_cpus", lambda: 3)

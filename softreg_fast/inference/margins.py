@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
-from ..runtime import tuning
+from ..runtime.blas import matrix_product, one_blas_thread
 
 _NUMBERS_PER_BLOCK = 1 << 18
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -20,23 +20,10 @@ _EPSILON = float(np.finfo(np.float64).eps)
 Indices = npt.NDArray[np.int64]
 
 
-def multiply(left: FloatArray, right: FloatArray) -> FloatArray:
-    """The product of a long matrix and a small one, by this thread alone."""
-    product = np.empty((len(left), right.shape[1]))
-    step = max(1, tuning.MOST_PRODUCTS_OF_ONE_BLAS_THREAD // max(right.size, 1))
-    for start in range(0, len(left), step):
-        rows = slice(start, start + step)
-        np.matmul(left[rows], right, out=product[rows])
-    return product
-
-
+@one_blas_thread()
 def add_squares(design: FloatArray, weights: FloatArray, squares_out: FloatArray) -> None:
     """Add ``design.T @ (weights * design)``, by this thread alone."""
-    step = max(1, tuning.MOST_PRODUCTS_OF_ONE_BLAS_THREAD // max(squares_out.size, 1))
-    for start in range(0, len(design), step):
-        rows = slice(start, start + step)
-        part = design[rows]
-        squares_out += (part * weights[rows, None]).T @ part
+    squares_out += (design * weights[:, None]).T @ design
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class RowBlock:
 
     def margins(self, direction: FloatArray) -> FloatArray:
         """Margins to all classes; infinite to the target itself."""
-        logits = multiply(self.design, direction)
+        logits = matrix_product(self.design, direction)
         places = np.arange(len(logits))
         margins: FloatArray = logits[places, self.targets][:, None] - logits
         margins[places, self.targets] = np.inf

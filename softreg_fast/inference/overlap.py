@@ -22,7 +22,8 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpstrf, dtrtri
 
 from .._typing import FloatArray
-from .margins import Indices, RowBlock, WeighedRows, add_squares, multiply
+from ..runtime.blas import matrix_product, one_blas_thread
+from .margins import Indices, RowBlock, WeighedRows, add_squares
 
 # Of the product that is below 1: the rest is for rounding.
 _LARGEST_PRODUCT = 0.5
@@ -43,7 +44,7 @@ _ROWS_PER_UNKNOWN = 8
 
 def probabilities_of_others(block: RowBlock, direction: FloatArray) -> FloatArray:
     """Probabilities of the classes that aren't a row's target; zero for the target."""
-    logits = multiply(block.design, direction)
+    logits = matrix_product(block.design, direction)
     logits -= logits.max(axis=1, keepdims=True)
     others = np.exp(logits, out=logits)
     others /= others.sum(axis=1, keepdims=True)
@@ -51,6 +52,7 @@ def probabilities_of_others(block: RowBlock, direction: FloatArray) -> FloatArra
     return others
 
 
+@one_blas_thread()
 def proves_overlap(rows: WeighedRows, direction: FloatArray, gradient: FloatArray) -> bool:
     """Whether a model proves that no direction separates classes.
 
@@ -111,7 +113,7 @@ def _find_dependent(rows: WeighedRows) -> tuple[Indices, Indices, FloatArray] | 
     kept, dropped = np.sort(pivots[:rank] - 1), np.sort(pivots[rank:] - 1)
     sums = np.linalg.solve(squares[np.ix_(kept, kept)], squares[np.ix_(kept, dropped)])
     for block in rows.blocks():
-        differences = multiply(block.design[:, kept], sums) - block.design[:, dropped]
+        differences = matrix_product(block.design[:, kept], sums) - block.design[:, dropped]
         if not np.abs(differences).max() < _LARGEST_DIFFERENCE:
             return None
     return kept, dropped, sums
@@ -166,9 +168,8 @@ def _invert(form: FloatArray) -> FloatArray | None:
     factor, failure = dpotrf(form * np.outer(scales, scales), lower=1, clean=1)
     if failure or not factor.diagonal().min() > _LEAST_PIVOT:
         return None
-    # Solving for all columns of the unit matrix would wake BLAS's threads for the smallest of them.
     half = dtrtri(factor, lower=1)[0] * scales
-    return multiply(half.T, half)
+    return matrix_product(half.T, half)
 
 
 def _reach(block: RowBlock, inverse: FloatArray) -> float:
@@ -188,6 +189,6 @@ def _reach(block: RowBlock, inverse: FloatArray) -> float:
                 - inverse[target, :, other]
                 - inverse[other, :, target]
             )
-            squares = np.einsum("ij,ij->i", multiply(design, part), design)
+            squares = np.einsum("ij,ij->i", matrix_product(design, part), design)
             largest = max(largest, float(squares.max()))
     return float(np.sqrt(largest))

@@ -15,6 +15,7 @@ from sklearn.metrics import get_scorer
 from .._sklearn import metric_of, with_arguments
 from .._typing import FloatArray, Model
 from ..objective.loss import LOSSES
+from ..runtime.blas import one_blas_thread
 
 _NUMBERS_PER_BLOCK = 1 << 20
 
@@ -135,6 +136,7 @@ def choose_scoring(
     return score
 
 
+@one_blas_thread()
 def _decide(features: Any, weights: FloatArray, bias: FloatArray, activation: str) -> FloatArray:
     """What the softmax is taken of, of dense or sparse rows.
 

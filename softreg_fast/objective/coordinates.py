@@ -6,6 +6,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..runtime.blas import matrix_product
 from .loss import curvature_at_zero
 from .moments import FeatureSums
 
@@ -49,14 +50,14 @@ class Coordinates:
         scaled = weights * self.scales[:, None]
         if not self.fit_intercept:
             return scaled
-        return _with_last_row(scaled, bias + self.means @ weights)
+        return _with_last_row(scaled, bias + matrix_product(self.means, weights))
 
     def model_of(self, point: FloatArray, fixed_bias: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The model at a point: weights and bias."""
         weights = point[: len(self.scales)] / self.scales[:, None]
         if not self.fit_intercept:
             return weights, fixed_bias
-        return weights, point[-1] - self.means @ weights
+        return weights, point[-1] - matrix_product(self.means, weights)
 
     def gradient_of(self, weights_gradient: FloatArray, bias_gradient: FloatArray) -> FloatArray:
         """The derivatives by a point, from those by a model."""

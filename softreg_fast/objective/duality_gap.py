@@ -26,6 +26,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..runtime.blas import inner_product
 from .loss import loss_of
 from .moments import FeatureSums
 from .rounding import BoundedEvaluation
@@ -112,12 +113,13 @@ def _bound(
     l1_penalty, l2_penalty = problem.l1_penalty / total, problem.l2_penalty / total
     weights, products = evaluation.weights, evaluation.weights_gradient
     bias_gradient = evaluation.bias_gradient
-    higher = evaluation.loss + 0.5 * l2_penalty * float(np.vdot(weights, weights))
+    higher = evaluation.loss + 0.5 * l2_penalty * inner_product(weights, weights)
     higher += l1_penalty * float(np.abs(weights).sum()) + evaluation.loss_error
     if not can_certify(problem):
         return Bounds(higher, float("nan"))
     sizes = evaluation.sizes[:, None]
-    entropy = evaluation.loss - float(np.vdot(products, weights) + bias_gradient @ evaluation.bias)
+    product = inner_product(products, weights) + float(bias_gradient @ evaluation.bias)
+    entropy = evaluation.loss - product
     # Of the product of gradient and model: of rows, and of sums over them.
     inner = np.sqrt(float(np.sum((sizes * weights) ** 2)) + float(np.sum(evaluation.bias**2)))
     inner_error = evaluation.bias_error * (evaluation.logit_size + inner)
@@ -167,7 +169,7 @@ def _best_value(point: _DualPoint, l1_penalty: float, l2_penalty: float) -> floa
     if largest > l1_penalty:
         scales.append(l1_penalty / largest)
     ratio = point.entropy * l2_penalty
-    curvature = float(np.vdot(magnitudes, magnitudes))
+    curvature = inner_product(magnitudes, magnitudes)
     if l2_penalty > 0.0 and curvature > 0.0:
         scales.append(min(1.0, max(ratio, 0.0) / curvature))
     values = []
@@ -176,6 +178,6 @@ def _best_value(point: _DualPoint, l1_penalty: float, l2_penalty: float) -> floa
         # Rounding must not make infeasible what is scaled to be feasible.
         cost = 0.0 if scale * largest <= l1_penalty * (1.0 + 1e-15) else np.inf
         if cost and l2_penalty > 0.0:
-            cost = float(np.vdot(excess, excess)) / (2.0 * l2_penalty)
+            cost = inner_product(excess, excess) / (2.0 * l2_penalty)
         values.append(scale * point.entropy - cost)
     return max(values)

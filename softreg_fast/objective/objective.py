@@ -7,6 +7,7 @@ import numpy as np
 
 from .._typing import FloatArray, Model
 from ..data.problem import Problem
+from ..runtime.blas import inner_product
 from .coordinates import Coordinates
 from .dense import Accumulator, LossAndGradient
 from .duality_gap import bound_objective
@@ -123,7 +124,7 @@ class Objective:
         objective = totals.loss / self._total_weight
         weights_gradient = totals.weights_gradient / self._total_weight
         if self.penalty > 0.0:
-            objective += 0.5 * self.penalty * float(np.vdot(weights, weights))
+            objective += 0.5 * self.penalty * inner_product(weights, weights)
             weights_gradient += self.penalty * weights
         bias_gradient = totals.bias_gradient / self._total_weight
         if self.l1_penalty > 0.0:

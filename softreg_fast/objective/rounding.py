@@ -17,6 +17,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
+from ..runtime.blas import matrix_product, norm
 from .dense import LossAndGradient
 from .loss import accurate_losses_and_gradients
 from .moments import FeatureSums
@@ -90,7 +91,7 @@ def _evaluation(
         loss = totals.loss / total
         sizes = np.hypot(sums.deviations, sums.means - origin)
         parts = sizes * np.abs(weights).max(axis=1)
-        logit_size = 2.0 * float(np.linalg.norm(parts)) + float(np.abs(bias).max())
+        logit_size = 2.0 * norm(parts) + float(np.abs(bias).max())
         # Residuals are at most 1, and at most the loss.
         residual = min(1.0, loss)
         logit_error = _EPSILON * logit_size
@@ -159,14 +160,16 @@ def evaluate_carefully(
     with np.errstate(all="ignore"):
         for rows in row_blocks(problem, n_features + 2 * n_columns, _NUMBERS_PER_BLOCK):
             features = rows.dense_features() - origin
-            losses, slopes = accurate_losses_and_gradients(features @ weights + moved, rows.targets)
+            losses, slopes = accurate_losses_and_gradients(
+                matrix_product(features, weights) + moved, rows.targets
+            )
             if problem.sample_weight is not None:
                 counts = rows.weights > 0.0
                 features[~counts] = 0.0
                 losses = np.where(counts, losses * rows.weights, 0.0)
                 slopes = np.where(counts[:, None], slopes * rows.weights[:, None], 0.0)
             loss += float(losses.sum())
-            weights_gradient += features.T @ slopes
+            weights_gradient += matrix_product(features.T, slopes)
             bias_gradient += slopes.sum(axis=0)
     totals = LossAndGradient(loss, weights_gradient, bias_gradient)
     return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)

@@ -52,13 +52,20 @@ def _wanted_by_environment() -> int | None:
 
 
 @cache
-def _openmp_libraries() -> tuple[Any, ...]:
-    """The libraries of OpenMP that threadpoolctl finds loaded; scikit-learn loads one."""
+def find_thread_libraries(user_api: str) -> Any:
+    """The loaded libraries that start threads of their own: a controller of threadpoolctl, or None.
+
+    Parameters
+    ----------
+    user_api : {'blas', 'openmp'}
+        Those that are loaded later aren't found. Importing scikit-learn loads one of OpenMP,
+        importing SciPy those of BLAS.
+    """
     with suppress(Exception):  # whatever a library that it asks may do
         from threadpoolctl import ThreadpoolController
 
-        return tuple(ThreadpoolController().select(user_api="openmp").lib_controllers)
-    return ()
+        return ThreadpoolController().select(user_api=user_api)
+    return None
 
 
 def _wanted_by_openmp() -> int | None:
@@ -68,7 +75,8 @@ def _wanted_by_openmp() -> int | None:
     that library alone.
     """
     found = []
-    for library in _openmp_libraries():
+    libraries = find_thread_libraries("openmp")
+    for library in [] if libraries is None else libraries.lib_controllers:
         with suppress(Exception):
             found.append(int(library.num_threads))
     return max(found, default=None)

@@ -14,8 +14,6 @@ PRODUCTS_WORTH_A_TEAM = 20_000_000
 PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 150_000
 # Few enough that no thread is left with much when the others are done.
 BLOCKS_PER_THREAD = 4
-# BLAS takes threads of its own for larger products, which ours would have to wait for.
-MOST_PRODUCTS_OF_ONE_BLAS_THREAD = 1 << 18
 
 # --- Calls of kernels (bench: interrupt) ---
 # Compiled code doesn't look for interrupts: these are looked for between two calls. Long enough

@@ -15,6 +15,7 @@ from ..objective.moments import sum_features
 from ..objective.objective import Evaluation, Objective
 from ..objective.passes import accumulator_of
 from ..runtime import tuning
+from ..runtime.blas import inner_product, norm
 from .base import (
     LEAST_FALL,
     Progress,
@@ -171,7 +172,7 @@ class _Descent:
         if origin is None:
             return here.objective
         way = here.variables - origin.variables
-        return 0.5 * float(np.vdot(here.gradient + origin.gradient, way))
+        return 0.5 * inner_product(here.gradient + origin.gradient, way)
 
     @property
     def least_fall(self) -> float:
@@ -203,9 +204,9 @@ class _Descent:
             quotient = gradient
             steepest_end = _STEEPEST_END_OF_FIRST
             # As far as all classes are equally probable and features don't correlate; but a unit.
-            length = 1.0 / max(float(np.linalg.norm(gradient)), self._first_curvature)
+            length = 1.0 / max(norm(gradient), self._first_curvature)
         direction = -quotient.reshape(here.variables.shape)
-        slope = float(np.vdot(here.gradient, direction))
+        slope = inner_product(here.gradient, direction)
         if not slope < 0.0:
             return None
         value = here.objective
@@ -213,7 +214,7 @@ class _Descent:
         def evaluate(length: float) -> Trial[Evaluation]:
             with np.errstate(all="ignore"):
                 there = self._objective.evaluate(here.variables + length * direction)
-                slope_there = float(np.vdot(there.gradient, direction))
+                slope_there = inner_product(there.gradient, direction)
             return Trial(there, there.objective - value, slope_there)
 
         return search(

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from .._typing import FloatArray
+from ..runtime.blas import inner_product, norm, one_blas_thread
 
 Solve = Callable[[FloatArray], FloatArray]
 """Takes and gives flat arrays of the size of a point: one class after the other."""
@@ -17,7 +18,7 @@ class LimitedMemory:
     They correct second derivatives as in the limited-memory BFGS method (Liu and Nocedal, On the
     limited memory BFGS method for large scale optimization, 1989), whose two recursions are
     triangular systems here (Byrd, Nocedal and Schnabel, Representations of quasi-Newton matrices,
-    1994). No product is left to BLAS, whose threads ours would have to wait for.
+    1994).
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ class LimitedMemory:
 
     def add(self, step: FloatArray, change: FloatArray) -> bool:
         """Remember a step, unless it tells nothing; whether it does."""
-        product = float(step @ change)
-        least = np.finfo(np.float64).eps * np.linalg.norm(step) * np.linalg.norm(change)
+        product = inner_product(step, change)
+        least = np.finfo(np.float64).eps * norm(step) * norm(change)
         if not product > least:
             return False
         if len(self) == self._most_steps:
@@ -79,8 +80,9 @@ class LimitedMemory:
         """What to multiply quotients by so that they fit the last step."""
         last = self._kept.stop - 1
         change = self._changes[last]
-        return float(self._products[last, last]) / float(change @ solve(change))
+        return float(self._products[last, last]) / inner_product(change, solve(change))
 
+    @one_blas_thread()
     def divide(self, gradient: FloatArray, solve: Solve, factor: float) -> FloatArray:
         """A gradient, by the second derivatives that the steps have corrected."""
         if not len(self):

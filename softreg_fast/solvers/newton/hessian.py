@@ -10,6 +10,8 @@ are indefinite; what is left of them without the activation's own curvature make
 too long.)
 """
 
+from queue import SimpleQueue
+
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.lapack import dpotrf, dpotrs
@@ -17,6 +19,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from ..._typing import FloatArray
 from ...kernels import weighted_gram as kernels
 from ...runtime import tuning
+from ...runtime.blas import one_blas_thread
 from ...runtime.claimed_map import claimed_map
 from ...runtime.threads import count_threads_for_pass
 from ...runtime.workspace import aligned_zeros, round_up
@@ -48,18 +51,34 @@ def _weigh_squares(sample: Sample, all_weights: FloatArray, n_threads: int | Non
     ndarray of shape (n_sets, n_unknowns, n_unknowns)
     """
     squares = make_squares(sample, len(all_weights))
-    n_rows, n_padded = sample.features.shape
-    if squares[0].size // 2 * n_rows < tuning.PRODUCTS_WORTH_CHOOSING_ROWS:
+    if squares[0].size // 2 * len(sample.features) < tuning.PRODUCTS_WORTH_CHOOSING_ROWS:
         _fill_squares(sample.features, all_weights, n_threads, squares)
     else:
-        uniforms = np.random.default_rng(_SEED).random((n_rows,))
-        chosen = aligned_zeros((n_rows, n_padded), np.float64)
-        for place in range(len(all_weights)):
-            rows, weights = _choose_rows(all_weights[place], uniforms)
-            features = chosen[: len(rows)]
-            np.take(sample.features, rows, axis=0, out=features, mode="clip")
-            _fill_squares(features, weights[None], n_threads, squares[place : place + 1])
+        _fill_squares_of_chosen_rows(sample.features, all_weights, n_threads, squares)
     return squares[:, : sample.n_unknowns, : sample.n_unknowns]
+
+
+def _fill_squares_of_chosen_rows(
+    features: FloatArray, all_weights: FloatArray, n_threads: int | None, squares_out: FloatArray
+) -> None:
+    uniforms = np.random.default_rng(_SEED).random((len(features),))
+    n_used = _count_threads(n_threads, squares_out, len(features))
+    if n_used > len(all_weights):
+        n_used = 1
+    n_threads_of_set = 1 if n_used > 1 else n_threads
+    free: SimpleQueue[FloatArray] = SimpleQueue()
+    for _ in range(n_used):
+        free.put(aligned_zeros(features.shape, np.float64))
+
+    def work(place: int) -> None:
+        rows, weights = _choose_rows(all_weights[place], uniforms)
+        chosen = free.get()
+        np.take(features, rows, axis=0, out=chosen[: len(rows)], mode="clip")
+        squares = squares_out[place : place + 1]
+        _fill_squares(chosen[: len(rows)], weights[None], n_threads_of_set, squares)
+        free.put(chosen)
+
+    claimed_map(work, range(len(all_weights)), n_used)
 
 
 def _choose_rows(
@@ -91,16 +110,17 @@ def _choose_rows(
     return rows, weights[rows] / probabilities[rows]
 
 
+def _count_threads(n_threads: int | None, squares: FloatArray, n_rows: int) -> int:
+    n_products = squares.size // 2 * n_rows
+    return count_threads_for_pass(n_threads, n_products // tuning.PRODUCTS_OF_SQUARES_PER_PRODUCT)
+
+
 def _fill_squares(
     features: FloatArray, all_weights: FloatArray, n_threads: int | None, squares_out: FloatArray
 ) -> None:
     specialisation = kernels.choose_squares_specialisation()
-    n_products = squares_out.size // 2 * len(features)
     n_groups = squares_out.shape[1] // specialisation.rows
-    n_used = min(
-        count_threads_for_pass(n_threads, n_products // tuning.PRODUCTS_OF_SQUARES_PER_PRODUCT),
-        n_groups,
-    )
+    n_used = min(_count_threads(n_threads, squares_out, len(features)), n_groups)
     weigh = kernels.weigh_squares.specialise(specialisation)
     # A share is one of every `n_shares` groups; one thread takes all of them with a tile of rows.
     n_shares = 1 if n_used == 1 else min(tuning.BLOCKS_PER_THREAD * n_used, n_groups)
@@ -144,12 +164,6 @@ def _factor(upper: FloatArray, penalties: FloatArray) -> FloatArray:
         if not failure:
             return factor
         ridge *= 10.0
-
-
-def _divide(right: FloatArray, factor: FloatArray) -> FloatArray:
-    """What gives `right` when it is multiplied by a factored matrix."""
-    quotient: FloatArray = dpotrs(factor, right, lower=1)[0]
-    return quotient
 
 
 def derive_blocks(
@@ -221,13 +235,17 @@ def derive_all(
         matrix,
     )
     if not sample.is_whole:
-        curvatures = (probabilities * (1.0 - probabilities))[:, :n_rows] @ sample.row_weights
+        curvatures = (probabilities * (1.0 - probabilities))[:, :n_rows]
+        with one_blas_thread():
+            curvatures = curvatures @ sample.row_weights
         diagonal = _diagonal(matrix)
         diagonal += np.outer(curvatures, sample.missing).ravel()
     return matrix
 
 
-def factor_blocks(blocks: FloatArray, penalties: FloatArray, n_columns: int) -> Solve:
+def factor_blocks(
+    blocks: FloatArray, penalties: FloatArray, n_columns: int, n_threads: int | None = None
+) -> Solve:
     """Division by what `derive_blocks` has given and a penalty's second derivatives.
 
     Parameters
@@ -235,20 +253,31 @@ def factor_blocks(blocks: FloatArray, penalties: FloatArray, n_columns: int) -> 
     blocks : ndarray of shape (n_columns, n_unknowns, n_unknowns) or (1, n_unknowns, n_unknowns)
     penalties : ndarray of shape (n_unknowns,)
     n_columns : int
+    n_threads : int or None, default=None
     """
-    factors = [_factor(block, penalties) for block in blocks]
+    n_products = len(blocks) * blocks.shape[1] ** 3 // 6
+    n_used = count_threads_for_pass(n_threads, n_products)
+    with one_blas_thread():
+        factors = claimed_map(lambda block: _factor(block, penalties), list(blocks), n_used)
     factors *= n_columns // len(factors)
 
     def solve(flat: FloatArray) -> FloatArray:
         parts = flat.reshape(n_columns, -1)
-        return np.concatenate(
-            [_divide(part, factor) for part, factor in zip(parts, factors, strict=True)]
-        )
+        with one_blas_thread():
+            quotients = [dpotrs(*pair, lower=1)[0] for pair in zip(factors, parts, strict=True)]
+        return np.concatenate(quotients)
 
     return solve
 
 
 def factor_all(matrix: FloatArray, penalties: FloatArray, n_columns: int) -> Solve:
     """Division by what `derive_all` has given and a penalty's; see `factor_blocks`."""
-    factor = _factor(matrix, np.tile(penalties, n_columns))
-    return lambda flat: _divide(flat, factor)
+    with one_blas_thread():
+        factor = _factor(matrix, np.tile(penalties, n_columns))
+
+    @one_blas_thread()
+    def solve(flat: FloatArray) -> FloatArray:
+        quotient: FloatArray = dpotrs(factor, flat, lower=1)[0]
+        return quotient
+
+    return solve

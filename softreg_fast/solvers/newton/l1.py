@@ -16,6 +16,7 @@ from ..._typing import FloatArray
 from ...kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from ...objective.objective import Evaluation
 from ...runtime import tuning
+from ...runtime.blas import inner_product, norm, one_blas_thread
 from ..line_search import Trial, search
 from .hessian import derive_all, derive_blocks
 from .iteration import Steps
@@ -122,15 +123,16 @@ class ProximalSteps(Steps):
     def _is_spent(self) -> bool:
         return len(self._signs) >= _MOST_CORRECTIONS
 
+    @one_blas_thread()
     def _learn(self, reached: Evaluation) -> None:
         """Correct by the BFGS formula."""
         step = (reached.variables - self.place.variables).T.ravel()
         change = (reached.gradient - self.place.gradient).T.ravel()
-        product = float(step @ change)
-        if product <= 1e-12 * np.linalg.norm(step) * np.linalg.norm(change):
+        product = inner_product(step, change)
+        if product <= 1e-12 * norm(step) * norm(change):
             return
         expected = self._multiply(step)
-        curvature = float(step @ expected)
+        curvature = inner_product(step, expected)
         if curvature <= 0.0:
             return
         change /= np.sqrt(product)
@@ -149,6 +151,7 @@ class ProximalSteps(Steps):
             product += (self._signs * (self._corrections @ step)) @ self._corrections
         return product
 
+    @one_blas_thread()
     def _propose(self) -> FloatArray:
         """The step to the minimum of the model."""
         current = self.place.variables.T.ravel()
@@ -237,7 +240,7 @@ class ProximalSteps(Steps):
         current = self.place.variables
         penalties = self._l1_penalties.reshape(self._n_columns, -1).T
         change = float(np.sum(penalties * (np.abs(current + step) - np.abs(current))))
-        return float(np.vdot(self.place.gradient, step)) + change
+        return inner_product(self.place.gradient, step) + change
 
     @property
     def decrease_expected(self) -> float:

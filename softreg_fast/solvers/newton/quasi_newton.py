@@ -65,8 +65,11 @@ class Curvature:
 
     def _divide_by(self, derivatives: FloatArray) -> None:
         self._solve = None
-        factor = factor_all if self.is_complete else factor_blocks
-        self._solve = factor(derivatives, self._penalties, self._n_columns)
+        penalties, n_columns = self._penalties, self._n_columns
+        if self.is_complete:
+            self._solve = factor_all(derivatives, penalties, n_columns)
+        else:
+            self._solve = factor_blocks(derivatives, penalties, n_columns, self._n_threads)
         self._factor = 1.0
 
     def change_penalties(self, penalties: FloatArray) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..._typing import FloatArray
 from ...objective.objective import Evaluation, Objective
+from ...runtime.blas import inner_product
 from ..line_search import Trial, search
 from .iteration import Steps
 from .quasi_newton import Curvature
@@ -65,12 +66,12 @@ class SmoothSteps(Steps):
     @property
     def decrease_expected(self) -> float:
         """See `Steps`."""
-        return -0.5 * float(np.vdot(self.place.gradient, self._direction()))
+        return -0.5 * inner_product(self.place.gradient, self._direction())
 
     def _step(self) -> Evaluation | None:
         here = self.place
         direction = self._direction()
-        slope = float(np.vdot(here.gradient, direction))
+        slope = inner_product(here.gradient, direction)
         if not slope < 0.0:
             return None
         value = here.objective
@@ -78,7 +79,7 @@ class SmoothSteps(Steps):
         def evaluate(length: float) -> Trial[Evaluation]:
             with np.errstate(all="ignore"):
                 there = self._objective.evaluate(here.variables + length * direction)
-                slope_there = float(np.vdot(there.gradient, direction))
+                slope_there = inner_product(there.gradient, direction)
             return Trial(there, there.objective - value, slope_there)
 
         found = search(evaluate, value, slope, max_trials=_MOST_TRIALS)

@@ -10,7 +10,7 @@ from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...kernels import weighted_gram as kernels
 from ...objective.coordinates import Coordinates
-from ...runtime import tuning
+from ...runtime.blas import one_blas_thread
 from ...runtime.workspace import aligned_zeros, round_up
 
 # Of a sample: rows for each unknown of a class, at least so many rows, and its seed.
@@ -63,6 +63,7 @@ def count_rows(n_features: int) -> int:
     return max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1))
 
 
+@one_blas_thread()
 def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     """A sample in which every class has a share of the rows, its own rows allowing.
 
@@ -134,11 +135,8 @@ def _choose_rows(
 def predict_sample(sample: Sample, point: FloatArray) -> FloatArray:
     """Probabilities of a sample's rows, of the second of two classes for a single column."""
     features = sample.features[:, : sample.n_unknowns]
-    logits = np.empty((len(features), point.shape[1]))
-    step = max(1, tuning.MOST_PRODUCTS_OF_ONE_BLAS_THREAD // point.size)
-    for start in range(0, len(logits), step):
-        rows = slice(start, start + step)
-        np.matmul(features[rows], point, out=logits[rows])
+    with one_blas_thread():
+        logits: FloatArray = features @ point
     if point.shape[1] == 1:
         probabilities: FloatArray = expit(logits, out=logits)
         return probabilities

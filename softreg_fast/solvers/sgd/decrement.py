@@ -23,6 +23,7 @@ from ...data.problem import Problem
 from ...objective.dense import LossAndGradient
 from ...objective.loss import loss_of, probabilities_of_columns
 from ...objective.optimality import shortest_slopes
+from ...runtime.blas import inner_product, one_blas_thread
 
 _ROWS_PER_FEATURE = 3
 _FEWEST_ROWS = 3072
@@ -137,11 +138,11 @@ def _sum_decrement(
     """``gradient @ inv(H) @ gradient / 2``, or a part of it that is above `enough`."""
     rest = gradient.copy()
     step = divide(rest)
-    product = float(np.vdot(rest, step))
+    product = inner_product(rest, step)
     value = 0.0
     for _ in range(_MOST_ITERATIONS):
         image = multiply(step)
-        curvature = float(np.vdot(step, image))
+        curvature = inner_product(step, image)
         if not (product > 0.0 and curvature > 0.0):
             break
         length = product / curvature
@@ -151,11 +152,12 @@ def _sum_decrement(
             break
         rest -= length * image
         divided = divide(rest)
-        product, before = float(np.vdot(rest, divided)), product
+        product, before = inner_product(rest, divided), product
         step = divided + product / before * step
     return value
 
 
+@one_blas_thread()
 def estimate_remaining(
     problem: Problem,
     weights: FloatArray,
@@ -190,7 +192,7 @@ def estimate_remaining(
     total = problem.total_weight
     l2_penalty, l1_penalty = problem.l2_penalty / total, problem.l1_penalty / total
     with np.errstate(all="ignore"):
-        objective = totals.loss / total + 0.5 * l2_penalty * float(np.vdot(weights, weights))
+        objective = totals.loss / total + 0.5 * l2_penalty * inner_product(weights, weights)
         objective += l1_penalty * float(np.abs(weights).sum())
         if objective <= 0.0:
             return 0.0

@@ -10,6 +10,7 @@ from ...kernels import sgd_step as kernels
 from ...kernels.sgd_dense import descend
 from ...kernels.tile import WORKING
 from ...runtime import tuning
+from ...runtime.blas import matrix_product
 from ...runtime.threads import count_threads_for_steps
 from ...runtime.workspace import (
     aligned_zeros,
@@ -84,7 +85,8 @@ class DenseDescent(Descent):
             self._features = np.ascontiguousarray(problem.features)
         self._specialisation = specialise(self._features, problem.dtype, self._n_columns)
         if self._rotation is not None:
-            weights, bias = self._rotation.T @ weights, bias + self._origin @ weights
+            bias = bias + matrix_product(self._origin, weights)
+            weights = matrix_product(self._rotation.T, weights)
         self._make_arrays(weights, bias, n_threads)
         population = population or population_of(problem)
         self._weigh_rows(population)
@@ -129,7 +131,7 @@ class DenseDescent(Descent):
 
     def _begin_at(self, weights: FloatArray, bias: FloatArray) -> None:
         """Begin the method at a model."""
-        shift = self._scaling.means @ weights
+        shift = matrix_product(self._scaling.means, weights)
         working = pack_parameters(weights, bias, self._specialisation)
         self._models[:] = pack_parameters(weights, bias + shift, self._specialisation)
         self._models[WORKING] = working
@@ -145,7 +147,7 @@ class DenseDescent(Descent):
     def _resume(self, snapshot: Snapshot) -> None:
         """Go on from where another descent was."""
         for place, weights, bias in zip(_SETS, snapshot.weights, snapshot.biases, strict=True):
-            shift = 0.0 if place == WORKING else self._scaling.means @ weights
+            shift = 0.0 if place == WORKING else matrix_product(self._scaling.means, weights)
             fill_parameters(weights, bias + shift, self._specialisation, self._models[place])
         self._models[kernels.BEST] = self._models[kernels.AVERAGE]
         self._resume_state(snapshot)
@@ -166,7 +168,7 @@ class DenseDescent(Descent):
         )
         if place == WORKING:
             return weights, bias
-        shift = self._scaling.means @ weights.astype(np.float64)
+        shift = matrix_product(self._scaling.means, weights.astype(np.float64))
         return weights, (bias - shift).astype(bias.dtype)
 
     @property
@@ -177,8 +179,8 @@ class DenseDescent(Descent):
             weights = np.where(self._model(kernels.FAST)[0] == 0.0, 0, weights)
         if self._rotation is None:
             return weights, bias
-        exact_weights = self._rotation @ weights.astype(np.float64)
-        exact_bias = bias - self._origin @ exact_weights
+        exact_weights = matrix_product(self._rotation, weights.astype(np.float64))
+        exact_bias = bias - matrix_product(self._origin, exact_weights)
         return exact_weights.astype(weights.dtype), exact_bias.astype(bias.dtype)
 
     def _call(self, compiled: Any, last_epoch: int, thread: int, n_threads: int, call: int) -> int:

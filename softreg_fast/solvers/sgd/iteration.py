@@ -15,6 +15,7 @@ from ...kernels import sgd_step as kernels
 from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
 from ...runtime import tuning
+from ...runtime.blas import inner_product
 from ...runtime.team import Team, team_of
 from ...runtime.workspace import choose_windows
 from ..observer import Iteration, Observer
@@ -263,7 +264,7 @@ class Descent(ABC):
     def _penalty(self, weights: FloatArray) -> float:
         """Of a model, per unit of weight."""
         settings = self._kernel_settings[0]
-        penalty = 0.5 * settings["l2_penalty"] * np.vdot(weights, weights)
+        penalty = 0.5 * settings["l2_penalty"] * inner_product(weights, weights)
         return float(penalty + settings["l1_penalty"] * np.abs(weights).sum())
 
     def _loss(self, weights: FloatArray, bias: FloatArray) -> float:

@@ -13,6 +13,7 @@ from ...data.row_blocks import row_blocks
 from ...objective.loss import loss_of
 from ...objective.moments import sum_features, sum_sparse_squares
 from ...runtime import tuning
+from ...runtime.blas import one_blas_thread
 
 _NUMBERS_PER_BLOCK = 1 << 20
 # Of rows from which the largest eigenvalue of their second moments is estimated.
@@ -164,6 +165,7 @@ def can_rotate(scaling: Scaling) -> bool:
         return bool(scaling.factors.min() > _NARROWEST_SPREAD * scaling.factors.max())
 
 
+@one_blas_thread()
 def has_much_in_common(problem: Problem, scaling: Scaling) -> bool:
     """Whether one direction has so much of dense features' variance that steps are short in others.
 
@@ -187,6 +189,7 @@ def _sample_rows(problem: Problem) -> tuple[Any, FloatArray]:
     return rows, weights / (weights.sum() or 1.0)
 
 
+@one_blas_thread()
 def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatArray]:
     """The problem with its features centred and rotated to their principal axes.
 
@@ -224,6 +227,7 @@ def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatA
     return rotated, Scaling(np.zeros(n_features), 1.0 / variances), rotation
 
 
+@one_blas_thread()
 def bound_curvature(
     problem: Problem, scaling: Scaling, *, n_columns: int, batch_size: int, fit_intercept: bool
 ) -> float:

@@ -12,6 +12,7 @@ from ...kernels.sgd_sparse import descend_sparse
 from ...kernels.shapes import choose_sparse_specialisation
 from ...kernels.threads.claims import make_shared
 from ...runtime import tuning
+from ...runtime.blas import matrix_product
 from ...runtime.threads import count_threads_for_steps
 from ...runtime.workspace import aligned_zeros, choose_windows, round_up
 from .iteration import (
@@ -149,8 +150,8 @@ class SparseDescent(Descent):
 
     def _shift(self, weights: FloatArray) -> FloatArray:
         """What centring adds to the bias."""
-        shift: FloatArray = self._means[self._centred] @ weights[self._centred].astype(np.float64)
-        return shift
+        centred = weights[self._centred].astype(np.float64)
+        return matrix_product(self._means[self._centred], centred)
 
     def _bias(self, centred: FloatArray, weights: FloatArray) -> FloatArray:
         """The bias of features that aren't centred."""

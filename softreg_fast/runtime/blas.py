@@ -1,0 +1,64 @@
+"""BLAS and LAPACK without threads of their own.
+
+They start some for small products already, which then spin for a while: ours, which take turns with
+them, would have to wait for a CPU. And a sum has other bits for another number of threads.
+"""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+
+from .._typing import FloatArray
+from .threads import find_thread_libraries
+
+_is_limited = threading.Lock()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """A context, or a decorator, within which BLAS and LAPACK use the calling thread alone.
+
+    The limit is the process's. It is not set twice: by a thread that is inside already, or while
+    another thread is.
+    """
+    libraries = find_thread_libraries("blas")
+    if libraries is None or not _is_limited.acquire(blocking=False):
+        yield
+        return
+    try:
+        with libraries.limit(limits=1):
+            yield
+    finally:
+        _is_limited.release()
+
+
+# BLAS takes more than one thread for longer vectors, and for matrices by vectors of more elements.
+_LENGTH_OF_ONE_THREAD = 1 << 13
+
+
+def inner_product(left: FloatArray, right: FloatArray) -> float:
+    """The sum of the products of two arrays' elements."""
+    if left.size <= _LENGTH_OF_ONE_THREAD:
+        return float(np.vdot(left, right))
+    left, right = left.ravel(), right.ravel()
+    parts = [
+        slice(start, start + _LENGTH_OF_ONE_THREAD)
+        for start in range(0, left.size, _LENGTH_OF_ONE_THREAD)
+    ]
+    return sum(float(np.vdot(left[part], right[part])) for part in parts)
+
+
+def matrix_product(left: FloatArray, right: FloatArray) -> FloatArray:
+    """``left @ right``, by the calling thread alone."""
+    is_small = left.size * right.shape[-1] <= _LENGTH_OF_ONE_THREAD
+    with nullcontext() if is_small else one_blas_thread():
+        product: FloatArray = left @ right
+    return product
+
+
+def norm(array: FloatArray) -> float:
+    """The Euclidean norm of an array's elements."""
+    return math.sqrt(inner_product(array, array))
