@@ -18,6 +18,19 @@ def _seconds_of_other_threads():
     return time.process_time() - time.thread_time()
 
 
+def _least_seconds_of_other_threads(call):
+    """Of some calls: the process may have threads of its own, which compute now and then."""
+    seconds = []
+    for _ in range(5):
+        _wait_until_quiet()
+        before = _seconds_of_other_threads()
+        call()
+        seconds.append(_seconds_of_other_threads() - before)
+        if seconds[-1] < _SECONDS_OF_OTHERS:
+            break
+    return min(seconds)
+
+
 def _wait_until_quiet():
     before = _seconds_of_other_threads()
     for _ in range(100):
@@ -52,21 +65,19 @@ def test_a_fit_on_one_thread_wakes_no_thread_of_blas(parameters, shape):
     features, labels = _data(*shape)
     model = SoftmaxClassifier(n_threads=1, **parameters)
     model.fit(features, labels)
-    _wait_until_quiet()
-    before = _seconds_of_other_threads()
-    model.fit(features, labels)
-    model.predict_proba(features)
-    assert _seconds_of_other_threads() - before < _SECONDS_OF_OTHERS
+    found = _least_seconds_of_other_threads(
+        lambda: model.fit(features, labels).predict_proba(features)
+    )
+    assert found < _SECONDS_OF_OTHERS
 
 
 def test_a_regressors_fit_on_one_thread_wakes_no_thread_of_blas():
     features, labels = _data(5000, 200, 12)
     model = SoftmaxRegressor(0.5, n_threads=1, verbose=False).fit(features, labels, 3, 128)
-    _wait_until_quiet()
-    before = _seconds_of_other_threads()
-    model.fit(features, labels, 3, 128)
-    model.predict(features)
-    assert _seconds_of_other_threads() - before < _SECONDS_OF_OTHERS
+    found = _least_seconds_of_other_threads(
+        lambda: model.fit(features, labels, 3, 128).predict(features)
+    )
+    assert found < _SECONDS_OF_OTHERS
 
 
 def _blas_threads():

@@ -322,6 +322,25 @@ class TestClaims:
         assert kernels["take_another"](shared, -1) == -1
         assert kernels["take_another"](shared, 5) == 0
 
+    def test_thread_that_has_helped_for_long_stays_when_its_core_was_taken_for_a_moment(
+        self, kernels
+    ):
+        judge = kernels["judge"]
+        shared = claims.make_shared(1, 2)
+        (allowance, _) = claims.allowances_of(shared, 2)
+        assert allowance == 0
+        chunk, loss = 10**12, 10**7  # ticks
+        assert judge(shared, 1, chunk, chunk) == chunk
+        (earned, of_leader) = claims.allowances_of(shared, 2)
+        assert loss < earned
+        assert of_leader == 0
+        assert judge(shared, 1, loss, 5) == 5
+        assert not shared[claims.CONTENDED]
+        assert claims.allowances_of(shared, 2)[0] <= earned - loss + 5
+        assert judge(shared, 1, 10 * int(earned), 5) == -1
+        assert shared[claims.CONTENDED]
+        assert claims.allowances_of(shared, 2)[0] == 0
+
     def test_waiting_threads_see_a_new_round_and_the_end_of_the_call(self, kernels):
         open_round, wait = kernels["open"], kernels["wait"]
         shared = claims.make_shared(2, 2)
@@ -435,7 +454,7 @@ def test_threads_help_and_change_no_bit(solver, make_data, eager_threads, monkey
         original(self)
         if self._helpers:
             # The other thread's own buffer is not the one that it had at first.
-            helped.append(self._shared[-2] != len(self._shared) - claims.SLOTS - 2)
+            helped.append(self._shared[-4] != len(self._shared) - claims.SLOTS - 4)
 
     monkeypatch.setattr(Team, "close", close)
     X, y = make_data(300 if WITHOUT_JIT else 3_000, 5, 3)
@@ -463,6 +482,30 @@ class TestContention:
             clock[0] += 0.9 * expected
             assert contention.is_on()
             clock[0] += 0.11 * expected
+
+    def test_threads_may_cost_now_and_then_what_they_have_saved(self, clock):
+        contention = Contention()
+        contention.judge(0.004)
+        contention.judge(-0.002)
+        contention.judge(-0.0015)
+        assert not contention.is_on()
+        contention.judge(-0.001)
+        assert contention.is_on()
+        clock[0] += 10.0
+        contention.judge(1000.0)  # long ago, in the end
+        contention.judge(-0.1)
+        assert contention.is_on()
+
+    def test_allowance_of_threads_goes_on_with_the_next_team(self, monkeypatch):
+        contention = Contention()
+        monkeypatch.setattr("softreg_fast.runtime.team.contention", contention)
+        contention.allowance = 1234
+        shared = claims.make_shared(1, 3)
+        with team_of(3, shared) as team:
+            team.call(lambda *_: None)
+            np.testing.assert_array_equal(claims.allowances_of(shared, 3), [1234, 1234, 0])
+            shared[-3] = 77
+        assert contention.allowance == 77
 
     def test_team_leads_alone_while_other_work_has_the_cpus(self, clock, monkeypatch):
         contention = Contention()

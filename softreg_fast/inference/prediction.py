@@ -12,7 +12,6 @@ from ..kernels.predict import predict as predict_kernel
 from ..kernels.shapes import Specialisation
 from ..objective.loss import LOSSES
 from ..runtime.claimed_map import claimed_map, cut_into_blocks
-from ..runtime.contention import contention
 from ..runtime.threads import count_threads_for_prediction, rows_per_block
 from ..runtime.workspace import (
     Cuts,
@@ -166,8 +165,12 @@ def _run(
     n_samples, n_features = features.shape
     prepared = _prepare(features, weights, bias)
 
-    def predict_rows(start: int, stop: int, workspace: Workspace | None = None) -> bool:
-        if workspace is None:
+    spare = [prepared.workspace]
+
+    def predict_rows(start: int, stop: int) -> bool:
+        try:
+            workspace = spare.pop()
+        except IndexError:  # other threads have them
             (workspace,) = make_workspaces(
                 1,
                 prepared.cuts.tile_rows,
@@ -189,12 +192,13 @@ def _run(
             values_out,
             logits_out,
         )
+        spare.append(workspace)
         return all_finite
 
     work = estimate_work(n_samples, prepared.parameters)
     n_used = count_threads_for_prediction(n_threads, work)
-    if n_used == 1 or contention.is_on():
-        all_finite = predict_rows(0, n_samples, prepared.workspace)
+    if n_used == 1:
+        all_finite = predict_rows(0, n_samples)
         _keep(prepared, n_samples)
         return all_finite
     block_rows = rows_per_block(n_samples, prepared.parameters.size, n_used)

@@ -116,7 +116,7 @@ def accumulate(
         The weighted sum of the rows' gradients is added, if it is wanted.
     results_out : (N_RESULTS,) float64
         The weighted sum of the losses, and what rounding has cut off from it, are added.
-    shared : (SLOTS + n_buffers,) int64
+    shared : (n_shared,) int64
         See `threads.claims`.
     """
     settings = all_settings[0]

@@ -146,7 +146,7 @@ class Team(NamedTuple):
         Its number, from 0, and how many there may be.
     call : int
         The number of the call.
-    shared : (SLOTS + n_chunks + n_threads,) int64
+    shared : (n_shared,) int64
         See `threads.claims`.
     """
 
@@ -165,7 +165,7 @@ class Sums(NamedTuple):
     totals : (padded_classes, padded_features + lanes) float64
     chunk_results : (n_buffers, 2) float64
         Loss and number of correctly classified rows.
-    shared : (SLOTS + n_buffers,) int64
+    shared : (n_shared,) int64
         Which buffer is a chunk's; see `threads.claims`.
     """
 
@@ -250,7 +250,7 @@ class Slopes(NamedTuple):
         Derivatives of the rows' losses by their logits.
     row_numbers : (n_buffers, tile_rows) int64
     losses : (n_buffers,) float64
-    shared : (SLOTS + n_buffers,) int64
+    shared : (n_shared,) int64
         Which buffer is a tile's; see `threads.claims`.
     """
 

@@ -162,7 +162,7 @@ def descend(
     objectives_out : (n,) float64
         That of epoch ``e``, per unit of weight, is at ``e % n``: the loss as the rows were met,
         and the penalty of about the last working set.
-    shared : (SLOTS + n_buffers,) int64
+    shared : (n_shared,) int64
         See `threads.claims`.
 
     Returns

@@ -245,7 +245,7 @@ def run_epochs(
         Zero at first; changed in place.
     losses_out, accuracies_out : (n,) float64
         Those of epoch ``e`` are at ``e % n``; the call ends before it would overwrite its own.
-    shared : (SLOTS + n_buffers,) int64
+    shared : (n_shared,) int64
         See `threads.claims`.
 
     Returns

@@ -171,7 +171,7 @@ def descend_sparse(
         Changed in place.
     objectives_out : (n,) float64
         See `sgd_dense.descend`.
-    shared : (SLOTS + n_buffers,) int64
+    shared : (n_shared,) int64
         See `threads.claims`.
 
     Returns

@@ -68,7 +68,7 @@ class _Claims(Generic[Item, Result]):
         self._is_closed = True
 
     def wait(self) -> None:
-        """Wait until nobody is busy; say so if the calling thread alone would have been faster."""
+        """Wait until nobody is busy; say what threads have saved."""
         n_looks = 0
         while any(self._are_busy):
             n_looks += 1
@@ -77,8 +77,8 @@ class _Claims(Generic[Item, Result]):
             time.sleep(0.0 if n_looks < _LOOKS_BEFORE_SLEEP else _SECONDS_OF_SLEEP)
         taken = time.perf_counter() - self._started
         # The last item may be a small one, and other work may have held one up.
-        if self._seconds and taken > len(self._items) * statistics.median(self._seconds):
-            contention.found()
+        if self._seconds:
+            contention.judge(len(self._items) * statistics.median(self._seconds) - taken)
 
 
 def claimed_map(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..kernels.threads import N_CPU_WORDS
-from ..kernels.threads.claims import CALL, CONTENDED, CPUS, LEADERS_CPU
+from ..kernels.threads.claims import CALL, CONTENDED, CPUS, LEADERS_CPU, allowances_of
 from .contention import contention
 from .threads import move_thread, start_threads
 
@@ -87,6 +87,7 @@ class Team:
         self._shared = shared
         self._n_calls = 0
         self._n_wanted = n_threads - 1
+        self._allowances = allowances_of(shared, n_threads)[: n_threads - 1]
         self._helpers: list[_Helper] = []
         # Which CPUs the process may use.
         self._cpus: set[int] = set()
@@ -101,6 +102,7 @@ class Team:
             lambda number: self._helpers[number - 1].run(), len(self._helpers)
         )
         del self._helpers[self._n_wanted :]
+        self._allowances[:] = contention.allowance
 
     def call(self, function: Function[Result]) -> Result:
         """Call ``function(thread, n_threads, call)`` in the threads; gives thread 0's result.
@@ -160,6 +162,8 @@ class Team:
         """Have the other threads end."""
         try:
             self.wait()
+            if self._helpers:
+                contention.allowance = int(self._allowances.min())
         finally:
             for helper in self._helpers:
                 helper.end()

@@ -168,7 +168,7 @@ class ChunkSums:
     gradients : ndarray of shape (n_buffers, padded_classes, padded_features + lanes)
     totals : ndarray of shape (padded_classes, padded_features + lanes), float64
     chunk_results : ndarray of shape (n_buffers, 2), float64
-    shared : ndarray of shape (SLOTS + n_buffers,), int64
+    shared : ndarray of shape (n_shared,), int64
     """
 
     gradients: FloatArray

@@ -15,9 +15,10 @@ read the description of that round, and the parameters as they were when it was 
 
 The leader can't be helped by a thread that takes its core from it: who finds itself on the leader's
 CPU while it waits for a round goes on on another one, and soon sleeps. Who finds that other work
-has had its core in the middle of a chunk leaves the call.
+has had its core in the middle of a chunk, and for more than a part of the time that it has helped,
+leaves the call.
 
-`shared` is an int64 array of ``SLOTS + n_chunks + n_threads`` elements:
+`shared` is an int64 array of ``SLOTS + n_chunks + 2 * n_threads`` elements:
 
 ===============  ===================================================================================
 ``CALL``         the number of the call that all threads are to be in; 0 if they are to return
@@ -26,7 +27,8 @@ has had its core in the middle of a chunk leaves the call.
 ``LEADERS_CPU``  where the leader was when it opened the round; -1 if unknown
 ``CONTENDED``    1 if a thread has left the call because other work has had its core
 ``CPUS``         a bit for each CPU that threads may use
-``SLOTS``        a slot for each chunk, then each thread's own buffer, that of the last thread first
+``SLOTS``        a slot for each chunk; then two elements for each thread, those of the last one
+                 first: its own buffer, and its allowance: how long other work may have its core
 ===============  ===================================================================================
 """
 
@@ -71,6 +73,10 @@ _LOOKS_PER_CPU = 64
 # Shorter than what a scheduler gives a thread to run.
 _TICKS_OF_OTHERS = 1_000_000
 _LONG_CHUNKS = 4
+# Of the time that a thread helps, other work may have a part without its leaving: by now and then
+# some milliseconds, little is lost. A neighbour that computes takes as much as the thread has.
+_HELP_PER_ALLOWANCE = 4
+_MOST_ALLOWANCE = 1 << 24
 
 
 class Round(NamedTuple):
@@ -121,10 +127,16 @@ class Pace(NamedTuple):
 
 def make_shared(n_chunks: int, n_threads: int) -> npt.NDArray[np.int64]:
     """What the threads of a team share, before the first call."""
-    shared = np.zeros(SLOTS + n_chunks + n_threads, np.int64)
+    shared = np.zeros(SLOTS + n_chunks + 2 * n_threads, np.int64)
     shared[LEADERS_CPU] = -1
-    shared[SLOTS:] = np.arange(n_chunks + n_threads)
+    shared[SLOTS : SLOTS + n_chunks] = np.arange(n_chunks)
+    shared[SLOTS + n_chunks :: 2] = np.arange(n_chunks, n_chunks + n_threads)
     return shared
+
+
+def allowances_of(shared: npt.NDArray[np.int64], n_threads: int) -> npt.NDArray[np.int64]:
+    """A view of the threads' allowances, that of the last thread first."""
+    return shared[len(shared) - 2 * n_threads + 1 :: 2]
 
 
 @kernel
@@ -242,7 +254,7 @@ def judge_pace(team, taken_at, fastest):
     -------
     int
         How long the fastest chunk has taken; -1 if this one has taken so much longer that other
-        work must have had the core meanwhile.
+        work must have had the core meanwhile, for more than the thread's allowance.
     """
     if team.thread == 0:
         # Whatever else its core does, it goes on.
@@ -250,16 +262,24 @@ def judge_pace(team, taken_at, fastest):
     taken = max(read_clock() - taken_at, 1)
     if fastest == 0:
         return taken
+    place = len(team.shared) - 1 - 2 * team.thread
+    allowance = load_shared(team.shared, place)
     if taken > _LONG_CHUNKS * fastest and taken > _TICKS_OF_OTHERS:
-        store_shared(team.shared, CONTENDED, 1)
-        return -1
+        allowance -= taken - fastest
+        if allowance < 0:
+            store_shared(team.shared, place, 0)
+            store_shared(team.shared, CONTENDED, 1)
+            return -1
+    else:
+        allowance = min(allowance + taken // _HELP_PER_ALLOWANCE, _MOST_ALLOWANCE)
+    store_shared(team.shared, place, allowance)
     return min(taken, fastest)
 
 
 @kernel
 def own_buffer(team):
     """The number of the buffer that the thread may write to."""
-    return load_shared(team.shared, len(team.shared) - 1 - team.thread)
+    return load_shared(team.shared, len(team.shared) - 2 - 2 * team.thread)
 
 
 @kernel
@@ -283,7 +303,7 @@ def hand_in(team, round, chunk, buffer, pace):
     slot = load_shared(shared, SLOTS + chunk)
     empty = round.number << _SLOT_BITS | _EMPTY | slot & _BUFFER
     if compare_exchange(shared, SLOTS + chunk, empty, round.number << _SLOT_BITS | buffer):
-        store_shared(shared, len(shared) - 1 - team.thread, slot & _BUFFER)
+        store_shared(shared, len(shared) - 2 - 2 * team.thread, slot & _BUFFER)
     fastest = judge_pace(team, pace.taken_at, pace.fastest)
     return Pace(pace.began, pace.n_taken + 1, pace.deadline, pace.taken_at, fastest)
 
