@@ -73,9 +73,9 @@ _LOOKS_PER_CPU = 64
 # Shorter than what a scheduler gives a thread to run.
 _TICKS_OF_OTHERS = 1_000_000
 _LONG_CHUNKS = 4
-# Of the time that a thread helps, other work may have a part without its leaving: by now and then
-# some milliseconds, little is lost. A neighbour that computes takes as much as the thread has.
-_HELP_PER_ALLOWANCE = 4
+# Of the time that a thread helps, other work may take a tenth more without its leaving: little is
+# lost by some milliseconds now and then. A neighbour that computes takes more.
+_HELP_PER_ALLOWANCE = 10
 _MOST_ALLOWANCE = 1 << 24
 
 
