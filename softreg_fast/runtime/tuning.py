@@ -70,8 +70,8 @@ MOST_UNKNOWNS_BETWEEN_CLASSES = 160
 MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1 = 800
 # Products for a class from which a step's second derivatives are taken over chosen rows.
 PRODUCTS_WORTH_CHOOSING_ROWS = 50_000_000
-# So many products of second derivatives take as long as one of a pass over rows, the start and end
-# of a thread included.
+# So many products of second derivatives, or of factoring them, take as long as one of a pass over
+# rows, the start and end of a thread included.
 PRODUCTS_OF_SQUARES_PER_PRODUCT = 25
 
 # --- Mini-batch gradient descent (bench: classifier) ---

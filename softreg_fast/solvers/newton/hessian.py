@@ -62,7 +62,7 @@ def _fill_squares_of_chosen_rows(
     features: FloatArray, all_weights: FloatArray, n_threads: int | None, squares_out: FloatArray
 ) -> None:
     uniforms = np.random.default_rng(_SEED).random((len(features),))
-    n_used = _count_threads(n_threads, squares_out, len(features))
+    n_used = _count_threads(n_threads, squares_out.size // 2 * len(features))
     if n_used > len(all_weights):
         n_used = 1
     n_threads_of_set = 1 if n_used > 1 else n_threads
@@ -110,8 +110,7 @@ def _choose_rows(
     return rows, weights[rows] / probabilities[rows]
 
 
-def _count_threads(n_threads: int | None, squares: FloatArray, n_rows: int) -> int:
-    n_products = squares.size // 2 * n_rows
+def _count_threads(n_threads: int | None, n_products: int) -> int:
     return count_threads_for_pass(n_threads, n_products // tuning.PRODUCTS_OF_SQUARES_PER_PRODUCT)
 
 
@@ -120,7 +119,7 @@ def _fill_squares(
 ) -> None:
     specialisation = kernels.choose_squares_specialisation()
     n_groups = squares_out.shape[1] // specialisation.rows
-    n_used = min(_count_threads(n_threads, squares_out, len(features)), n_groups)
+    n_used = min(_count_threads(n_threads, squares_out.size // 2 * len(features)), n_groups)
     weigh = kernels.weigh_squares.specialise(specialisation)
     # A share is one of every `n_shares` groups; one thread takes all of them with a tile of rows.
     n_shares = 1 if n_used == 1 else min(tuning.BLOCKS_PER_THREAD * n_used, n_groups)
@@ -255,8 +254,7 @@ def factor_blocks(
     n_columns : int
     n_threads : int or None, default=None
     """
-    n_products = len(blocks) * blocks.shape[1] ** 3 // 6
-    n_used = count_threads_for_pass(n_threads, n_products)
+    n_used = _count_threads(n_threads, len(blocks) * blocks.shape[1] ** 3 // 6)
     with one_blas_thread():
         factors = claimed_map(lambda block: _factor(block, penalties), list(blocks), n_used)
     factors *= n_columns // len(factors)
