@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
-from ..runtime.blas import matrix_product, one_blas_thread
+from ..runtime.blas import matrix_product
 
 _NUMBERS_PER_BLOCK = 1 << 18
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -20,10 +20,9 @@ _EPSILON = float(np.finfo(np.float64).eps)
 Indices = npt.NDArray[np.int64]
 
 
-@one_blas_thread()
 def add_squares(design: FloatArray, weights: FloatArray, squares_out: FloatArray) -> None:
     """Add ``design.T @ (weights * design)``, by this thread alone."""
-    squares_out += (design * weights[:, None]).T @ design
+    squares_out += matrix_product((design * weights[:, None]).T, design)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sklearn.metrics import get_scorer
 from .._sklearn import metric_of, with_arguments
 from .._typing import FloatArray, Model
 from ..objective.loss import LOSSES
-from ..runtime.blas import one_blas_thread
+from ..runtime.blas import matrix_product
 
 _NUMBERS_PER_BLOCK = 1 << 20
 
@@ -136,14 +136,13 @@ def choose_scoring(
     return score
 
 
-@one_blas_thread()
 def _decide(features: Any, weights: FloatArray, bias: FloatArray, activation: str) -> FloatArray:
     """What the softmax is taken of, of dense or sparse rows.
 
     By BLAS: for as many columns as all models have, kernels would be compiled anew.
     """
     with np.errstate(all="ignore"):  # looked at
-        values: FloatArray = np.asarray(features @ weights + bias)
+        values: FloatArray = np.asarray(matrix_product(features, weights) + bias)
     if np.isnan(values).any():
         raise ValueError(
             "a row of X is too large for the models that were found: their linear functions "

@@ -7,24 +7,33 @@ them, would have to wait for a CPU. And a sum has other bits for another number 
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import numpy as np
 
 from .._typing import FloatArray
 from .threads import find_thread_libraries
 
+# BLAS takes more than one thread for longer vectors, for matrices of more elements by vectors, and
+# for matrices by matrices or factorizations from a little more on.
+_SIZE_OF_ONE_THREAD = 1 << 13
+
 _is_limited = threading.Lock()
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
+def one_blas_thread(size: float = math.inf) -> Iterator[None]:
     """A context, or a decorator, within which BLAS and LAPACK use the calling thread alone.
 
     The limit is the process's. It is not set twice: by a thread that is inside already, or while
-    another thread is.
+    another thread is. Setting it takes some ten microseconds.
+
+    Parameters
+    ----------
+    size : float, default=inf
+        Elements of the largest array; it isn't set for so few that one thread is taken anyway.
     """
-    libraries = find_thread_libraries("blas")
+    libraries = find_thread_libraries("blas") if size > _SIZE_OF_ONE_THREAD else None
     if libraries is None or not _is_limited.acquire(blocking=False):
         yield
         return
@@ -35,26 +44,22 @@ def one_blas_thread() -> Iterator[None]:
         _is_limited.release()
 
 
-# BLAS takes more than one thread for longer vectors, and for matrices by vectors of more elements.
-_LENGTH_OF_ONE_THREAD = 1 << 13
-
-
 def inner_product(left: FloatArray, right: FloatArray) -> float:
     """The sum of the products of two arrays' elements."""
-    if left.size <= _LENGTH_OF_ONE_THREAD:
+    if left.size <= _SIZE_OF_ONE_THREAD:
         return float(np.vdot(left, right))
     left, right = left.ravel(), right.ravel()
     parts = [
-        slice(start, start + _LENGTH_OF_ONE_THREAD)
-        for start in range(0, left.size, _LENGTH_OF_ONE_THREAD)
+        slice(start, start + _SIZE_OF_ONE_THREAD)
+        for start in range(0, left.size, _SIZE_OF_ONE_THREAD)
     ]
     return sum(float(np.vdot(left[part], right[part])) for part in parts)
 
 
 def matrix_product(left: FloatArray, right: FloatArray) -> FloatArray:
     """``left @ right``, by the calling thread alone."""
-    is_small = left.size * right.shape[-1] <= _LENGTH_OF_ONE_THREAD
-    with nullcontext() if is_small else one_blas_thread():
+    n_products = left.size * (right.size // max(len(right), 1))
+    with one_blas_thread(n_products):
         product: FloatArray = left @ right
     return product
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from .._typing import FloatArray
-from ..runtime.blas import inner_product, norm, one_blas_thread
+from ..runtime.blas import inner_product, norm
 
 Solve = Callable[[FloatArray], FloatArray]
 """Takes and gives flat arrays of the size of a point: one class after the other."""
@@ -82,7 +82,6 @@ class LimitedMemory:
         change = self._changes[last]
         return float(self._products[last, last]) / inner_product(change, solve(change))
 
-    @one_blas_thread()
     def divide(self, gradient: FloatArray, solve: Solve, factor: float) -> FloatArray:
         """A gradient, by the second derivatives that the steps have corrected."""
         if not len(self):

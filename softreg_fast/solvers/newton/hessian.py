@@ -10,8 +10,6 @@ are indefinite; what is left of them without the activation's own curvature make
 too long.)
 """
 
-from queue import SimpleQueue
-
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.lapack import dpotrf, dpotrs
@@ -19,7 +17,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from ..._typing import FloatArray
 from ...kernels import weighted_gram as kernels
 from ...runtime import tuning
-from ...runtime.blas import one_blas_thread
+from ...runtime.blas import matrix_product, one_blas_thread
 from ...runtime.claimed_map import claimed_map
 from ...runtime.threads import count_threads_for_pass
 from ...runtime.workspace import aligned_zeros, round_up
@@ -66,17 +64,15 @@ def _fill_squares_of_chosen_rows(
     if n_used > len(all_weights):
         n_used = 1
     n_threads_of_set = 1 if n_used > 1 else n_threads
-    free: SimpleQueue[FloatArray] = SimpleQueue()
-    for _ in range(n_used):
-        free.put(aligned_zeros(features.shape, np.float64))
+    spare = [aligned_zeros(features.shape, np.float64) for _ in range(n_used)]
 
     def work(place: int) -> None:
         rows, weights = _choose_rows(all_weights[place], uniforms)
-        chosen = free.get()
+        chosen = spare.pop()
         np.take(features, rows, axis=0, out=chosen[: len(rows)], mode="clip")
         squares = squares_out[place : place + 1]
         _fill_squares(chosen[: len(rows)], weights[None], n_threads_of_set, squares)
-        free.put(chosen)
+        spare.append(chosen)
 
     claimed_map(work, range(len(all_weights)), n_used)
 
@@ -165,6 +161,12 @@ def _factor(upper: FloatArray, penalties: FloatArray) -> FloatArray:
         ridge *= 10.0
 
 
+def _divide(right: FloatArray, factor: FloatArray) -> FloatArray:
+    """What gives `right` when it is multiplied by a factored matrix."""
+    quotient: FloatArray = dpotrs(factor, right, lower=1)[0]
+    return quotient
+
+
 def derive_blocks(
     sample: Sample, point: FloatArray, penalties: FloatArray, n_threads: int | None = None
 ) -> FloatArray:
@@ -234,9 +236,8 @@ def derive_all(
         matrix,
     )
     if not sample.is_whole:
-        curvatures = (probabilities * (1.0 - probabilities))[:, :n_rows]
-        with one_blas_thread():
-            curvatures = curvatures @ sample.row_weights
+        of_rows = (probabilities * (1.0 - probabilities))[:, :n_rows]
+        curvatures = matrix_product(of_rows, sample.row_weights)
         diagonal = _diagonal(matrix)
         diagonal += np.outer(curvatures, sample.missing).ravel()
     return matrix
@@ -255,27 +256,21 @@ def factor_blocks(
     n_threads : int or None, default=None
     """
     n_used = _count_threads(n_threads, len(blocks) * blocks.shape[1] ** 3 // 6)
-    with one_blas_thread():
+    with one_blas_thread(blocks[0].size):
         factors = claimed_map(lambda block: _factor(block, penalties), list(blocks), n_used)
     factors *= n_columns // len(factors)
 
     def solve(flat: FloatArray) -> FloatArray:
         parts = flat.reshape(n_columns, -1)
-        with one_blas_thread():
-            quotients = [dpotrs(*pair, lower=1)[0] for pair in zip(factors, parts, strict=True)]
-        return np.concatenate(quotients)
+        return np.concatenate(
+            [_divide(part, factor) for part, factor in zip(parts, factors, strict=True)]
+        )
 
     return solve
 
 
 def factor_all(matrix: FloatArray, penalties: FloatArray, n_columns: int) -> Solve:
     """Division by what `derive_all` has given and a penalty's; see `factor_blocks`."""
-    with one_blas_thread():
+    with one_blas_thread(matrix.size):
         factor = _factor(matrix, np.tile(penalties, n_columns))
-
-    @one_blas_thread()
-    def solve(flat: FloatArray) -> FloatArray:
-        quotient: FloatArray = dpotrs(factor, flat, lower=1)[0]
-        return quotient
-
-    return solve
+    return lambda flat: _divide(flat, factor)

@@ -16,7 +16,7 @@ from ..._typing import FloatArray
 from ...kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from ...objective.objective import Evaluation
 from ...runtime import tuning
-from ...runtime.blas import inner_product, norm, one_blas_thread
+from ...runtime.blas import inner_product, matrix_product, norm, one_blas_thread
 from ..line_search import Trial, search
 from .hessian import derive_all, derive_blocks
 from .iteration import Steps
@@ -123,7 +123,6 @@ class ProximalSteps(Steps):
     def _is_spent(self) -> bool:
         return len(self._signs) >= _MOST_CORRECTIONS
 
-    @one_blas_thread()
     def _learn(self, reached: Evaluation) -> None:
         """Correct by the BFGS formula."""
         step = (reached.variables - self.place.variables).T.ravel()
@@ -148,10 +147,10 @@ class ProximalSteps(Steps):
         blocks = step.reshape(len(self._matrices), -1)
         product: FloatArray = np.einsum("kfg,kg->kf", self._matrices, blocks).ravel()
         if len(self._signs):
-            product += (self._signs * (self._corrections @ step)) @ self._corrections
+            along = self._signs * matrix_product(self._corrections, step)
+            product += matrix_product(along, self._corrections)
         return product
 
-    @one_blas_thread()
     def _propose(self) -> FloatArray:
         """The step to the minimum of the model."""
         current = self.place.variables.T.ravel()
@@ -194,7 +193,7 @@ class ProximalSteps(Steps):
         """Coordinate descent; `slopes` and `step` go along."""
         diagonal = np.einsum("kff->kf", self._matrices).ravel()
         if len(self._signs):
-            diagonal = diagonal + self._signs @ self._corrections**2
+            diagonal = diagonal + matrix_product(self._signs, self._corrections**2)
         n_done: int = descend_coordinates.specialise(CoordinatesSpecialisation())(
             self._matrices,
             self._corrections,
@@ -220,8 +219,10 @@ class ProximalSteps(Steps):
         reached = current + step
         (free,) = np.nonzero((reached != 0.0) | (penalties == 0.0))
         right = slopes[free] + penalties[free] * np.sign(reached[free])
+        matrix = self._matrices[0][np.ix_(free, free)]
         try:
-            factor = cho_factor(self._matrices[0][np.ix_(free, free)], check_finite=False)
+            with one_blas_thread(matrix.size):
+                factor = cho_factor(matrix, check_finite=False)
         except np.linalg.LinAlgError:
             return False
         change = -cho_solve(factor, right, check_finite=False)

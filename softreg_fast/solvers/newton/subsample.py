@@ -10,7 +10,7 @@ from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...kernels import weighted_gram as kernels
 from ...objective.coordinates import Coordinates
-from ...runtime.blas import one_blas_thread
+from ...runtime.blas import matrix_product
 from ...runtime.workspace import aligned_zeros, round_up
 
 # Of a sample: rows for each unknown of a class, at least so many rows, and its seed.
@@ -63,7 +63,6 @@ def count_rows(n_features: int) -> int:
     return max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1))
 
 
-@one_blas_thread()
 def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     """A sample in which every class has a share of the rows, its own rows allowing.
 
@@ -95,7 +94,7 @@ def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
     taken[:, n_features:n_unknowns] = 1.0
     missing = np.zeros(n_unknowns)
     if not is_whole:
-        lacking = coordinates.mean_squares - row_weights @ np.square(scaled)
+        lacking = coordinates.mean_squares - matrix_product(row_weights, np.square(scaled))
         is_rare = lacking > _MOST_LACKING * coordinates.mean_squares
         missing[:n_features][is_rare] = lacking[is_rare]
     return Sample(taken, n_unknowns, row_weights, rows, stands_for, missing, is_whole)
@@ -135,8 +134,7 @@ def _choose_rows(
 def predict_sample(sample: Sample, point: FloatArray) -> FloatArray:
     """Probabilities of a sample's rows, of the second of two classes for a single column."""
     features = sample.features[:, : sample.n_unknowns]
-    with one_blas_thread():
-        logits: FloatArray = features @ point
+    logits = matrix_product(features, point)
     if point.shape[1] == 1:
         probabilities: FloatArray = expit(logits, out=logits)
         return probabilities

@@ -13,7 +13,7 @@ from ...data.row_blocks import row_blocks
 from ...objective.loss import loss_of
 from ...objective.moments import sum_features, sum_sparse_squares
 from ...runtime import tuning
-from ...runtime.blas import one_blas_thread
+from ...runtime.blas import inner_product, one_blas_thread
 
 _NUMBERS_PER_BLOCK = 1 << 20
 # Of rows from which the largest eigenvalue of their second moments is estimated.
@@ -165,7 +165,6 @@ def can_rotate(scaling: Scaling) -> bool:
         return bool(scaling.factors.min() > _NARROWEST_SPREAD * scaling.factors.max())
 
 
-@one_blas_thread()
 def has_much_in_common(problem: Problem, scaling: Scaling) -> bool:
     """Whether one direction has so much of dense features' variance that steps are short in others.
 
@@ -227,7 +226,6 @@ def rotate(problem: Problem, scaling: Scaling) -> tuple[Problem, Scaling, FloatA
     return rotated, Scaling(np.zeros(n_features), 1.0 / variances), rotation
 
 
-@one_blas_thread()
 def bound_curvature(
     problem: Problem, scaling: Scaling, *, n_columns: int, batch_size: int, fit_intercept: bool
 ) -> float:
@@ -263,7 +261,7 @@ def bound_curvature(
         else:
             ones = np.ones((len(rows), int(fit_intercept)))
             sample = _DenseRows(np.hstack([(rows - scaling.means) * roots, ones]))
-        dense_norm, sparse_norm = (float(weights @ norms) for norms in sample.norms())
+        dense_norm, sparse_norm = (inner_product(weights, norms) for norms in sample.norms())
         largest = _largest_eigenvalue(sample, weights)
     share = (n_samples - batch_size) / (batch_size * max(n_samples - 1, 1))
     loss = loss_of(problem)
@@ -327,13 +325,14 @@ class _SparseRows:
 
 def _largest_eigenvalue(rows: _DenseRows | _SparseRows, weights: FloatArray) -> float:
     """Of the rows' weighted second moments, by power iteration."""
-    vector = rows.transposed_times(weights)
-    vector = vector + 1.0 / np.sqrt(np.arange(1.0, len(vector) + 1.0))
-    value = 0.0
-    for _ in range(_POWER_STEPS):
-        length = float(np.linalg.norm(vector))
-        if not 0.0 < length < np.inf:
-            return length
-        vector = rows.transposed_times(weights * rows.times(vector / length))
-        value = float(np.linalg.norm(vector))
-    return value
+    with one_blas_thread(rows.rows.size):
+        vector = rows.transposed_times(weights)
+        vector = vector + 1.0 / np.sqrt(np.arange(1.0, len(vector) + 1.0))
+        value = 0.0
+        for _ in range(_POWER_STEPS):
+            length = float(np.linalg.norm(vector))
+            if not 0.0 < length < np.inf:
+                return length
+            vector = rows.transposed_times(weights * rows.times(vector / length))
+            value = float(np.linalg.norm(vector))
+        return value
