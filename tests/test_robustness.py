@@ -554,24 +554,39 @@ class TestContention:
         claimed_map(lambda _: threads.append(threading.current_thread()), range(50), 2)
         assert set(threads) == {threading.main_thread()}
 
-    def test_map_with_a_small_last_item_goes_on_with_threads(self, clock, monkeypatch):
+    @pytest.mark.parametrize(
+        ("taken", "cpu_taken", "is_contended"),
+        [
+            pytest.param([1.0, 1.0], [1.0, 1.0], False, id="a CPU each"),
+            pytest.param([1.0, 0.1], [1.0, 0.1], False, id="a small last item"),
+            pytest.param([1.0, 1.0], [0.5, 0.5], True, id="one CPU for both"),
+        ],
+    )
+    def test_map_judges_by_the_cpu_time_of_its_items(
+        self, taken, cpu_taken, is_contended, clock, monkeypatch
+    ):
         contention = Contention()
         monkeypatch.setattr("softreg_fast.runtime.claimed_map.contention", contention)
+        now, cpu_now = [0.0], [0.0]
+        monkeypatch.setattr("softreg_fast.runtime.claimed_map.time.perf_counter", lambda: now[0])
+        monkeypatch.setattr("softreg_fast.runtime.claimed_map._clock", lambda: cpu_now[0])
         has_begun, calling_is_done = threading.Event(), threading.Event()
-        n_called = itertools.count()
+        to_come = list(zip(taken, cpu_taken, strict=True))
 
         def work(item):
             if threading.current_thread() is not threading.main_thread():
                 has_begun.set()
                 assert calling_is_done.wait(HANG_GUARD)
-            elif next(n_called) == 0:
-                assert has_begun.wait(HANG_GUARD)
-                time.sleep(0.3)
-            else:
+                return
+            assert has_begun.wait(HANG_GUARD)
+            seconds, cpu_seconds = to_come.pop(0)
+            now[0] += seconds
+            cpu_now[0] += cpu_seconds
+            if not to_come:
                 calling_is_done.set()
 
         claimed_map(work, range(3), 2)
-        assert not contention.is_on()
+        assert contention.is_on() is is_contended
 
     @pytest.mark.runs_if(hasattr(os, "sched_setaffinity"))
     def test_late_thread_of_a_map_goes_on_on_the_waiting_threads_cpu(self):

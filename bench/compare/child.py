@@ -9,8 +9,8 @@ import numpy as np
 from ..timing import timed
 from .workloads import all_workloads
 
-# Seconds before a timed call: threads of the other side's BLAS spin for a moment after a call.
-PAUSE = 0.03
+# Seconds before a timed call: threads of the other side's BLAS spin for 0.1 s after a call.
+PAUSE = 0.15
 
 
 def chosen(filters):
