@@ -366,3 +366,31 @@ def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
         ahead = Ahead(number, 0, (0,) * n_ahead, coming, 3)
         out = np.zeros((3, 2 * lanes), dtype)
         compare(out, vectors, numbers, n_rows, scalars, count, ahead)
+
+
+@OTHERS
+@pytest.mark.parametrize("n_vectors", [1, 2, 3])
+def test_combined_listed_rows(dtype, lanes, other, n_vectors):
+    """Rows may be listed twice; what is listed outside of the range isn't read."""
+    columns, width, one = ((0,) * size for size in (n_vectors, lanes, 1))
+
+    def operation(module):
+        load_block, store_block = module.load_block, module.store_block
+        combine_listed = module.combine_listed
+
+        def run(factors, numbers, start, stop, vectors, out):
+            sums = load_block(vectors, 0, 1, width, one, columns)
+            found = combine_listed(sums, factors, numbers, start, stop, vectors, 1)
+            store_block(out, 0, 0, found)
+
+        return run
+
+    compare = _compiled_and_twin(operation)
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((5, 1 + n_vectors * lanes)).astype(dtype)
+    for index_dtype, n_listed in itertools.product((np.int32, np.int64), (0, 1, 4, 7)):
+        factors = random.standard_normal(n_listed + 2).astype(other)
+        numbers = random.integers(0, 5, n_listed + 2).astype(index_dtype)
+        factors[[0, -1]] = np.nan
+        out = np.zeros((1, n_vectors * lanes), dtype)
+        compare(out, factors, numbers, 1, 1 + n_listed, vectors)

@@ -608,6 +608,36 @@ class TestContention:
         assert os.sched_getaffinity(0) == cpus
 
 
+@pytest.mark.runs_if(hasattr(os, "sched_setaffinity"))
+def test_thread_that_was_waited_for_has_its_cpus_back():
+    """Else it would go on on the CPU of the calling thread, and take it from that."""
+    cpus = os.sched_getaffinity(0)
+    shared = claims.make_shared(1, 2)
+    has_begun = threading.Event()
+    seen = []
+
+    def work(thread, n_threads, call):
+        if thread == 0:
+            shared[claims.LEADERS_CPU] = min(cpus)
+            assert has_begun.wait(HANG_GUARD)
+        elif call == 1:
+            has_begun.set()
+            stop = time.monotonic() + HANG_GUARD
+            while os.sched_getaffinity(0) != {min(cpus)} and time.monotonic() < stop:
+                time.sleep(1e-3)
+            seen.append(os.sched_getaffinity(0))
+        else:
+            seen.append(os.sched_getaffinity(0))
+            has_begun.set()
+
+    with team_of(2, shared) as team:
+        team.call(work)
+        team.wait()
+        has_begun.clear()
+        team.call(work)
+    assert seen == [{min(cpus)}, cpus]
+
+
 def test_failure_of_a_thread_that_helps_is_raised(eager_threads):
     shared = claims.make_shared(1, 2)
 

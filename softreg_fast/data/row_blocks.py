@@ -57,13 +57,13 @@ def row_blocks(problem: Problem, numbers_per_row: int, most_numbers: int) -> Ite
         features = problem.features
         yield RowBlock(
             rows,
-            _rows_of(features, rows) if problem.is_sparse else features[rows],
+            rows_of(features, rows) if problem.is_sparse else features[rows],
             problem.targets[rows],
             problem.weights(rows),
         )
 
 
-def _rows_of(features: csr_array, rows: slice) -> csr_array:
+def rows_of(features: csr_array, rows: slice) -> csr_array:
     """Some rows, without a copy of their elements."""
     if rows.start == 0 and rows.stop == features.shape[0]:
         return features

@@ -84,6 +84,25 @@ class SparseRows(NamedTuple):
     order: Any
 
 
+class Columns(NamedTuple):
+    """Some rows of a sparse matrix, by columns (CSC).
+
+    Attributes
+    ----------
+    data : (n_elements,)
+    rows : (n_elements,) int32
+        Their rows, the first of the matrix' being 0.
+    pointers : (n_features + 1,) int64
+    cuts : (n_chunks + 1,) int64
+        The features where chunks begin, then their number.
+    """
+
+    data: Any
+    rows: Any
+    pointers: Any
+    cuts: Any
+
+
 class Span(NamedTuple):
     """Positions in the order of the rows.
 
@@ -135,6 +154,27 @@ class Workspace(NamedTuple):
     feature_tile: Any
     feature_weights: Any
     numbers: Any
+
+
+class SparseWorkspace(NamedTuple):
+    """What a thread works in on sparse rows.
+
+    Attributes
+    ----------
+    tile : (2 * padded_classes + N_ROW_VALUES, tile_rows)
+        See `Workspace`.
+    lines : (tile_rows, padded_classes)
+        Logits, row by row.
+    numbers : (tile_rows,) int64
+        Which rows are in the tile.
+    totals : (padded_classes,) float64
+        Sums over rows.
+    """
+
+    tile: Any
+    lines: Any
+    numbers: Any
+    totals: Any
 
 
 class Team(NamedTuple):

@@ -21,7 +21,7 @@ import math
 import numpy as np
 from numba import types
 
-from .compile.entry_point import array_type, entry_point, numba_type
+from .compile.entry_point import array_type, entry_point
 from .groups import Slopes, SparseRows, Team
 from .rows import order_of_epoch
 from .sgd_step import (
@@ -33,7 +33,7 @@ from .sgd_step import (
     rate_of_step,
     record_epoch,
 )
-from .shapes import SparseSpecialisation
+from .shapes import SparseSpecialisation, sparse_blocks_type, sparse_rows_types
 from .sparse_step import (
     FEATURE_STATE,
     copy_averages,
@@ -54,15 +54,10 @@ def _descend_sparse_types(specialisation: SparseSpecialisation) -> tuple[types.T
     double = np.dtype(np.float64)
     count = np.dtype(np.int64)
     model = array_type(specialisation.dtype, 2)
-    index = types.Array(numba_type(specialisation.index_dtype), 1, "C", readonly=True)
     return (
-        types.Array(numba_type(specialisation.features_dtype), 1, "C", readonly=True),
-        index,
-        index,
-        array_type(np.dtype(np.int32), 1, readonly=True),
-        array_type(double, 1, readonly=True),
+        *sparse_rows_types(specialisation),
         array_type(PROXIMAL_SETTINGS, 1, readonly=True),
-        types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks]),
+        sparse_blocks_type(specialisation),
         types.int64,
         types.int64,
         types.int64,

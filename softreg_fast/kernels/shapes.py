@@ -283,12 +283,18 @@ def choose_specialisation(
     )
 
 
-# Of a sparse model: more don't fit the registers.
+# Of a sparse model, side by side: more don't fit the registers, of two models or of one.
 _MOST_VECTORS_OF_CLASSES = 4
+_MOST_VECTORS_OF_A_PASS = 6
 
 
 def choose_sparse_specialisation(
-    features_dtype: np.dtype, index_dtype: np.dtype, dtype: np.dtype, n_columns: int
+    features_dtype: np.dtype,
+    index_dtype: np.dtype,
+    dtype: np.dtype,
+    n_columns: int,
+    *,
+    most_vectors: int = _MOST_VECTORS_OF_CLASSES,
 ) -> SparseSpecialisation:
     """The shape of the products that suits a sparse model of some columns."""
     row_lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
@@ -297,8 +303,19 @@ def choose_sparse_specialisation(
         lanes *= 2
     if lanes == 16 and -(-n_columns // 8) * 8 < -(-n_columns // 16) * 16:
         lanes = 8
-    vectors = min(-(-n_columns // lanes), _MOST_VECTORS_OF_CLASSES)
+    n_vectors = -(-n_columns // lanes)
+    n_groups = -(-n_vectors // most_vectors)
+    vectors = -(-n_vectors // n_groups)
     return SparseSpecialisation(features_dtype, index_dtype, dtype, lanes, vectors, row_lanes)
+
+
+def choose_specialisation_of_a_pass(
+    features_dtype: np.dtype, index_dtype: np.dtype, dtype: np.dtype, n_columns: int
+) -> SparseSpecialisation:
+    """The same for passes over rows, which hold a single model."""
+    return choose_sparse_specialisation(
+        features_dtype, index_dtype, dtype, n_columns, most_vectors=_MOST_VECTORS_OF_A_PASS
+    )
 
 
 def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
@@ -348,3 +365,20 @@ def workspace_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
         feature_weights_type(specialisation),
         array_type(np.dtype(np.int64), 2),
     )
+
+
+def sparse_rows_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
+    """The types of the elements of sparse rows, of the rows' pointers, targets and weights."""
+    index = types.Array(numba_type(specialisation.index_dtype), 1, "C", readonly=True)
+    return (
+        types.Array(numba_type(specialisation.features_dtype), 1, "C", readonly=True),
+        index,
+        index,
+        array_type(np.dtype(np.int32), 1, readonly=True),
+        array_type(np.dtype(np.float64), 1, readonly=True),
+    )
+
+
+def sparse_blocks_type(specialisation: SparseSpecialisation) -> types.Type:
+    """The type of `SparseSpecialisation.blocks`."""
+    return types.Tuple([types.UniTuple(types.intp, len(each)) for each in specialisation.blocks])

@@ -71,6 +71,46 @@ def _logits_of_row(data, indices, start, stop, pull, biases, blocks, parameters,
 
 
 @kernel
+def slopes_of_tile(rows, n_rows, n_padded, numbers, settings, row_width, tile):
+    """The loss of a tile of rows, and in place of their logits the slopes of these.
+
+    Parameters
+    ----------
+    rows : SparseRows
+    n_rows, n_padded : int
+        The rows, and these up to whole pairs of vectors.
+    numbers : (>= n_padded,) int64
+        Theirs; the last repeat others.
+    settings : record
+        `n_classes` and `activation`.
+    row_width : tuple of `lanes`
+    tile : (2 * padded_classes + N_ROW_VALUES, tile_rows)
+    """
+    half = (tile.shape[0] - N_ROW_VALUES) // 2
+    n_classes = settings["n_classes"]
+    for place in range(n_rows, n_padded):
+        for label in range(n_classes):
+            tile[label, place] = 0.0
+    take_targets(
+        rows.targets, rows.weights, n_rows, n_padded, numbers, tile[2 * half], tile[2 * half + 1]
+    )
+    loss, _ = loss_and_slopes(
+        tile[2 * half : 2 * half + 1],
+        tile[2 * half + 1 : 2 * half + 2],
+        tile[2 * half + 2 :],
+        n_padded,
+        n_classes,
+        settings["activation"],
+        None,
+        None,
+        row_width,
+        tile[:half],
+        tile[half : 2 * half],
+    )
+    return loss
+
+
+@kernel
 def _work_on_tile(
     rows, start, stop, pull, settings, blocks, model, biases, tile, numbers, slopes, buffer
 ):
@@ -79,20 +119,10 @@ def _work_on_tile(
     multiple = len(PAIR) * len(row_width)
     tile_rows = tile.shape[1]
     n_classes = settings["n_classes"]
-    half = (tile.shape[0] - N_ROW_VALUES) // 2
     n_rows = stop - start
     n_padded = -(-n_rows // multiple) * multiple
     n_samples = len(rows.pointers) - 1
     number_rows(start, n_rows, n_padded, stop, n_samples, rows.order, tile_rows, numbers)
-    take_targets(
-        rows.targets,
-        rows.weights,
-        n_rows,
-        n_padded,
-        numbers[0],
-        tile[2 * half],
-        tile[2 * half + 1],
-    )
     slopes_out = slopes.values[buffer]
     for place in range(n_rows):
         row = numbers[0, place]
@@ -111,22 +141,7 @@ def _work_on_tile(
         )
         for label in range(n_classes):
             tile[label, place] = slopes_out[place, label]
-    for place in range(n_rows, n_padded):
-        for label in range(n_classes):
-            tile[label, place] = 0.0
-    loss, _ = loss_and_slopes(
-        tile[2 * half : 2 * half + 1],
-        tile[2 * half + 1 : 2 * half + 2],
-        tile[2 * half + 2 :],
-        n_padded,
-        n_classes,
-        settings["activation"],
-        None,
-        None,
-        row_width,
-        tile[:half],
-        tile[half : 2 * half],
-    )
+    loss = slopes_of_tile(rows, n_rows, n_padded, numbers[0], settings, row_width, tile)
     for place in range(n_rows):
         for label in range(n_classes):
             slopes_out[place, label] = tile[label, place]

@@ -10,5 +10,5 @@ def accumulator_of(
 ) -> Accumulator | SparseAccumulator:
     """The accumulator that suits the problem's features; see `Accumulator` for the arguments."""
     if problem.is_sparse:
-        return SparseAccumulator(problem)
+        return SparseAccumulator(problem, n_columns, n_threads)
     return Accumulator(problem, n_columns, n_threads)

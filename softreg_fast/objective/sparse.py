@@ -1,71 +1,177 @@
-"""Loss and gradient over all rows of a sparse problem, by SciPy's products."""
+"""Loss and gradient over all rows of a sparse problem, for one set of parameters after another."""
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Self
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
-from ..data.row_blocks import RowBlock, row_blocks
+from ..kernels import sparse_pass as kernels
+from ..kernels.shapes import choose_specialisation_of_a_pass
+from ..kernels.threads.claims import make_shared
+from ..runtime import tuning
+from ..runtime.sparse_workspace import (
+    Panel,
+    choose_panel_rows,
+    make_sparse_workspaces,
+    no_panel,
+    take_panel,
+)
+from ..runtime.team import Team, team_of
+from ..runtime.threads import count_threads_for_pass
+from ..runtime.workspace import aligned_zeros, round_up
 from .dense import LossAndGradient
 from .loss import loss_of
 
-# Of logits and the like, all rows' but for those of many.
-_NUMBERS_PER_BLOCK = 1 << 22
+_NO_WEIGHTS = np.zeros(0)
 
 
 class SparseAccumulator:
     """Passes over all rows of a problem with sparse features; a context, as `Accumulator` is.
 
+    Gradients take the elements by columns too: a copy of them, made for the first one.
+
     Parameters
     ----------
-    problem : Problem
+    problem, n_columns, n_threads
+        See `Accumulator`.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, n_columns: int, n_threads: int | None = None) -> None:
         self._problem = problem
+        features = problem.features
+        n_samples, n_features = features.shape
+        self._specialisation = choose_specialisation_of_a_pass(
+            features.dtype, features.indices.dtype, problem.dtype, n_columns
+        )
+        self._pointers = features.indptr.astype(features.indices.dtype, copy=False)
+        self._n_columns = n_columns
+        n_padded = round_up(n_columns, self._specialisation.lanes * self._specialisation.vectors)
+        self._panel_rows = choose_panel_rows(features, n_padded)
+        starts = range(0, n_samples, self._panel_rows)
+        self._panels: list[Panel | None] = [None for _ in starts]
+        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * features.nnz
+        n_products += tuning.PRODUCTS_PER_CLASS * n_samples
+        chunk_rows = -(-self._panel_rows // tuning.MOST_CHUNKS)
+        chunk_rows = round_up(chunk_rows, self._specialisation.row_multiple)
+        self._n_threads = count_threads_for_pass(n_threads, n_products * n_padded)
+        self._workspaces = make_sparse_workspaces(self._n_threads, n_padded, self._specialisation)
+        dtype = problem.dtype
+        self._model = aligned_zeros((n_features + 1, n_padded), dtype)
+        self._slopes = aligned_zeros((self._panel_rows, n_padded), dtype)
+        self._gradients: list[FloatArray] = []
+        self._no_gradients = [np.zeros((0, n_padded), dtype) for _ in range(2)]
+        self._nothing = no_panel(features.dtype)
+        self._chunk_sums = np.zeros((-(-self._panel_rows // chunk_rows), 1 + n_padded))
+        self._shared = make_shared(tuning.MOST_CHUNKS, self._n_threads)
+        self._settings = np.zeros(1, kernels.SPARSE_PASS_SETTINGS)
+        self._settings["n_classes"] = n_columns
+        self._settings["activation"] = loss_of(problem).code
+        self._settings["chunk_rows"] = self._chunk_rows = chunk_rows
+        self._context = ExitStack()
+        self._team: Team
 
     def __enter__(self) -> Self:
+        self._team = self._context.enter_context(team_of(self._n_threads, self._shared))
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        pass
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._context.__exit__(kind, exception, traceback)
 
     def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
         """Give the rows other weights."""
+        self._team.wait()
         self._problem = replace(self._problem, sample_weight=sample_weight)
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> LossAndGradient:
         """Sums for a model; see `Accumulator.evaluate`."""
-        loss = 0.0
-        weights_gradient = np.zeros(weights.shape)
-        bias_gradient = np.zeros(bias.shape)
-        for rows, losses, gradients in self._blocks(weights, bias):
-            with np.errstate(all="ignore"):
-                weights_gradient += rows.features.T @ gradients
-            loss += losses
-            bias_gradient += gradients.sum(axis=0)
-        return LossAndGradient(loss, weights_gradient, bias_gradient)
+        if not self._gradients:
+            shape = self._model[:-1].shape
+            n_gradients = min(len(self._panels), 2)
+            self._gradients = [aligned_zeros(shape, self._model.dtype) for _ in range(n_gradients)]
+        loss, bias_gradient = self._run(weights, bias, only_loss=False)
+        last = self._gradients[(len(self._panels) - 1) % 2]
+        return LossAndGradient(loss, last[:, : self._n_columns].astype(np.float64), bias_gradient)
 
     def loss(self, weights: FloatArray, bias: FloatArray) -> float:
         """The loss of a model alone; see `Accumulator.loss`."""
-        return sum(losses for _, losses, _ in self._blocks(weights, bias))
+        return self._run(weights, bias, only_loss=True)[0]
 
-    def _blocks(
-        self, weights: FloatArray, bias: FloatArray
-    ) -> Iterator[tuple[RowBlock, float, FloatArray]]:
-        """Blocks of rows, their weighted losses, and the weighted derivatives by their logits."""
-        problem = self._problem
-        weights, bias = weights.astype(problem.dtype), bias.astype(problem.dtype)
-        for rows in row_blocks(problem, len(bias), _NUMBERS_PER_BLOCK):
-            sample_weight = rows.weights.astype(problem.dtype)
-            with np.errstate(all="ignore"):
-                logits = rows.features @ weights + bias
-                # Of rows that weigh nothing logits may be anything, also infinite or NaN.
-                logits[sample_weight == 0.0] = 0.0
-                losses, gradients = loss_of(problem).losses_and_gradients(logits, rows.targets)
-                weighted = gradients * sample_weight[:, None]
-            yield rows, float((losses * sample_weight).sum()), weighted
+    def _run(
+        self, weights: FloatArray, bias: FloatArray, *, only_loss: bool
+    ) -> tuple[float, FloatArray]:
+        """The loss and the gradient by the biases; that by the weights in the gradients."""
+        n_columns = self._n_columns
+        compiled = kernels.accumulate_sparse.specialise(self._specialisation)
+        sums = np.zeros(1 + n_columns)
+        for number in range(len(self._panels)):
+            # What it calls next writes to what a late thread may write to.
+            self._team.wait()
+            if number == 0:
+                self._model[:-1, :n_columns] = weights
+                self._model[-1, :n_columns] = bias
+                self._settings["only_loss"] = only_loss
+            self._settings["is_first"] = number == 0
+            start = number * self._panel_rows
+            stop = min(start + self._panel_rows, self._problem.n_samples)
+            panel, before, gradient = self._nothing, *self._no_gradients
+            if not only_loss:
+                panel = self._panel(number, start, stop)
+                gradient = self._gradients[number % 2]
+                before = self._gradients[(number - 1) % len(self._gradients)]
+            self._team.call(partial(self._call, compiled, panel, start, stop, before, gradient))
+            n_chunks = -(-(stop - start) // self._chunk_rows)
+            sums += self._chunk_sums[:n_chunks, : 1 + n_columns].sum(axis=0)
+        return float(sums[0]), sums[1:]
+
+    def _panel(self, number: int, start: int, stop: int) -> Panel:
+        panel = self._panels[number]
+        if panel is None:
+            panel = self._panels[number] = take_panel(self._problem.features, start, stop)
+        return panel
+
+    def _call(
+        self,
+        compiled: Any,
+        panel: Panel,
+        start: int,
+        stop: int,
+        before: FloatArray,
+        gradient: FloatArray,
+        thread: int,
+        n_threads: int,
+        call: int,
+    ) -> None:
+        sample_weight = self._problem.sample_weight
+        compiled(
+            self._problem.features.data,
+            self._problem.features.indices,
+            self._pointers,
+            self._problem.targets,
+            _NO_WEIGHTS if sample_weight is None else sample_weight,
+            *panel.arguments,
+            self._settings,
+            self._specialisation.blocks,
+            start,
+            stop,
+            thread,
+            n_threads,
+            call,
+            self._model,
+            before,
+            *self._workspaces[thread].arguments,
+            self._slopes,
+            self._chunk_sums,
+            gradient,
+            self._shared,
+        )

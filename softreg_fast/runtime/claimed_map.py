@@ -67,7 +67,7 @@ class _Claims(Generic[Item, Result]):
         cpu = current_cpu()
         for is_busy, number in zip(self._are_busy, self._numbers_of_system, strict=True):
             if is_busy:
-                move_thread(number, cpu)
+                move_thread(number, {cpu})
 
     def close(self) -> None:
         """Have nobody begin with another item."""

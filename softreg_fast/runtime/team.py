@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -20,6 +20,7 @@ from .threads import move_thread, start_threads
 Result = TypeVar("Result")
 Function = Callable[[int, int, int], Result]
 
+_LOOKS_BEFORE_MOVING = 100
 _SECONDS_BETWEEN_LOOKS = 2e-5
 _BITS_OF_A_WORD = 64
 
@@ -66,10 +67,10 @@ class _Helper:
         """Have the thread end."""
         self._inbox.put(None)
 
-    def move(self, cpu: int) -> None:
-        """Have the thread go on on a CPU."""
+    def move(self, cpus: Collection[int]) -> None:
+        """Have the thread go on on one of some CPUs."""
         if self._number_of_system is not None:
-            move_thread(self._number_of_system, cpu)
+            move_thread(self._number_of_system, cpus)
 
 
 class Team:
@@ -91,6 +92,7 @@ class Team:
         self._helpers: list[_Helper] = []
         # Which CPUs the process may use.
         self._cpus: set[int] = set()
+        self._moved: list[_Helper] = []
 
     def _start(self) -> None:
         """Have the other threads started."""
@@ -146,17 +148,26 @@ class Team:
         """Wait until no other thread is in a call: they read, write and hold nothing then."""
         for helper in self._helpers:
             helper.withdraw()
-        busy = [helper for helper in self._helpers if helper.is_busy()]
-        if not busy:
-            return
-        # Where others compute, a thread may not get on for milliseconds. This one's CPU is free
-        # while it sleeps.
+        n_looks = 0
+        while busy := [helper for helper in self._helpers if helper.is_busy()]:
+            n_looks += 1
+            if n_looks == _LOOKS_BEFORE_MOVING:
+                self._lend_cpu(busy)
+            time.sleep(0.0 if n_looks < _LOOKS_BEFORE_MOVING else _SECONDS_BETWEEN_LOOKS)
+        for helper in self._moved:
+            helper.move(self._cpus)
+        self._moved = []
+
+    def _lend_cpu(self, late: list[_Helper]) -> None:
+        """Have those who are late go on on the calling thread's CPU, which waits for them.
+
+        Other work may have theirs for milliseconds.
+        """
         cpu = int(self._shared[LEADERS_CPU])
         if cpu in self._cpus:
-            for helper in busy:
-                helper.move(cpu)
-        while any(helper.is_busy() for helper in busy):
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            for helper in late:
+                helper.move({cpu})
+            self._moved = late
 
     def close(self) -> None:
         """Have the other threads end."""

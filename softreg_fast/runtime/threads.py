@@ -7,7 +7,7 @@ long as the context that makes them, or a moment longer: a process that forks af
 import _thread
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -170,19 +170,19 @@ def current_cpu() -> int:
     return -1 if find is None else find()
 
 
-def move_thread(number_of_system: int, cpu: int) -> None:
-    """Have a thread go on on a CPU; nothing is done where that isn't possible.
+def move_thread(number_of_system: int, cpus: Collection[int]) -> None:
+    """Have a thread go on on one of some CPUs; nothing is done where that isn't possible.
 
     Parameters
     ----------
     number_of_system : int
         What `threading.get_native_id` gives in the thread.
-    cpu : int
-        Its number; -1 if unknown.
+    cpus : collection of int
+        Their numbers; -1 if unknown.
     """
-    if cpu >= 0 and hasattr(os, "sched_setaffinity"):
+    if -1 not in cpus and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
-            os.sched_setaffinity(number_of_system, {cpu})
+            os.sched_setaffinity(number_of_system, cpus)
 
 
 def _let_others_go_first() -> None:

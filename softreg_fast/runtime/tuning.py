@@ -49,6 +49,12 @@ SPARSE_TILE_BYTES = 1 << 15
 MOST_SPARSE_TILE_ROWS = 32
 # An element costs about as much as so many of a dense row, whose parameters are in the cache.
 PRODUCTS_PER_SPARSE_ELEMENT = 8
+# Backward, sparse rows are taken by columns, in panels: the slopes of their rows are to stay in the
+# cache, and a feature is to have some elements in each, since each writes a gradient of its own.
+SLOPES_OF_A_PANEL = 1 << 19
+ELEMENTS_OF_A_FEATURE = 4
+# Of a panel, times the columns of a model; see `PRODUCTS_PER_CALL`.
+ELEMENTS_PER_CALL = 1 << 26
 
 # --- Shuffled orders (bench: variants) ---
 # Of a block and of a window. At least 256 blocks make up a window.

@@ -71,6 +71,10 @@ class Matrix:
         self.itemsize = array_type.dtype.bitwidth // 8
         self.n_rows = builder.extract_value(view.shape, 0)
 
+    def set_stride(self, n_bytes: int):
+        """Say how many bytes a row has, which spares a multiplication."""
+        self._stride = ir.Constant(self._stride.type, n_bytes)
+
     def address(self, row, column):
         """Pointer to the first byte of an element."""
         itemsize = ir.Constant(column.type, self.itemsize)

@@ -60,6 +60,9 @@ numbers, n_rows, column, count, ahead)``      the first `n_rows` numbered rows o
                                              `column` on, times ``scalars[group + k, i]``; only
                                              their first `count` elements are read (None: all, which
                                              is faster)
+``combine_listed(sums, factors, numbers,     the block `sums`, of one row, plus the sum of the rows
+start, stop, vectors, column)``              ``numbers[i]`` of `vectors`, from `column` on, times
+                                             ``factors[i]``, `i` from `start` to `stop`
 ``transpose(block)``                         rows and lanes exchanged, of a block of one column
                                              with a power of two of rows
 ===========================================  =====================================================
@@ -78,6 +81,7 @@ else:
 add_outer = _implementation.add_outer
 block_of = _implementation.block_of
 combine = _implementation.combine
+combine_listed = _implementation.combine_listed
 contract = _implementation.contract
 contract_by_class = _implementation.contract_by_class
 exponential = _implementation.exponential

@@ -18,7 +18,7 @@ from .prefetch_llvm import (
     prefetch_element,
     prefetch_numbered,
 )
-from .products_llvm import combine, contract, contract_by_class
+from .products_llvm import combine, combine_listed, contract, contract_by_class
 from .vectors_llvm import (
     Block,
     Vector,
@@ -40,6 +40,7 @@ __all__ = [
     "add_outer",
     "block_of",
     "combine",
+    "combine_listed",
     "contract",
     "contract_by_class",
     "exponential",

@@ -24,6 +24,9 @@ from .vectors_llvm import (
 
 # Rows that are combined in a turn: what else a turn needs would cost as much as their products.
 _ROWS_PER_TURN = 2
+# Where rows are listed, sums of so many vectors wait for each other if they aren't taken in parts.
+_FEW_VECTORS = 2
+_PARTS_OF_FEW, _PARTS = 4, 2
 
 
 def _number(value):
@@ -317,3 +320,55 @@ def contract_by_class(typingctx, sums, vectors, numbers, first, n_columns, weigh
         )
 
     return result(sums, vectors, numbers, first, n_columns, weights), codegen
+
+
+@intrinsic
+def combine_listed(typingctx, sums, factors, numbers, start, stop, vectors, column):
+    vector, columns = sums.vector, sums.columns
+    lanes = vector.lanes
+    n_parts = _PARTS_OF_FEW if columns <= _FEW_VECTORS else _PARTS
+
+    def codegen(context, builder, signature, arguments):
+        def integer(place):
+            return context.cast(builder, arguments[place], signature.args[place], types.intp)
+
+        first, last, first_column = (integer(place) for place in (3, 4, 6))
+        rows = Matrix(context, builder, signature.args[5], arguments[5])
+        factor_at = _numbered(context, builder, signature.args[1], arguments[1])
+        number_at = _numbered(context, builder, signature.args[2], arguments[2])
+        if lanes * columns == 1:  # rows of one number each
+            rows.set_stride(rows.itemsize)
+
+        def add_row(summands, place):
+            number = context.cast(builder, number_at(place), numbers.dtype, types.intp)
+            address = rows.address(number, first_column)
+            scalar = context.cast(builder, factor_at(place), factors.dtype, vector.dtype)
+            along = (
+                load_vector(
+                    builder, builder.gep(address, [_number(each * lanes * rows.itemsize)]), vector
+                )
+                for each in range(columns)
+            )
+            return add_products(
+                builder, vector, summands, [broadcast(builder, scalar, lanes)], along
+            )
+
+        begun = unpack(builder, sums, arguments[0])
+        nothing = ir.Constant(vector.llvm_type, [0.0] * lanes)
+        whole = builder.sub(last, builder.srem(builder.sub(last, first), _number(n_parts)))
+        parts = [*begun, *[nothing] * (columns * (n_parts - 1))]
+        with counted_loop(builder, first, whole, n_parts, parts) as loop:
+            added = []
+            for part in range(n_parts):
+                summands = loop.values[part * columns : (part + 1) * columns]
+                added += add_row(summands, builder.add(loop.counter, _number(part)))
+            loop.update(added)
+        found = loop.values[:columns]
+        for part in range(1, n_parts):
+            summands = loop.values[part * columns : (part + 1) * columns]
+            found = [builder.fadd(*pair) for pair in zip(found, summands, strict=True)]
+        with counted_loop(builder, whole, last, 1, found) as loop:
+            loop.update(add_row(loop.values, loop.counter))
+        return pack(builder, sums, loop.values)
+
+    return sums(sums, factors, numbers, start, stop, vectors, column), codegen

@@ -1,0 +1,106 @@
+"""What passes over sparse rows work with: the rows by columns, and arrays for kernels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from .._typing import FloatArray
+from ..data.row_blocks import rows_of
+from ..kernels.groups import N_ROW_VALUES
+from ..kernels.shapes import SparseSpecialisation
+from . import tuning
+from .workspace import aligned_zeros, round_up
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Some rows of a sparse matrix by columns; see `kernels.groups.Columns`.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_elements,)
+    rows : ndarray of shape (n_elements,), int32
+    pointers : ndarray of shape (n_features + 1,), int64
+    cuts : ndarray of shape (n_chunks + 1,), int64
+    """
+
+    data: FloatArray
+    rows: npt.NDArray[np.int32]
+    pointers: npt.NDArray[np.int64]
+    cuts: npt.NDArray[np.int64]
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """The arrays in the order in which entry points take them."""
+        return self.data, self.rows, self.pointers, self.cuts
+
+
+def take_panel(features: csr_array, start: int, stop: int) -> Panel:
+    """The rows from `start` to `stop`, by columns: a copy of their elements."""
+    columns = rows_of(features, slice(start, stop)).tocsc()
+    pointers = columns.indptr.astype(np.int64)
+    # A feature without elements costs about as much as two elements.
+    costs = pointers + 2 * np.arange(len(pointers))
+    n_chunks = min(tuning.MOST_CHUNKS, features.shape[1])
+    cuts = np.searchsorted(costs, np.linspace(0, costs[-1], n_chunks + 1))
+    return Panel(
+        columns.data, columns.indices.astype(np.int32, copy=False), pointers, np.unique(cuts)
+    )
+
+
+def no_panel(dtype: np.dtype) -> Panel:
+    """What stands for a panel where no gradient is wanted; `dtype` is that of the features."""
+    none = np.zeros(1, np.int64)
+    return Panel(np.zeros(0, dtype), np.zeros(0, np.int32), none, none)
+
+
+def choose_panel_rows(features: csr_array, n_padded: int) -> int:
+    """Rows of a panel, for models of as many columns, padded.
+
+    It depends on the sizes alone: not on the number of threads.
+    """
+    n_samples, n_features = features.shape
+    per_row = max(1, int(features.nnz) // n_samples)
+    wanted = max(
+        tuning.SLOPES_OF_A_PANEL // n_padded,
+        tuning.ELEMENTS_OF_A_FEATURE * n_features // per_row,
+    )
+    most = max(1, tuning.ELEMENTS_PER_CALL // (per_row * n_padded))
+    return int(min(max(wanted, 1), most, n_samples))
+
+
+@dataclass(frozen=True)
+class SparseWorkspace:
+    """What a thread works in; see `kernels.groups.SparseWorkspace`."""
+
+    tile: FloatArray
+    lines: FloatArray
+    numbers: npt.NDArray[np.int64]
+    totals: FloatArray
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """The arrays in the order in which entry points take them."""
+        return self.tile, self.lines, self.numbers, self.totals
+
+
+def make_sparse_workspaces(
+    n_threads: int, n_padded: int, specialisation: SparseSpecialisation
+) -> list[SparseWorkspace]:
+    """A workspace for each of some threads, for models of as many columns, padded."""
+    dtype = specialisation.dtype
+    rows = tuning.SPARSE_TILE_BYTES // (dtype.itemsize * n_padded)
+    rows = min(max(rows, 1), tuning.MOST_TILE_ROWS)
+    tile_rows = round_up(rows, specialisation.row_multiple)
+    return [
+        SparseWorkspace(
+            aligned_zeros((2 * n_padded + N_ROW_VALUES, tile_rows), dtype),
+            aligned_zeros((tile_rows, n_padded), dtype),
+            np.zeros(tile_rows, np.int64),
+            np.zeros(n_padded),
+        )
+        for _ in range(n_threads)
+    ]
