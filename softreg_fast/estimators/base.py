@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -15,7 +14,7 @@ from .._typing import FloatArray, Model
 from ..data.arrays import check_any_features, check_features, is_known, shape_features
 from ..data.labels import encode, weigh_rows
 from ..data.problem import Problem
-from ..inference.prediction import decide, predict, predict_sparse
+from ..inference.prediction import decide, predict
 from ..objective.loss import LOSSES
 from ..runtime.threads import check_n_threads
 from .validation import validate
@@ -207,13 +206,9 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples, n_classes)
         """
         features, weights, bias = self._check_input(X)
-        activation = self.activation_
-        if issparse(features):
-            probabilities, _, all_finite = predict_sparse(features, weights, bias, activation)
-        else:
-            probabilities, _, _, all_finite = predict(
-                features, weights, bias, activation, keep_steps=False, n_threads=self.n_threads
-            )
+        probabilities, _, _, all_finite = predict(
+            features, weights, bias, self.activation_, keep_steps=False, n_threads=self.n_threads
+        )
         if not all_finite:
             self._refuse_unbounded(features, probabilities)
         return probabilities

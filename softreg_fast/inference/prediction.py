@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.sparse import issparse
@@ -26,6 +26,7 @@ from ..runtime.workspace import (
     round_up,
     specialise,
 )
+from .sparse_prediction import SparseRows
 
 _NO_TARGETS = np.zeros(0, np.int32)
 _KEPT_BYTES = 1 << 16
@@ -99,8 +100,8 @@ def predict(
 
     Parameters
     ----------
-    features : ndarray of shape (n_samples, n_features)
-        float32 or float64, of any strides.
+    features : ndarray or csr_array of shape (n_samples, n_features)
+        float32 or float64; an array of any strides.
     weights : ndarray of shape (n_features, n_columns)
         Their dtype, float32 or float64, is that of the arithmetic and of the result. One column
         stands for two classes.
@@ -118,7 +119,7 @@ def predict(
     all_finite : bool
         Whether all logits are finite. Then so are all features and parameters.
     """
-    n_samples, n_columns = len(features), weights.shape[1]
+    n_samples, n_columns = features.shape[0], weights.shape[1]
     probabilities = np.empty((n_samples, max(n_columns, 2)), weights.dtype)
     steps_shape = (n_samples if keep_steps else 0, n_columns)
     values, logits = np.empty(steps_shape, weights.dtype), np.empty(steps_shape, weights.dtype)
@@ -131,18 +132,15 @@ def decide(
 ) -> tuple[FloatArray, bool]:
     """What the softmax is taken of, shape (n_samples, n_columns); whether all logits are finite.
 
-    See `predict`; features may be sparse.
+    See `predict`.
     """
-    if issparse(features):
-        _, values, all_finite = predict_sparse(features, weights, bias, activation)
-        return values, all_finite
     if LOSSES[activation].changes_logits:
         _, values, _, all_finite = predict(
             features, weights, bias, activation, keep_steps=True, n_threads=n_threads
         )
         return values, all_finite
     n_columns = weights.shape[1]
-    logits = np.empty((len(features), n_columns), weights.dtype)
+    logits = np.empty((features.shape[0], n_columns), weights.dtype)
     no_probabilities = np.empty((0, max(n_columns, 2)), weights.dtype)
     no_values = np.empty((0, n_columns), weights.dtype)
     all_finite = _run(
@@ -152,67 +150,95 @@ def decide(
 
 
 def _run(
-    features: FloatArray,
+    features: Any,
     weights: FloatArray,
     bias: FloatArray,
     activation: str,
     n_threads: int | None,
-    probabilities_out: FloatArray,
-    values_out: FloatArray,
-    logits_out: FloatArray,
+    *outputs: FloatArray,
 ) -> bool:
-    """Fill those of the arrays that have rows."""
-    n_samples, n_features = features.shape
+    """Fill those of the arrays that have rows: probabilities, values and logits."""
+    code = LOSSES[activation].code
+    n_samples = features.shape[0]
+    if issparse(features):
+        rows = SparseRows(features, weights, bias, code, outputs)
+        _claim_blocks(rows, n_samples, n_threads)
+        return rows.are_finite
     prepared = _prepare(features, weights, bias)
+    dense = _DenseRows(prepared, features, code, outputs)
+    if _claim_blocks(dense, n_samples, n_threads) == 1:
+        _keep(prepared, n_samples)
+    return dense.are_finite
 
-    spare = [prepared.workspace]
 
-    def predict_rows(start: int, stop: int) -> bool:
+class _Rows(Protocol):
+    """Rows that are predicted for, block by block, by several threads."""
+
+    n_products: int
+    """Of all rows."""
+    row_multiple: int
+    """What the rows of a block are a multiple of, but for the last."""
+
+    def predict(self, start: int, stop: int) -> None:
+        """Predict for some rows."""
+
+
+def _claim_blocks(rows: _Rows, n_samples: int, n_threads: int | None) -> int:
+    """Predict for all rows; gives the number of threads."""
+    n_used = count_threads_for_prediction(n_threads, rows.n_products)
+    if n_used == 1:
+        rows.predict(0, n_samples)
+        return 1
+    block_rows = rows_per_block(n_samples, max(1, rows.n_products // n_samples), n_used)
+    blocks = cut_into_blocks(n_samples, round_up(block_rows, rows.row_multiple))
+    claimed_map(lambda block: rows.predict(*block), blocks, n_used)
+    return n_used
+
+
+class _DenseRows:
+    """See `_Rows`."""
+
+    def __init__(
+        self,
+        prepared: _Preparation,
+        features: FloatArray,
+        activation: int,
+        outputs: tuple[FloatArray, ...],
+    ) -> None:
+        self._prepared = prepared
+        self._features = features
+        self._activation = activation
+        self._outputs = outputs
+        self._spare = [prepared.workspace]
+        self.n_products = estimate_work(len(features), prepared.parameters)
+        self.row_multiple = prepared.cuts.tile_rows
+        self.are_finite = True
+
+    def predict(self, start: int, stop: int) -> None:
+        """See `_Rows`."""
+        prepared, features = self._prepared, self._features
         try:
-            workspace = spare.pop()
+            workspace = self._spare.pop()
         except IndexError:  # other threads have them
             (workspace,) = make_workspaces(
                 1,
                 prepared.cuts.tile_rows,
-                n_features,
+                features.shape[1],
                 prepared.parameters,
                 prepared.specialisation,
             )
-        all_finite: bool = prepared.compiled(
+        are_finite = prepared.compiled(
             features,
             columns_in_place(features, prepared.specialisation),
             _NO_TARGETS,
             start,
             stop,
-            LOSSES[activation].code,
+            self._activation,
             prepared.specialisation.blocks,
             prepared.parameters,
             *workspace.arguments,
-            probabilities_out,
-            values_out,
-            logits_out,
+            *self._outputs,
         )
-        spare.append(workspace)
-        return all_finite
-
-    work = estimate_work(n_samples, prepared.parameters)
-    n_used = count_threads_for_prediction(n_threads, work)
-    if n_used == 1:
-        all_finite = predict_rows(0, n_samples)
-        _keep(prepared, n_samples)
-        return all_finite
-    block_rows = rows_per_block(n_samples, prepared.parameters.size, n_used)
-    blocks = cut_into_blocks(n_samples, round_up(block_rows, prepared.cuts.tile_rows))
-    return all(claimed_map(lambda block: predict_rows(*block), blocks, n_used))
-
-
-def predict_sparse(
-    features: Any, weights: FloatArray, bias: FloatArray, activation: str
-) -> tuple[FloatArray, FloatArray, bool]:
-    """Probabilities, activated logits, and whether all logits are finite, of sparse rows."""
-    with np.errstate(all="ignore"):
-        logits = features @ weights + bias
-        loss = LOSSES[activation]
-        values = loss.activate(logits)
-        probabilities = loss.probabilities(values)
-    return probabilities, values, bool(np.isfinite(logits).all())
+        self._spare.append(workspace)
+        if not are_finite:
+            self.are_finite = False

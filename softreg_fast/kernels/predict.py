@@ -46,6 +46,53 @@ def _probabilities_of_two(n_rows, width, logits):
         store(logits, 1, row, logistic(z))
 
 
+@kernel
+def finish_tile(
+    first, n_rows, n_padded, activation, width, tile, probabilities_out, values_out, logits_out
+):
+    """From the logits of a tile to what is wanted of its rows.
+
+    Parameters
+    ----------
+    first : int
+        Where its rows begin in the outputs.
+    n_rows, n_padded : int
+        The rows, and these up to whole pairs of vectors.
+    activation : int
+    width : tuple of `lanes`
+    tile : (2 * tile_classes + N_ROW_VALUES, tile_rows)
+        Overwritten.
+    probabilities_out, values_out, logits_out
+        See `predict`.
+
+    Returns
+    -------
+    bool
+        Whether all logits are finite.
+    """
+    tile_classes = (tile.shape[0] - N_ROW_VALUES) // 2
+    logits = tile[:tile_classes]
+    values = tile[tile_classes : 2 * tile_classes]
+    n_classes = probabilities_out.shape[1]
+    all_finite = _are_finite(n_padded, logits_out.shape[1], width, logits)
+    if len(logits_out) > 0:
+        _store_rows(first, n_rows, logits, logits_out)
+    if len(probabilities_out) == 0:
+        return all_finite
+    if len(values_out) > 0 and activation == IDENTITY:
+        _store_rows(first, n_rows, logits, values_out)
+    if logits_out.shape[1] == 1:
+        _probabilities_of_two(n_padded, width, tile)
+    else:
+        if activation == SIGMOID:
+            activate(n_padded, n_classes, width, logits, values)
+        take_probabilities(n_padded, n_classes, width, logits, tile[2 * tile_classes :])
+    if len(values_out) > 0 and activation != IDENTITY:
+        _store_rows(first, n_rows, values, values_out)
+    _store_rows(first, n_rows, tile, probabilities_out)
+    return all_finite
+
+
 def _predict_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
     matrix = array_type(specialisation.dtype, 2)
     return (
@@ -109,11 +156,7 @@ def predict(
     """
     all_finite = True
     width = blocks.width
-    padded_classes = parameters.shape[0]
-    n_classes = probabilities_out.shape[1]
     tile_classes = (tile.shape[0] - N_ROW_VALUES) // 2
-    logits = tile[:tile_classes]
-    values = tile[tile_classes : 2 * tile_classes]
     rows = Rows(features, feature_columns, no_targets, no_targets, None)
     work = Workspace(tile, feature_tile, feature_weights, numbers)
     transpose_weights(parameters, width, 0, work.feature_weights)
@@ -121,22 +164,10 @@ def predict(
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
         n_padded = take_tile(rows, tile_start, n_rows, tile_start + n_rows, blocks, work)
-        forward(rows, work, 0, n_padded, parameters, blocks, logits)
-        if not _are_finite(n_padded, logits_out.shape[1], width, logits):
+        forward(rows, work, 0, n_padded, parameters, blocks, tile[:tile_classes])
+        if not finish_tile(
+            tile_start, n_rows, n_padded, activation, width, tile, probabilities_out, values_out,
+            logits_out,
+        ):  # fmt: skip
             all_finite = False
-        if len(logits_out) > 0:
-            _store_rows(tile_start, n_rows, logits, logits_out)
-        if len(probabilities_out) == 0:
-            continue
-        if len(values_out) > 0 and activation == IDENTITY:
-            _store_rows(tile_start, n_rows, logits, values_out)
-        if padded_classes == 1:
-            _probabilities_of_two(n_padded, width, tile)
-        else:
-            if activation == SIGMOID:
-                activate(n_padded, n_classes, width, logits, values)
-            take_probabilities(n_padded, n_classes, width, logits, tile[2 * tile_classes :])
-        if len(values_out) > 0 and activation != IDENTITY:
-            _store_rows(tile_start, n_rows, values, values_out)
-        _store_rows(tile_start, n_rows, tile, probabilities_out)
     return all_finite

@@ -367,13 +367,17 @@ def workspace_types(specialisation: Specialisation) -> tuple[types.Type, ...]:
     )
 
 
-def sparse_rows_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
-    """The types of the elements of sparse rows, of the rows' pointers, targets and weights."""
+def sparse_elements_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
+    """The types of the elements of sparse rows, their columns, and the rows' pointers."""
     index = types.Array(numba_type(specialisation.index_dtype), 1, "C", readonly=True)
+    data = types.Array(numba_type(specialisation.features_dtype), 1, "C", readonly=True)
+    return data, index, index
+
+
+def sparse_rows_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
+    """The same, with those of the rows' targets and weights."""
     return (
-        types.Array(numba_type(specialisation.features_dtype), 1, "C", readonly=True),
-        index,
-        index,
+        *sparse_elements_types(specialisation),
         array_type(np.dtype(np.int32), 1, readonly=True),
         array_type(np.dtype(np.float64), 1, readonly=True),
     )
