@@ -13,6 +13,7 @@ BENCHMARKS = {
     "peers": ("benchmarks.peers", "the same mini-batch steps in other libraries"),
     "classifier": ("benchmarks.classifier", "default fits, and LogisticRegression's"),
     "optimum": ("benchmarks.optimum", "time of exact solvers to within 1e-6 of the optimum"),
+    "sparse": ("benchmarks.sparse", "time of exact solvers on sparse rows to the optimum"),
     "cross-validation": ("benchmarks.cross_validation", "time to choose among 20 penalties"),
     "sgd": ("benchmarks.sgd", "epochs and the way to a test loss, and SGDClassifier's"),
     "epochs": ("benchmarks.epochs", "epochs of the classifier against the bare kernels"),

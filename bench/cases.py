@@ -111,6 +111,12 @@ def sparse(*shape, name="", dtype="float32", **training):
     return Case(name, *shape, maker, is_sparse=True, dtype=dtype, **training)
 
 
+def tf_idf(*shape, name="tf-idf", dtype="float64", **training):
+    """Documents of a generated corpus."""
+    maker = partial(makers.tf_idf, *shape, dtype=dtype)
+    return Case(name, *shape, maker, is_sparse=True, dtype=dtype, **training)
+
+
 def one_hot(dtype):
     """Rows whose logits can be put as far apart as wanted."""
     shape = 20_000, 5, 5

@@ -10,6 +10,7 @@ import llvmlite.binding
 
 PACKAGES = [
     "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "scikit-learn-intelex", "cyanure",
+    "liblinear-official", "snapml",
     "torch", "jax",
 ]  # fmt: skip
 # From the widest to the narrowest, and the bits of a vector.

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse
 import sklearn.datasets
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import StandardScaler
 
 ROWS_OF_A_BLOCK = 20_000
@@ -109,6 +110,44 @@ def sparse(n_samples, n_features, n_classes, *, n_elements=60, seed=0, dtype="fl
     X.sum_duplicates()
     logits = X @ (0.7 * random.standard_normal((n_features, n_classes)).astype(dtype))
     return X, (logits + random.gumbel(size=logits.shape)).argmax(axis=1)
+
+
+def tf_idf(n_samples, n_features, n_classes, *, n_words=100, seed=0, dtype="float64"):
+    """CSR rows of a generated corpus: words follow Zipf's law, documents have unit length.
+
+    Parameters
+    ----------
+    n_samples, n_features, n_classes : int
+    n_words : int, default=100
+        Of a document, on average.
+    seed : int, default=0
+    dtype : str, default="float64"
+
+    Returns
+    -------
+    X : scipy.sparse.csr_array of shape (n_samples, n_features)
+        Counts times the inverse document frequencies, as scikit-learn's `TfidfTransformer` has
+        them.
+    y : ndarray of shape (n_samples,)
+        By which topic each document's words are drawn: a tenth of the words is ten times as
+        frequent in each.
+    """
+    random = np.random.default_rng(seed)
+    y = random.integers(0, n_classes, n_samples)
+    lengths = 1 + random.poisson(n_words - 1, n_samples)
+    zipf = 1.0 / np.arange(1, n_features + 1)
+    words = np.empty(lengths.sum(), np.int32)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    for topic in range(n_classes):
+        shares = np.cumsum(zipf * np.where(random.random(n_features) < 0.1, 10.0, 1.0))
+        for row in np.flatnonzero(y == topic):
+            drawn = random.random(lengths[row])
+            words[starts[row] : starts[row + 1]] = np.searchsorted(shares / shares[-1], drawn)
+    counts = scipy.sparse.csr_array(
+        (np.ones(len(words)), words, starts.astype(np.int32)), shape=(n_samples, n_features)
+    )
+    counts.sum_duplicates()
+    return TfidfTransformer().fit_transform(counts).astype(dtype), y
 
 
 def one_hot(n_samples, n_features, n_classes, *, seed=0, dtype="float64"):

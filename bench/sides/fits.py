@@ -1,5 +1,9 @@
 """Fits of the objective of `LogisticRegression`: this package and others."""
 
+import os
+
+import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from softreg_fast import SoftmaxClassifier
@@ -20,10 +24,12 @@ class FitSide(Side):
     C : float
     tolerance : float or None
         None is the default of the estimator.
+    fit_intercept : bool
     """
 
     C = 1.0
     tolerance = None
+    fit_intercept = True
     is_ours = False
 
     def prepare(self, case):
@@ -70,7 +76,7 @@ class Ours(FitSide):
         self.settings = {"solver": solver, "random_state": 0} | settings
 
     def fit(self):
-        settings = self.settings | self._tolerance()
+        settings = self.settings | self._tolerance() | {"fit_intercept": self.fit_intercept}
         if self.tolerance is not None:
             settings["max_iter"] = MOST_ITERATIONS
         return SoftmaxClassifier(C=self.C, **settings).fit(self.X, self.y)
@@ -107,8 +113,9 @@ class Sklearn(FitSide):
         if self.solver == "saga":
             max_iter = min(max_iter, _affordable_passes(self.case))
         model = self.classifier()(
-            C=self.C, solver=self.solver, max_iter=max_iter, **self._tolerance()
-        )
+            C=self.C, solver=self.solver, max_iter=max_iter, fit_intercept=self.fit_intercept,
+            **self._tolerance(),
+        )  # fmt: skip
         return model.fit(self.X, self.y)
 
 
@@ -136,7 +143,7 @@ class Cyanure(FitSide):
         model = Classifier(
             loss="logistic" if self.case.n_classes == 2 else "multiclass-logistic",
             penalty="l2",
-            lambda_1=1.0 / (self.C * len(self.X)),
+            lambda_1=1.0 / (self.C * self.X.shape[0]),
             fit_intercept=True,
             max_iter=min(1_000, _affordable_passes(self.case)),
             verbose=False,
@@ -156,10 +163,93 @@ def _affordable_passes(case):
     return int(max(1, MOST_PRODUCTS_OF_STOCHASTIC_SOLVERS // n_products))
 
 
-def certified(case, C=1.0):
+class OfTwoClasses(FitSide):
+    """A side that fits two classes alone, in float64."""
+
+    def reason_against(self, case):
+        if case.n_classes != 2:
+            return f"{case.name}: more than two classes"
+        return super().reason_against(case)
+
+
+class Liblinear(OfTwoClasses):
+    """LIBLINEAR, its own interface; its arrays are made before.
+
+    Parameters
+    ----------
+    solver : {"TRON", "dual"}
+        "dual" can't leave the intercept without a penalty.
+    """
+
+    module = "liblinear"
+
+    def __init__(self, solver):
+        self.name = f"LIBLINEAR {solver}"
+        self.solver = solver
+
+    def reason_against(self, case):
+        if self.solver == "dual" and self.fit_intercept:
+            return "LIBLINEAR dual penalises the intercept"
+        return super().reason_against(case)
+
+    def prepare(self, case):
+        from liblinear.liblinear import problem
+
+        super().prepare(case)
+        # The first label is that of its positive class.
+        self._bias = 1 if self.fit_intercept else -1
+        self._problem = problem(2.0 * self.y - 1.0, csr_matrix(self.X), self._bias)
+
+    def fit(self):
+        from liblinear.liblinear import liblinear, parameter, toPyModel
+
+        options = f"-s {0 if self.solver == 'TRON' else 7} -c {self.C} -e {self.tolerance} -q"
+        if self.fit_intercept:
+            options += " -B 1 -R"
+        return toPyModel(liblinear.train(self._problem, parameter(options)))
+
+    def parameters(self):
+        n_features = self.case.n_features
+        n_weights = n_features + self.fit_intercept
+        weights = np.array([self.model.w[place] for place in range(n_weights)])
+        if self.model.get_labels()[0] != 1:
+            weights = -weights
+        bias = weights[n_features:] if self.fit_intercept else np.zeros(1)
+        return weights[None, :n_features], bias
+
+
+class Snapml(OfTwoClasses):
+    """Snap ML's dual coordinate ascent, on all CPUs; it penalises intercepts."""
+
+    name = "snapml dual"
+    module = "snapml"
+
+    def reason_against(self, case):
+        if self.fit_intercept:
+            return "snapml dual penalises the intercept"
+        return super().reason_against(case)
+
+    def prepare(self, case):
+        super().prepare(case)
+        self._rows, self._labels = csr_matrix(self.X), self.y.astype(np.float64)
+
+    def fit(self):
+        from snapml import LogisticRegression as SnapClassifier
+
+        model = SnapClassifier(
+            regularizer=1.0 / self.C, dual=True, fit_intercept=False, tol=self.tolerance,
+            max_iter=MOST_ITERATIONS, n_jobs=os.cpu_count(), random_state=0,
+        )  # fmt: skip
+        return model.fit(self._rows, self._labels)
+
+    def parameters(self):
+        return np.reshape(self.model.coef_, (1, -1)), np.zeros(1)
+
+
+def certified(case, C=1.0, *, fit_intercept=True):
     """A side that has run to a certified optimum; `model.gap_` bounds what remains."""
     side = Ours(gap_tol=1e-10, max_iter=MOST_ITERATIONS)
-    side.C = C
+    side.C, side.fit_intercept = C, fit_intercept
     side.prepare(case)
     side.run()
     return side

@@ -54,7 +54,7 @@ PRODUCTS_PER_SPARSE_ELEMENT = 8
 SLOPES_OF_A_PANEL = 1 << 19
 ELEMENTS_OF_A_FEATURE = 4
 # Of a panel, times the columns of a model; see `PRODUCTS_PER_CALL`.
-ELEMENTS_PER_CALL = 1 << 26
+ELEMENTS_PER_CALL = 1 << 25
 
 # --- Shuffled orders (bench: variants) ---
 # Of a block and of a window. At least 256 blocks make up a window.

@@ -1,0 +1,82 @@
+"""Time of exact solvers on sparse rows to the optimum.
+
+As `optimum`: the loosest tolerance whose fit gets within 1e-3, and within 1e-6, of the lowest known
+objective (C = 1), relatively, is timed, all solvers in turns. LIBLINEAR and snapml fit two classes,
+what penalises intercepts only without one. All cases are synthetic: "zipf" has columns as frequent
+as words are, "tf-idf" rows of a generated corpus, of unit length.
+"""
+
+import warnings
+
+from .. import cases
+from ..climb import measure_to_gap
+from ..metrics import objective
+from ..options import add_common, select
+from ..record import Record
+from ..runner import prepare_sides
+from ..sides.fits import Liblinear, Ours, Sklearn, Snapml, certified
+
+TOLERANCES = [10.0 ** (-step / 2) for step in range(2, 19)]
+GAPS = {"1e-3": 1e-3, "1e-6": 1e-6}
+
+
+def all_cases():
+    """What is fitted, and whether with an intercept; the smallest first."""
+    return [
+        *((cases.tf_idf(20_000, 100_000, 2), has_intercept) for has_intercept in (False, True)),
+        *(
+            (cases.sparse(20_000, 50_000, 2, name="zipf", dtype="float64"), has_intercept)
+            for has_intercept in (False, True)
+        ),
+        (cases.tf_idf(20_000, 100_000, 20), True),
+        (cases.sparse(20_000, 50_000, 20, name="zipf", dtype="float64"), True),
+    ]
+
+
+def all_sides(fit_intercept):
+    """Solvers; the first is what the others are compared with."""
+    sides = [
+        Ours(), Ours("lbfgs"), Liblinear("TRON"), Liblinear("dual"), Snapml(),
+        *(Sklearn(solver) for solver in ("lbfgs", "newton-cg")),
+    ]  # fmt: skip
+    for side in sides:
+        side.fit_intercept = fit_intercept
+    return sides
+
+
+def add_arguments(parser):
+    """Options of the command line."""
+    add_common(parser)
+    parser.add_argument(
+        "--patience", type=float, default=60.0,
+        help="seconds; a solver is given up after a longer fit that has not got there",
+    )  # fmt: skip
+
+
+def _title(case, fit_intercept):
+    return f"{case.title}, {'with an' if fit_intercept else 'no'} intercept"
+
+
+def run(options):
+    """Measure; gives the record."""
+    warnings.simplefilter("ignore")
+    record = Record("sparse")
+    for case, fit_intercept in select(all_cases(), options, key=lambda item: _title(*item)):
+        best = certified(case, fit_intercept=fit_intercept)
+        lowest = objective(best.X, best.y, *best.parameters())
+        for words, wanted in GAPS.items():
+            name = record.add_case(case, f"{_title(case, fit_intercept)}, to {words}")
+            print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
+            sides = prepare_sides(record, case, all_sides(fit_intercept), options)
+            courses = measure_to_gap(
+                record, name, case, sides, lowest, TOLERANCES, options, wanted
+            )  # fmt: skip
+            for side in sides:
+                below = 1.0 - objective(side.X, side.y, *side.parameters()) / lowest
+                record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)
+                if side.is_ours:
+                    record.check(
+                        name, side.name, "gap reached", courses[side.name].gaps[-1], wanted
+                    )
+        cases.forget()
+    return record
