@@ -12,10 +12,15 @@ from softreg_fast.runtime import tuning
 N_ROWS = 19 if WITHOUT_JIT else 300
 CASES = [
     (1, np.float64, np.float64, np.int32, "identity"),
-    (2, np.float64, np.float64, np.int64, "sigmoid"),
     (5, np.float32, np.float64, np.int32, "identity"),
-    (5, np.float32, np.float32, np.int32, "identity"),
-    (30, np.float64, np.float64, np.int32, "sigmoid"),
+    *(
+        pytest.param(*each, marks=pytest.mark.full)
+        for each in [
+            (2, np.float64, np.float64, np.int64, "sigmoid"),
+            (5, np.float32, np.float32, np.int32, "identity"),
+            (30, np.float64, np.float64, np.int32, "sigmoid"),
+        ]
+    ),
 ]
 
 
