@@ -5,6 +5,7 @@ import itertools
 import logging
 import os
 import pkgutil
+import queue
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from softreg_fast.kernels.threads.atomic import read_clock
 from softreg_fast.runtime import threads as package_threads
 from softreg_fast.runtime.claimed_map import claimed_map
 from softreg_fast.runtime.contention import Contention
-from softreg_fast.runtime.team import Team, team_of
+from softreg_fast.runtime.team import Team, _Helper, team_of
 from softreg_fast.runtime.threads import count_threads, start_threads
 
 PACKAGE = Path(softreg_fast.__file__).parent
@@ -606,6 +607,20 @@ class TestContention:
         (on_its_own,) = {min(each) for each in claimed_map(work, [0, 1], 2) if len(each) == 1}
         assert on_its_own in cpus
         assert os.sched_getaffinity(0) == cpus
+
+
+def test_interrupt_while_calls_are_withdrawn_leaves_none_to_be_waited_for():
+    class Interrupted(queue.SimpleQueue):
+        def get_nowait(self):
+            super().get_nowait()
+            raise KeyboardInterrupt  # as if it came when the call returns
+
+    helper = _Helper()
+    helper._inbox = Interrupted()
+    helper.ask(lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        helper.withdraw()
+    assert not helper.is_busy()
 
 
 @pytest.mark.runs_if(hasattr(os, "sched_setaffinity"))

@@ -6,7 +6,8 @@ import scipy.sparse
 from conftest import WITHOUT_JIT
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.inference.prediction import decide, predict
+from softreg_fast.inference.prediction import _DenseRows, decide, predict
+from softreg_fast.inference.sparse_prediction import SparseRows
 from softreg_fast.runtime import tuning
 
 N_ROWS = 19 if WITHOUT_JIT else 300
@@ -79,6 +80,26 @@ def test_any_number_of_threads_and_rows_gives_the_same_bits(
         assert 32 * one.nnz < 3_000
         found, *_ = predict(one, *model, "identity", keep_steps=False, n_threads=1)
         np.testing.assert_array_equal(found, expected[[row]])
+
+
+@pytest.mark.parametrize("kind", [SparseRows, _DenseRows])
+def test_one_thread_looks_for_interrupts_between_blocks_of_rows(kind, monkeypatch):
+    features, model = _rows(), _model(5)
+    if kind is _DenseRows:
+        features = features.toarray()
+    expected, *_ = predict(features, *model, "identity", keep_steps=False, n_threads=1)
+    original, blocks = kind.predict, []
+
+    def predict_block(self, start, stop):
+        blocks.append((start, stop))
+        original(self, start, stop)
+
+    monkeypatch.setattr(kind, "predict", predict_block)
+    monkeypatch.setattr(tuning, "PRODUCTS_PER_CALL", 1)
+    found, *_ = predict(features, *model, "identity", keep_steps=False, n_threads=1)
+    np.testing.assert_array_equal(found, expected)
+    assert [stop for _, stop in blocks[:-1]] == [start for start, _ in blocks[1:]]
+    assert len(blocks) == -(-N_ROWS // (blocks[0][1] - blocks[0][0])) >= (1 if WITHOUT_JIT else 2)
 
 
 @pytest.mark.parametrize("method", ["predict_proba", "decision_function", "predict"])

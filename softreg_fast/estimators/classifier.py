@@ -203,8 +203,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     complex numbers are refused. A failed call leaves the object as it was.
 
     Sparse X is converted to CSR and not made dense, except for the samples that "newton" takes
-    second derivatives of. Exact solvers also keep a copy of its elements by columns: 12 bytes for
-    each of float64, 8 of float32, and 8 bytes for each feature.
+    second derivatives of. Exact solvers also keep a copy of its elements by columns: 12 to 14 bytes
+    for each of float64, 8 to 10 of float32, and 8 bytes for each feature.
 
     Examples
     --------

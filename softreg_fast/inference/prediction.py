@@ -11,6 +11,7 @@ from .._typing import FloatArray
 from ..kernels.predict import predict as predict_kernel
 from ..kernels.shapes import Specialisation
 from ..objective.loss import LOSSES
+from ..runtime import tuning
 from ..runtime.claimed_map import claimed_map, cut_into_blocks
 from ..runtime.threads import count_threads_for_prediction, rows_per_block
 from ..runtime.workspace import (
@@ -186,10 +187,14 @@ class _Rows(Protocol):
 def _claim_blocks(rows: _Rows, n_samples: int, n_threads: int | None) -> int:
     """Predict for all rows; gives the number of threads."""
     n_used = count_threads_for_prediction(n_threads, rows.n_products)
+    per_row = max(1, rows.n_products // n_samples)
     if n_used == 1:
-        rows.predict(0, n_samples)
+        # Interrupts are answered between two calls.
+        step = round_up(max(1, tuning.PRODUCTS_PER_CALL // per_row), rows.row_multiple)
+        for block in cut_into_blocks(n_samples, step):
+            rows.predict(*block)
         return 1
-    block_rows = rows_per_block(n_samples, max(1, rows.n_products // n_samples), n_used)
+    block_rows = rows_per_block(n_samples, per_row, n_used)
     blocks = cut_into_blocks(n_samples, round_up(block_rows, rows.row_multiple))
     claimed_map(lambda block: rows.predict(*block), blocks, n_used)
     return n_used

@@ -64,12 +64,11 @@ def choose_panel_rows(features: csr_array, n_padded: int) -> int:
     """
     n_samples, n_features = features.shape
     per_row = max(1, int(features.nnz) // n_samples)
-    wanted = max(
-        tuning.SLOPES_OF_A_PANEL // n_padded,
-        tuning.ELEMENTS_OF_A_FEATURE * n_features // per_row,
-    )
-    most = max(1, tuning.ELEMENTS_PER_CALL // (per_row * n_padded))
-    return int(min(max(wanted, 1), most, n_samples))
+    for_cache = tuning.SLOPES_OF_A_PANEL // n_padded
+    for_interrupts = tuning.ELEMENTS_PER_CALL // (per_row * n_padded)
+    # Fewer would leave little but the gradients of many panels to be read and written.
+    fewest = tuning.ELEMENTS_OF_A_FEATURE * n_features // per_row
+    return int(min(max(1, fewest, min(for_cache, for_interrupts)), n_samples))
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,10 @@ class _Helper:
         """Have it begin with nothing any more that it hasn't begun with."""
         with suppress(Empty):
             while True:
-                self._inbox.get_nowait()
+                # Before, since an interrupt that comes with the function would leave it counted.
                 self._n_asked -= 1
+                self._inbox.get_nowait()
+        self._n_asked += 1
 
     def is_busy(self) -> bool:
         """Whether it has begun with something and isn't done."""
