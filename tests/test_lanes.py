@@ -369,10 +369,10 @@ def test_combined_products(dtype, lanes, other, n_ahead, n_coming, is_whole):
 
 
 @OTHERS
-@pytest.mark.parametrize("n_vectors", [1, 2, 3])
-def test_combined_listed_rows(dtype, lanes, other, n_vectors):
+@pytest.mark.parametrize(("n_vectors", "n_parts"), [(1, 1), (2, 4), (3, 4)])
+def test_combined_listed_rows(dtype, lanes, other, n_vectors, n_parts):
     """Rows may be listed twice; what is listed outside of the range isn't read."""
-    columns, width, one = ((0,) * size for size in (n_vectors, lanes, 1))
+    columns, width, one, parts = ((0,) * size for size in (n_vectors, lanes, 1, n_parts))
 
     def operation(module):
         load_block, store_block = module.load_block, module.store_block
@@ -380,7 +380,7 @@ def test_combined_listed_rows(dtype, lanes, other, n_vectors):
 
         def run(factors, numbers, start, stop, vectors, out):
             sums = load_block(vectors, 0, 1, width, one, columns)
-            found = combine_listed(sums, factors, numbers, start, stop, vectors, 1)
+            found = combine_listed(sums, factors, numbers, start, stop, vectors, 1, parts)
             store_block(out, 0, 0, found)
 
         return run

@@ -51,6 +51,7 @@ SPARSE_PASS_SETTINGS = np.dtype(
 FORWARD, BACKWARD = 0, 1
 
 _ONE = (0,)
+_PARTS = (0, 0, 0, 0)
 
 
 @kernel
@@ -72,7 +73,7 @@ def take_logits(rows, row, model, blocks, place, lines_out):
     start, stop = np.int64(rows.pointers[row]), np.int64(rows.pointers[row + 1])
     for column in range(0, model.shape[1], len(width) * len(vectors)):
         biases = load_block(model, model.shape[0] - 1, column, width, _ONE, vectors)
-        logits = combine_listed(biases, rows.data, rows.indices, start, stop, model, column)
+        logits = combine_listed(biases, rows.data, rows.indices, start, stop, model, column, _PARTS)
         store_block(lines_out, place, column, logits)
 
 
@@ -143,7 +144,10 @@ def work_on_features(columns, chunk, is_first, blocks, slopes, before, gradient_
             total = zero
             if not is_first:
                 total = load_block(before, feature, column, width, _ONE, vectors)
-            total = combine_listed(total, columns.data, columns.rows, start, stop, slopes, column)
+            # In order: rows that weigh nothing, whose slopes are zero, change no bit.
+            total = combine_listed(
+                total, columns.data, columns.rows, start, stop, slopes, column, _ONE
+            )
             store_block(gradient_out, feature, column, total)
 
 

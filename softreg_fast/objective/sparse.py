@@ -52,7 +52,7 @@ class SparseAccumulator:
         self._pointers = features.indptr.astype(features.indices.dtype, copy=False)
         self._n_columns = n_columns
         n_padded = round_up(n_columns, self._specialisation.lanes * self._specialisation.vectors)
-        self._panel_rows = choose_panel_rows(features, n_padded)
+        self._panel_rows = choose_panel_rows(features, problem.sample_weight, n_padded)
         starts = range(0, n_samples, self._panel_rows)
         self._panels: list[Panel | None] = [None for _ in starts]
         n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * features.nnz

@@ -57,13 +57,18 @@ def no_panel(dtype: np.dtype) -> Panel:
     return Panel(np.zeros(0, dtype), np.zeros(0, np.int32), none, none)
 
 
-def choose_panel_rows(features: csr_array, n_padded: int) -> int:
+def choose_panel_rows(
+    features: csr_array, sample_weight: FloatArray | None, n_padded: int
+) -> int:  # fmt: skip
     """Rows of a panel, for models of as many columns, padded.
 
-    It depends on the sizes alone: not on the number of threads.
+    It depends on the sizes alone: not on the number of threads, nor on rows of weight zero.
     """
     n_samples, n_features = features.shape
-    per_row = max(1, int(features.nnz) // n_samples)
+    n_elements = int(features.nnz)
+    if sample_weight is not None:
+        n_elements = int(np.diff(features.indptr)[sample_weight > 0.0].sum())
+    per_row = max(1, n_elements // n_samples)
     for_cache = tuning.SLOPES_OF_A_PANEL // n_padded
     for_interrupts = tuning.ELEMENTS_PER_CALL // (per_row * n_padded)
     # Fewer would leave little but the gradients of many panels to be read and written.

@@ -61,8 +61,10 @@ numbers, n_rows, column, count, ahead)``      the first `n_rows` numbered rows o
                                              their first `count` elements are read (None: all, which
                                              is faster)
 ``combine_listed(sums, factors, numbers,     the block `sums`, of one row, plus the sum of the rows
-start, stop, vectors, column)``              ``numbers[i]`` of `vectors`, from `column` on, times
-                                             ``factors[i]``, `i` from `start` to `stop`
+start, stop, vectors, column, parts)``       ``numbers[i]`` of `vectors`, from `column` on, times
+                                             ``factors[i]``, `i` from `start` to `stop`; taken in as
+                                             many parts as `parts` is long, or fewer; of one, rows
+                                             times zero change no bit
 ``transpose(block)``                         rows and lanes exchanged, of a block of one column
                                              with a power of two of rows
 ===========================================  =====================================================

@@ -147,7 +147,7 @@ def combine(sums, scalars, group, vectors, numbers, n_rows, column, count, ahead
     return sums + (down @ along).reshape(sums.shape)
 
 
-def combine_listed(sums, factors, numbers, start, stop, vectors, column):
+def combine_listed(sums, factors, numbers, start, stop, vectors, column, parts):
     listed = vectors[numbers[start:stop], column : column + sums.size]
     return sums + (factors[start:stop].astype(sums.dtype) @ listed).reshape(sums.shape)
 

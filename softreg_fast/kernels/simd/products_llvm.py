@@ -26,7 +26,7 @@ from .vectors_llvm import (
 _ROWS_PER_TURN = 2
 # Where rows are listed, sums of so many vectors wait for each other if they aren't taken in parts.
 _FEW_VECTORS = 2
-_PARTS_OF_FEW, _PARTS = 4, 2
+_MOST_PARTS_OF_FEW, _MOST_PARTS = 4, 2
 
 
 def _number(value):
@@ -323,10 +323,10 @@ def contract_by_class(typingctx, sums, vectors, numbers, first, n_columns, weigh
 
 
 @intrinsic
-def combine_listed(typingctx, sums, factors, numbers, start, stop, vectors, column):
+def combine_listed(typingctx, sums, factors, numbers, start, stop, vectors, column, parts):
     vector, columns = sums.vector, sums.columns
     lanes = vector.lanes
-    n_parts = _PARTS_OF_FEW if columns <= _FEW_VECTORS else _PARTS
+    n_parts = min(parts.count, _MOST_PARTS_OF_FEW if columns <= _FEW_VECTORS else _MOST_PARTS)
 
     def codegen(context, builder, signature, arguments):
         def integer(place):
@@ -356,8 +356,8 @@ def combine_listed(typingctx, sums, factors, numbers, start, stop, vectors, colu
         begun = unpack(builder, sums, arguments[0])
         nothing = ir.Constant(vector.llvm_type, [0.0] * lanes)
         whole = builder.sub(last, builder.srem(builder.sub(last, first), _number(n_parts)))
-        parts = [*begun, *[nothing] * (columns * (n_parts - 1))]
-        with counted_loop(builder, first, whole, n_parts, parts) as loop:
+        begun += [nothing] * (columns * (n_parts - 1))
+        with counted_loop(builder, first, whole, n_parts, begun) as loop:
             added = []
             for part in range(n_parts):
                 summands = loop.values[part * columns : (part + 1) * columns]
@@ -371,4 +371,4 @@ def combine_listed(typingctx, sums, factors, numbers, start, stop, vectors, colu
             loop.update(add_row(loop.values, loop.counter))
         return pack(builder, sums, loop.values)
 
-    return sums(sums, factors, numbers, start, stop, vectors, column), codegen
+    return sums(sums, factors, numbers, start, stop, vectors, column, parts), codegen
