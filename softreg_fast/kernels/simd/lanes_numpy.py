@@ -148,8 +148,10 @@ def combine(sums, scalars, group, vectors, numbers, n_rows, column, count, ahead
 
 
 def combine_listed(sums, factors, numbers, start, stop, vectors, column, parts):
-    listed = vectors[numbers[start:stop], column : column + sums.size]
-    return sums + (factors[start:stop].astype(sums.dtype) @ listed).reshape(sums.shape)
+    for place in range(start, stop):
+        row = vectors[numbers[place], column : column + sums.size]
+        sums = sums + sums.dtype.type(factors[place]) * row.reshape(sums.shape)
+    return sums
 
 
 def transpose(block):
