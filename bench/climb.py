@@ -55,9 +55,7 @@ def _warm_up(side, n_classes):
     side.X, side.y = X, y
 
 
-def measure_to_gap(
-    record, name, case, sides, lowest, tolerances, options, wanted=WANTED_GAP
-):  # fmt: skip
+def measure_to_gap(record, name, case, sides, lowest, tolerances, options, wanted=WANTED_GAP):
     """Time of each side to within a gap of the lowest objective, relatively.
 
     Parameters

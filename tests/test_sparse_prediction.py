@@ -65,7 +65,7 @@ def test_steps_equal_reference(n_columns, features_dtype, dtype, index_dtype, ac
 
 @pytest.mark.parametrize("n_columns", [1, 5])
 def test_any_number_of_threads_and_rows_gives_the_same_bits(
-    n_columns, eager_threads, started_threads, monkeypatch
+    n_columns, eager_threads, started_threads
 ):
     """Also of so few rows that most features are in none."""
     features, model = _rows(n_features=3_000), _model(n_columns, n_features=3_000)
@@ -90,9 +90,9 @@ def test_one_thread_looks_for_interrupts_between_blocks_of_rows(kind, monkeypatc
     expected, *_ = predict(features, *model, "identity", keep_steps=False, n_threads=1)
     original, blocks = kind.predict, []
 
-    def predict_block(self, start, stop):
+    def predict_block(self, workspace, start, stop):
         blocks.append((start, stop))
-        original(self, start, stop)
+        return original(self, workspace, start, stop)
 
     monkeypatch.setattr(kind, "predict", predict_block)
     monkeypatch.setattr(tuning, "PRODUCTS_PER_CALL", 1)

@@ -64,13 +64,11 @@ def run(options):
     for case, fit_intercept in select(all_cases(), options, key=lambda item: _title(*item)):
         best = certified(case, fit_intercept=fit_intercept)
         lowest = objective(best.X, best.y, *best.parameters())
+        sides = prepare_sides(record, case, all_sides(fit_intercept), options)
         for words, wanted in GAPS.items():
             name = record.add_case(case, f"{_title(case, fit_intercept)}, to {words}")
             print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
-            sides = prepare_sides(record, case, all_sides(fit_intercept), options)
-            courses = measure_to_gap(
-                record, name, case, sides, lowest, TOLERANCES, options, wanted
-            )  # fmt: skip
+            courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options, wanted)
             for side in sides:
                 below = 1.0 - objective(side.X, side.y, *side.parameters()) / lowest
                 record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)

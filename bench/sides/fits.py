@@ -196,7 +196,6 @@ class Liblinear(OfTwoClasses):
         from liblinear.liblinear import problem
 
         super().prepare(case)
-        # The first label is that of its positive class.
         self._bias = 1 if self.fit_intercept else -1
         self._problem = problem(2.0 * self.y - 1.0, csr_matrix(self.X), self._bias)
 
@@ -212,6 +211,7 @@ class Liblinear(OfTwoClasses):
         n_features = self.case.n_features
         n_weights = n_features + self.fit_intercept
         weights = np.array([self.model.w[place] for place in range(n_weights)])
+        # They are those of the label that it has met first.
         if self.model.get_labels()[0] != 1:
             weights = -weights
         bias = weights[n_features:] if self.fit_intercept else np.zeros(1)

@@ -160,44 +160,55 @@ def _run(
 ) -> bool:
     """Fill those of the arrays that have rows: probabilities, values and logits."""
     code = LOSSES[activation].code
-    n_samples = features.shape[0]
     if issparse(features):
-        rows = SparseRows(features, weights, bias, code, outputs)
-        _claim_blocks(rows, n_samples, n_threads)
-        return rows.are_finite
+        return _predict_blocks(SparseRows(features, weights, bias, code, outputs), n_threads)
     prepared = _prepare(features, weights, bias)
-    dense = _DenseRows(prepared, features, code, outputs)
-    if _claim_blocks(dense, n_samples, n_threads) == 1:
-        _keep(prepared, n_samples)
-    return dense.are_finite
+    all_finite = _predict_blocks(_DenseRows(prepared, features, code, outputs), n_threads)
+    _keep(prepared, len(features))
+    return all_finite
 
 
 class _Rows(Protocol):
     """Rows that are predicted for, block by block, by several threads."""
 
+    n_samples: int
     n_products: int
     """Of all rows."""
     row_multiple: int
     """What the rows of a block are a multiple of, but for the last."""
+    workspaces: list[Any]
+    """Those that nobody works in."""
 
-    def predict(self, start: int, stop: int) -> None:
-        """Predict for some rows."""
+    def make_workspace(self) -> Any:
+        """Another one."""
+
+    def predict(self, workspace: Any, start: int, stop: int) -> bool:
+        """Predict for some rows; whether all logits are finite."""
 
 
-def _claim_blocks(rows: _Rows, n_samples: int, n_threads: int | None) -> int:
-    """Predict for all rows; gives the number of threads."""
+def _predict_blocks(rows: _Rows, n_threads: int | None) -> bool:
+    """Predict for all rows; whether all logits are finite."""
+    n_samples = rows.n_samples
     n_used = count_threads_for_prediction(n_threads, rows.n_products)
+    if n_used == 1 and rows.n_products <= tuning.PRODUCTS_PER_CALL:
+        return rows.predict(rows.workspaces[0], 0, n_samples)
+
+    def predict_block(block: tuple[int, int]) -> bool:
+        try:
+            workspace = rows.workspaces.pop()
+        except IndexError:  # other threads have them
+            workspace = rows.make_workspace()
+        all_finite = rows.predict(workspace, *block)
+        rows.workspaces.append(workspace)
+        return all_finite
+
     per_row = max(1, rows.n_products // n_samples)
-    if n_used == 1:
-        # Interrupts are answered between two calls.
-        step = round_up(max(1, tuning.PRODUCTS_PER_CALL // per_row), rows.row_multiple)
-        for block in cut_into_blocks(n_samples, step):
-            rows.predict(*block)
-        return 1
-    block_rows = rows_per_block(n_samples, per_row, n_used)
+    if n_used > 1:
+        block_rows = rows_per_block(n_samples, per_row, n_used)
+    else:  # interrupts are answered between two calls
+        block_rows = max(1, tuning.PRODUCTS_PER_CALL // per_row)
     blocks = cut_into_blocks(n_samples, round_up(block_rows, rows.row_multiple))
-    claimed_map(lambda block: rows.predict(*block), blocks, n_used)
-    return n_used
+    return all(claimed_map(predict_block, blocks, n_used))
 
 
 class _DenseRows:
@@ -214,27 +225,29 @@ class _DenseRows:
         self._features = features
         self._activation = activation
         self._outputs = outputs
-        self._spare = [prepared.workspace]
+        self.n_samples = len(features)
         self.n_products = estimate_work(len(features), prepared.parameters)
         self.row_multiple = prepared.cuts.tile_rows
-        self.are_finite = True
+        self.workspaces = [prepared.workspace]
 
-    def predict(self, start: int, stop: int) -> None:
+    def make_workspace(self) -> Workspace:
         """See `_Rows`."""
-        prepared, features = self._prepared, self._features
-        try:
-            workspace = self._spare.pop()
-        except IndexError:  # other threads have them
-            (workspace,) = make_workspaces(
-                1,
-                prepared.cuts.tile_rows,
-                features.shape[1],
-                prepared.parameters,
-                prepared.specialisation,
-            )
-        are_finite = prepared.compiled(
-            features,
-            columns_in_place(features, prepared.specialisation),
+        prepared = self._prepared
+        (workspace,) = make_workspaces(
+            1,
+            prepared.cuts.tile_rows,
+            self._features.shape[1],
+            prepared.parameters,
+            prepared.specialisation,
+        )
+        return workspace
+
+    def predict(self, workspace: Workspace, start: int, stop: int) -> bool:
+        """See `_Rows`."""
+        prepared = self._prepared
+        all_finite: bool = prepared.compiled(
+            self._features,
+            columns_in_place(self._features, prepared.specialisation),
             _NO_TARGETS,
             start,
             stop,
@@ -244,6 +257,4 @@ class _DenseRows:
             *workspace.arguments,
             *self._outputs,
         )
-        self._spare.append(workspace)
-        if not are_finite:
-            self.are_finite = False
+        return all_finite

@@ -6,9 +6,12 @@ from scipy.sparse import csr_array
 from .._typing import FloatArray
 from ..kernels.predict_sparse import predict_sparse
 from ..kernels.shapes import choose_specialisation_of_a_pass
-from ..runtime import tuning
-from ..runtime.sparse_workspace import SparseWorkspace, make_sparse_workspaces
-from ..runtime.workspace import aligned_zeros, round_up
+from ..runtime.sparse_workspace import (
+    SparseWorkspace,
+    estimate_sparse_work,
+    make_sparse_workspaces,
+)
+from ..runtime.workspace import aligned_zeros
 
 # Finding out which feature an element is of, among those that there are, takes as long as copying
 # so many weights.
@@ -30,12 +33,13 @@ class SparseRows:
 
     Attributes
     ----------
+    n_samples : int
     n_products : int
         Of all rows.
     row_multiple : int
         What the rows of a block are a multiple of, but for the last.
-    are_finite : bool
-        Whether all logits have been.
+    workspaces : list of SparseWorkspace
+        Those that nobody works in.
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class SparseRows:
         self._specialisation = choose_specialisation_of_a_pass(
             data.dtype, indices.dtype, weights.dtype, n_columns
         )
-        n_padded = round_up(n_columns, self._specialisation.lanes * self._specialisation.vectors)
+        n_padded = self._specialisation.pad(n_columns)
         self._model = aligned_zeros((len(weights) + 1, n_padded), weights.dtype)
         self._model[:-1, :n_columns] = weights
         self._model[-1, :n_columns] = bias
@@ -61,23 +65,18 @@ class SparseRows:
         self._activation = activation
         self._outputs = outputs
         self._compiled = predict_sparse.specialise(self._specialisation)
-        self._spare = [self._make_workspace()]
-        self.row_multiple = self._spare[0].tile.shape[1]
-        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * features.nnz
-        n_products += tuning.PRODUCTS_PER_CLASS * features.shape[0]
-        self.n_products = int(n_products) * n_padded
-        self.are_finite = True
+        self.n_samples = int(features.shape[0])
+        self.n_products = estimate_sparse_work(features, n_padded)
+        self.workspaces = [self.make_workspace()]
+        self.row_multiple = self.workspaces[0].tile.shape[1]
 
-    def _make_workspace(self) -> SparseWorkspace:
+    def make_workspace(self) -> SparseWorkspace:
+        """Another workspace."""
         return make_sparse_workspaces(1, self._model.shape[1], self._specialisation)[0]
 
-    def predict(self, start: int, stop: int) -> None:
-        """Predict for some rows."""
-        try:
-            workspace = self._spare.pop()
-        except IndexError:  # other threads have them
-            workspace = self._make_workspace()
-        are_finite = self._compiled(
+    def predict(self, workspace: SparseWorkspace, start: int, stop: int) -> bool:
+        """Predict for some rows; whether all logits are finite."""
+        all_finite: bool = self._compiled(
             *self._elements,
             start,
             stop,
@@ -88,6 +87,4 @@ class SparseRows:
             workspace.lines,
             *self._outputs,
         )
-        self._spare.append(workspace)
-        if not are_finite:
-            self.are_finite = False
+        return all_finite

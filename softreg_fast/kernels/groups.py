@@ -91,7 +91,7 @@ class Columns(NamedTuple):
     ----------
     data : (n_elements,)
     rows : (n_elements,) int32
-        Their rows, the first of the matrix' being 0.
+        Their rows, the first of these being 0.
     pointers : (n_features + 1,) int64
     cuts : (n_chunks + 1,) int64
         The features where chunks begin, then their number.

@@ -8,6 +8,7 @@ from .loss import PAIR
 from .predict import finish_tile
 from .shapes import SparseSpecialisation, sparse_blocks_type, sparse_elements_types
 from .sparse_pass import take_logits
+from .sparse_step import fill_up
 
 
 def _predict_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
@@ -68,18 +69,14 @@ def predict_sparse(
     """
     all_finite = True
     rows = SparseRows(data, indices, pointers, None, None, None)
+    n_columns = logits_out.shape[1]
     width = blocks[2]
     multiple = len(PAIR) * len(width)
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
         n_padded = -(-n_rows // multiple) * multiple
-        for place in range(n_rows):
-            take_logits(rows, tile_start + place, model, blocks, place, lines)
-            for label in range(logits_out.shape[1]):
-                tile[label, place] = lines[place, label]
-        for place in range(n_rows, n_padded):
-            for label in range(logits_out.shape[1]):
-                tile[label, place] = 0.0
+        take_logits(rows, tile_start, n_rows, n_columns, model, blocks, lines, tile)
+        fill_up(n_rows, n_padded, n_columns, tile)
         if not finish_tile(
             tile_start, n_rows, n_padded, activation, width, tile, probabilities_out, values_out,
             logits_out,

@@ -150,6 +150,11 @@ class SparseSpecialisation:
         """The numbers as kernels take them: the lengths of tuples."""
         return tuple((0,) * length for length in (self.lanes, self.vectors, self.row_lanes))
 
+    def pad(self, n_columns: int) -> int:
+        """The columns of a model, up to whole groups of vectors."""
+        group = self.lanes * self.vectors
+        return -(-n_columns // group) * group
+
 
 # Rows of fewer vectors are transposed: their sums across lanes would cost too much.
 _WIDE_VECTORS = 3

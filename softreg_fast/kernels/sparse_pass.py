@@ -55,26 +55,37 @@ _PARTS = (0, 0, 0, 0)
 
 
 @kernel
-def take_logits(rows, row, model, blocks, place, lines_out):
-    """Write the logits of a row.
-
-    Parameters
-    ----------
-    rows : SparseRows
-    row : int
-    model : (n_features + 1, padded_classes)
-        The biases last.
-    blocks : tuple of tuples
-    place : int
-        The row of the output.
-    lines_out : (n_lines, padded_classes)
-    """
+def _take_logits_of_row(rows, row, model, blocks, place, lines_out):
     width, vectors, _ = blocks
     start, stop = np.int64(rows.pointers[row]), np.int64(rows.pointers[row + 1])
     for column in range(0, model.shape[1], len(width) * len(vectors)):
         biases = load_block(model, model.shape[0] - 1, column, width, _ONE, vectors)
         logits = combine_listed(biases, rows.data, rows.indices, start, stop, model, column, _PARTS)
         store_block(lines_out, place, column, logits)
+
+
+@kernel
+def take_logits(rows, start, n_rows, n_columns, model, blocks, lines, tile_out):
+    """Write the logits of a tile of rows.
+
+    Parameters
+    ----------
+    rows : SparseRows
+    start, n_rows : int
+        Which rows.
+    n_columns : int
+        Of the model.
+    model : (n_features + 1, padded_classes)
+        The biases last.
+    blocks : tuple of tuples
+    lines : (>= n_rows, padded_classes)
+        Overwritten.
+    tile_out : (>= n_columns, >= n_rows)
+    """
+    for place in range(n_rows):
+        _take_logits_of_row(rows, start + place, model, blocks, place, lines)
+        for label in range(n_columns):
+            tile_out[label, place] = lines[place, label]
 
 
 @kernel
@@ -104,10 +115,7 @@ def _work_on_rows(
     for tile_start in range(start, stop, tile_rows):
         n_rows = min(tile_rows, stop - tile_start)
         n_padded = -(-n_rows // multiple) * multiple
-        for place in range(n_rows):
-            take_logits(rows, tile_start + place, model, blocks, place, work.lines)
-            for label in range(n_classes):
-                tile[label, place] = work.lines[place, label]
+        take_logits(rows, tile_start, n_rows, n_classes, model, blocks, work.lines, tile)
         for place in range(n_padded):
             numbers[place] = tile_start + place if place < n_rows else tile_start
         loss += slopes_of_tile(rows, n_rows, n_padded, numbers, settings, blocks[2], tile)
@@ -122,7 +130,7 @@ def _work_on_rows(
 
 
 @kernel
-def work_on_features(columns, chunk, is_first, blocks, slopes, before, gradient_out):
+def _work_on_features(columns, chunk, is_first, blocks, slopes, before, gradient_out):
     """The gradient of a chunk of the features.
 
     Parameters
@@ -133,7 +141,7 @@ def work_on_features(columns, chunk, is_first, blocks, slopes, before, gradient_
         Whether nothing has been summed before.
     slopes : (n_rows, padded_classes)
         Of the panel's rows.
-    before, gradient_out : (n_features + 1, padded_classes)
+    before, gradient_out : (n_features, padded_classes)
         What has been summed of other panels, and the sum of that and of this one.
     """
     width, vectors, _ = blocks
@@ -241,7 +249,7 @@ def accumulate_sparse(
         See `groups.Team`.
     model : (n_features + 1, padded_classes)
         The biases last.
-    before : (n_features + 1, padded_classes)
+    before : (n_features, padded_classes)
         What has been summed of other panels.
     tile, lines, numbers, totals
         The thread's; see `groups.SparseWorkspace`.
@@ -249,7 +257,7 @@ def accumulate_sparse(
         Zero at first.
     chunk_sums_out : (n_chunks, 1 + padded_classes) float64
         The loss of each chunk of the rows, and the sums of its slopes.
-    gradient_out : (n_features + 1, padded_classes)
+    gradient_out : (n_features, padded_classes)
         The gradient by the weights is added to what was there before.
     shared : (n_shared,) int64
         See `threads.claims`.
@@ -288,7 +296,7 @@ def accumulate_sparse(
                     slopes_out, chunk_sums_out[chunk],
                 )  # fmt: skip
             else:
-                work_on_features(
+                _work_on_features(
                     columns, chunk, settings["is_first"], blocks, slopes_out, before, gradient_out
                 )
             pace = hand_in(team, round, chunk, own_buffer(team), pace)

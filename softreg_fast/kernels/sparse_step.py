@@ -71,6 +71,14 @@ def _logits_of_row(data, indices, start, stop, pull, biases, blocks, parameters,
 
 
 @kernel
+def fill_up(n_rows, n_padded, n_columns, tile):
+    """Write zeros for the logits of what fills up the last vectors of a tile's rows."""
+    for place in range(n_rows, n_padded):
+        for label in range(n_columns):
+            tile[label, place] = 0.0
+
+
+@kernel
 def slopes_of_tile(rows, n_rows, n_padded, numbers, settings, row_width, tile):
     """The loss of a tile of rows, and in place of their logits the slopes of these.
 
@@ -88,9 +96,7 @@ def slopes_of_tile(rows, n_rows, n_padded, numbers, settings, row_width, tile):
     """
     half = (tile.shape[0] - N_ROW_VALUES) // 2
     n_classes = settings["n_classes"]
-    for place in range(n_rows, n_padded):
-        for label in range(n_classes):
-            tile[label, place] = 0.0
+    fill_up(n_rows, n_padded, n_classes, tile)
     take_targets(
         rows.targets, rows.weights, n_rows, n_padded, numbers, tile[2 * half], tile[2 * half + 1]
     )

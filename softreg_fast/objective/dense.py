@@ -1,10 +1,8 @@
 """Loss and gradient over all rows of a problem, for one set of parameters after another."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +11,7 @@ from .._typing import FloatArray
 from ..data.problem import Problem
 from ..kernels import gradient as kernels
 from ..runtime import tuning
-from ..runtime.team import Team, team_of
+from ..runtime.team import TeamContext
 from ..runtime.threads import count_threads_for_pass
 from ..runtime.workspace import (
     aligned_zeros,
@@ -49,7 +47,7 @@ class LossAndGradient:
     bias_gradient: FloatArray
 
 
-class Accumulator:
+class Accumulator(TeamContext):
     """Passes over all rows of a problem; a context, which keeps its threads.
 
     Parameters
@@ -71,13 +69,13 @@ class Accumulator:
         )
         cuts = choose_cuts(n_samples, n_features, parameters, self._specialisation)
         self._models = aligned_zeros((1, *parameters.shape), problem.dtype)
-        self._n_threads = min(
+        n_used = min(
             count_threads_for_pass(n_threads, estimate_work(n_samples, parameters)), cuts.n_chunks
         )
-        self._sums = make_chunk_sums(cuts, self._n_threads, parameters)
+        self._sums = make_chunk_sums(cuts, n_used, parameters)
         self._results = np.zeros(kernels.N_RESULTS)
         self._workspaces = make_workspaces(
-            self._n_threads, cuts.tile_rows, n_features, parameters, self._specialisation
+            n_used, cuts.tile_rows, n_features, parameters, self._specialisation
         )
         self._settings = np.zeros(1, kernels.PASS_SETTINGS)
         self._settings["n_classes"] = n_columns
@@ -86,20 +84,7 @@ class Accumulator:
         self._settings["round_rows"] = cuts.round_rows
         n_rounds = max(1, tuning.PRODUCTS_PER_CALL // (cuts.round_rows * parameters.size))
         self._rows_per_call = n_rounds * cuts.round_rows
-        self._context = ExitStack()
-        self._team: Team
-
-    def __enter__(self) -> Self:
-        self._team = self._context.enter_context(team_of(self._n_threads, self._sums.shared))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._context.__exit__(kind, exception, traceback)
+        super().__init__(n_used, self._sums.shared)
 
     def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
         """Give the rows other weights."""

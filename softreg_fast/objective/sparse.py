@@ -1,10 +1,8 @@
 """Loss and gradient over all rows of a sparse problem, for one set of parameters after another."""
 
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +16,12 @@ from ..runtime import tuning
 from ..runtime.sparse_workspace import (
     Panel,
     choose_panel_rows,
+    estimate_sparse_work,
     make_sparse_workspaces,
     no_panel,
     take_panel,
 )
-from ..runtime.team import Team, team_of
+from ..runtime.team import TeamContext
 from ..runtime.threads import count_threads_for_pass
 from ..runtime.workspace import aligned_zeros, round_up
 from .dense import LossAndGradient
@@ -31,7 +30,7 @@ from .loss import loss_of
 _NO_WEIGHTS = np.zeros(0)
 
 
-class SparseAccumulator:
+class SparseAccumulator(TeamContext):
     """Passes over all rows of a problem with sparse features; a context, as `Accumulator` is.
 
     Gradients take the elements by columns too: a copy of them, made for the first one.
@@ -51,16 +50,14 @@ class SparseAccumulator:
         )
         self._pointers = features.indptr.astype(features.indices.dtype, copy=False)
         self._n_columns = n_columns
-        n_padded = round_up(n_columns, self._specialisation.lanes * self._specialisation.vectors)
+        n_padded = self._specialisation.pad(n_columns)
         self._panel_rows = choose_panel_rows(features, problem.sample_weight, n_padded)
         starts = range(0, n_samples, self._panel_rows)
         self._panels: list[Panel | None] = [None for _ in starts]
-        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * features.nnz
-        n_products += tuning.PRODUCTS_PER_CLASS * n_samples
         chunk_rows = -(-self._panel_rows // tuning.MOST_CHUNKS)
         chunk_rows = round_up(chunk_rows, self._specialisation.row_multiple)
-        self._n_threads = count_threads_for_pass(n_threads, n_products * n_padded)
-        self._workspaces = make_sparse_workspaces(self._n_threads, n_padded, self._specialisation)
+        n_used = count_threads_for_pass(n_threads, estimate_sparse_work(features, n_padded))
+        self._workspaces = make_sparse_workspaces(n_used, n_padded, self._specialisation)
         dtype = problem.dtype
         self._model = aligned_zeros((n_features + 1, n_padded), dtype)
         self._slopes = aligned_zeros((self._panel_rows, n_padded), dtype)
@@ -68,25 +65,11 @@ class SparseAccumulator:
         self._no_gradients = [np.zeros((0, n_padded), dtype) for _ in range(2)]
         self._nothing = no_panel(features.dtype)
         self._chunk_sums = np.zeros((-(-self._panel_rows // chunk_rows), 1 + n_padded))
-        self._shared = make_shared(tuning.MOST_CHUNKS, self._n_threads)
         self._settings = np.zeros(1, kernels.SPARSE_PASS_SETTINGS)
         self._settings["n_classes"] = n_columns
         self._settings["activation"] = loss_of(problem).code
         self._settings["chunk_rows"] = self._chunk_rows = chunk_rows
-        self._context = ExitStack()
-        self._team: Team
-
-    def __enter__(self) -> Self:
-        self._team = self._context.enter_context(team_of(self._n_threads, self._shared))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._context.__exit__(kind, exception, traceback)
+        super().__init__(n_used, make_shared(tuning.MOST_CHUNKS, n_used))
 
     def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
         """Give the rows other weights."""

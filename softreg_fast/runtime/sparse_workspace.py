@@ -57,9 +57,14 @@ def no_panel(dtype: np.dtype) -> Panel:
     return Panel(np.zeros(0, dtype), np.zeros(0, np.int32), none, none)
 
 
-def choose_panel_rows(
-    features: csr_array, sample_weight: FloatArray | None, n_padded: int
-) -> int:  # fmt: skip
+def estimate_sparse_work(features: csr_array, n_padded: int) -> int:
+    """About how many multiplications the rows cost; see `workspace.estimate_work`."""
+    per_column = tuning.PRODUCTS_PER_SPARSE_ELEMENT * int(features.nnz)
+    per_column += tuning.PRODUCTS_PER_CLASS * int(features.shape[0])
+    return per_column * n_padded
+
+
+def choose_panel_rows(features: csr_array, sample_weight: FloatArray | None, n_padded: int) -> int:
     """Rows of a panel, for models of as many columns, padded.
 
     It depends on the sizes alone: not on the number of threads, nor on rows of weight zero.

@@ -4,10 +4,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -180,6 +181,35 @@ class Team:
         finally:
             for helper in self._helpers:
                 helper.end()
+
+
+class TeamContext:
+    """A context that keeps a team; a base class of what uses one.
+
+    Parameters
+    ----------
+    n_threads : int
+    shared : ndarray of int64
+        See `Team`.
+    """
+
+    _team: Team
+
+    def __init__(self, n_threads: int, shared: npt.NDArray[np.int64]) -> None:
+        self._n_threads, self._shared = n_threads, shared
+        self._context = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._team = self._context.enter_context(team_of(self._n_threads, self._shared))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._context.__exit__(kind, exception, traceback)
 
 
 def _bits_of(cpus: set[int]) -> npt.NDArray[np.int64]:

@@ -66,10 +66,8 @@ class SparseDescent(Descent):
 
     def _make_arrays(self, scaling: Scaling, row_bytes: int, n_threads: int | None) -> None:
         problem, settings = self._problem, self._settings
-        lanes, vectors = self._specialisation.lanes, self._specialisation.vectors
         n_samples, n_features = problem.features.shape
-        group = lanes * vectors
-        self._n_padded = -(-self._n_columns // group) * group
+        self._n_padded = self._specialisation.pad(self._n_columns)
         dtype, itemsize = problem.dtype, problem.dtype.itemsize
         multiple = self._specialisation.row_multiple
         rows = min(
