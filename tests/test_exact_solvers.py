@@ -293,10 +293,8 @@ def test_gap_is_unknown_without_a_penalty(make_data, minimise):
     [
         ({}, "use solver='lbfgs', 'sgd' or 'auto'$"),
         ({"gap_tol": 1e-3}, "use solver='lbfgs' or 'auto'$"),
-        ({"l1_ratio": 1.0}, "use solver='sgd' or 'auto'$"),
-        ({"l1_ratio": 1.0, "gap_tol": 1e-3}, "use fewer features$"),
         ({"Cs": 2}, "use solver='lbfgs' or 'auto'$"),
-        ({"Cs": 2, "l1_ratios": [1.0]}, "use fewer features$"),
+        ({"Cs": 2, "l1_ratios": [0.0, 1.0]}, "use solver='lbfgs' or 'auto'$"),
     ],
 )
 def test_solver_without_room_names_those_that_can_do_it(settings, remedy):
@@ -310,18 +308,17 @@ def test_solver_without_room_names_those_that_can_do_it(settings, remedy):
 
 
 @pytest.mark.parametrize(
-    ("settings", "holds_out", "n_features", "message"),
+    ("settings", "holds_out", "message"),
     [
-        ({"solver": "sgd"}, False, 4, "solver='sgd'"),
-        ({"early_stopping": True}, False, 4, "solver='sgd'"),
-        ({"activation": "sigmoid"}, False, 4, "activation='sigmoid'"),
-        ({"C": np.inf}, False, 4, "C=inf"),
-        ({}, True, 4, "held-out samples"),
-        ({"l1_ratio": 1.0}, False, 4_000, "an L1 penalty and 4000 features"),
+        ({"solver": "sgd"}, False, "solver='sgd'"),
+        ({"early_stopping": True}, False, "solver='sgd'"),
+        ({"activation": "sigmoid"}, False, "activation='sigmoid'"),
+        ({"C": np.inf}, False, "C=inf"),
+        ({}, True, "held-out samples"),
     ],
 )
-def test_gap_tol_that_nobody_keeps_is_refused(settings, holds_out, n_features, message):
-    X = np.random.default_rng(0).standard_normal((30, n_features))
+def test_gap_tol_that_nobody_keeps_is_refused(settings, holds_out, message):
+    X = np.random.default_rng(0).standard_normal((30, 4))
     y = np.arange(30) % 3
     held_out = {"X_val": X[:9], "y_val": y[:9]} if holds_out else {}
     model = SoftmaxClassifier(gap_tol=1e-3, **settings)

@@ -635,6 +635,13 @@ def test_everything_that_may_be_needed_is_known_beforehand():
                     )
 
 
+def test_shapes_of_columns_are_known_beforehand():
+    known = shapes.all_column_specialisations()
+    for n_columns in (1, 2, 3, 4, 6, 9, 10, 17, 26, 100, 1000):
+        found = shapes.choose_column_specialisation(np.dtype(np.float64), n_columns)
+        assert known.count(found) == 1
+
+
 def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
     specialised = set()
     monkeypatch.setattr(
@@ -660,6 +667,7 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
     monkeypatch.setattr(
         "softreg_fast.runtime.warm_up.all_specialisations", lambda _: [SPECIALISATION]
     )
+    monkeypatch.setattr("softreg_fast.runtime.warm_up.all_column_specialisations", list)
 
     assert softreg_fast.warm_up(["float64", np.float64]) > 0
     assert list(entry._compiled) == [SPECIALISATION]

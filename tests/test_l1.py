@@ -15,7 +15,7 @@ from softreg_fast.kernels.coordinate_descent import CoordinatesSpecialisation, d
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.newton import solver as newton
-from softreg_fast.solvers.newton.l1 import best_shifts
+from softreg_fast.solvers.shifts import best_shifts
 
 
 def _objective(X, y, coef, intercept, C, l1_ratio):
@@ -62,7 +62,7 @@ def test_is_certified(make_data, n_classes, fit_intercept):
 
 
 def test_blocks_of_classes_find_the_same(make_data, monkeypatch):
-    X, y = make_data(500, 10, 4)
+    X, y = make_data(1_100, 10, 4)
     complete = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)
     monkeypatch.setattr("softreg_fast.runtime.tuning.MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1", 0)
     blocks = SoftmaxClassifier(C=0.2, l1_ratio=0.8, tol=1e-9).fit(X, y)

@@ -47,6 +47,7 @@ SUITES = {
     "sparse passes": ("test_sparse_passes.py", "reference or same_sums or weightless"),
     "sparse predictions": ("test_sparse_prediction.py", "reference or same_bits or overflow"),
     "second derivatives": ("test_squares.py", "reference or same_bits or leads_lower"),
+    "columns": ("test_columns.py", "numpy or reference or minimise"),
     "coordinates": ("test_l1.py", "coordinate_descent"),
     "helping threads": ("test_robustness.py", "threads_help"),
     "claims": ("test_robustness.py", "TestClaims or TestClaimedMap"),

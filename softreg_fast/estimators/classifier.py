@@ -73,7 +73,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         Algorithm that minimizes the objective.
 
         - "newton" is exact. It needs few passes over the data, the identity activation, and
-          ``16 * n_classes * n_features ** 2`` bytes for second derivatives, at most 256 MiB.
+          ``16 * n_classes * n_features ** 2`` bytes for second derivatives, at most 256 MiB. With
+          an L1 penalty it takes any number of features: where they are many, it goes over columns
+          of those that matter, of which it keeps a copy.
         - "lbfgs" is exact. It needs more passes and little memory.
         - "sgd" is mini-batch gradient descent. It is fast on many samples and ends within a percent
           of the optimum as a rule.
@@ -84,8 +86,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
           2. "newton" if it is supported and its second derivatives cost no more than 150 passes
              over the data, or with an L1 penalty whatever they cost; "sgd" instead if
              ``n_samples * n_features * n_classes`` is above 1e11 and `gap_tol` is None;
-          3. "sgd" with an L1 penalty;
-          4. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10 and
+          3. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10 and
              `gap_tol` is None.
     fit_intercept : bool, default=True
         Whether to fit an intercept. The intercept is not regularized.

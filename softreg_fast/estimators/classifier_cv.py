@@ -1,7 +1,7 @@
 """The scikit-learn estimator that chooses the penalty by cross-validation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -400,13 +400,15 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         n_features = problem.features.shape[1]
         n_columns = self._count_columns(problem.n_classes)
         size = Size(problem.n_elements, n_features, n_columns)
-        solver = choose(parameters.solver, parameters.needs(), size, exact=True)
-        if parameters.l1_ratio > 0.0 and not solver.supports_l1:
-            raise ValueError(
-                f"l1_ratios={self.l1_ratios!r} is not allowed with {n_features} features and "
-                f"{n_columns} columns of coefficients: they require solver={solver.name!r}, which "
-                "supports only l1_ratios=(0,)"
-            )
+        needs = [replace(parameters.needs(), l1_ratio=l1_ratio) for l1_ratio in l1_ratios.tolist()]
+        solvers = [choose(parameters.solver, each, size, exact=True) for each in needs]
+        for each, solver in zip(needs, solvers, strict=True):
+            if each.l1_ratio > 0.0 and not solver.supports_l1:
+                raise ValueError(
+                    f"l1_ratios={self.l1_ratios!r} is not allowed with activation="
+                    f"{self.activation!r}, which requires solver={solver.name!r}: that supports "
+                    "only l1_ratios=(0,)"
+                )
         shape = len(training), len(l1_ratios), len(Cs)
         grid = _Grid(
             np.empty(shape),
@@ -443,6 +445,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
                 )
 
             penalties = [make_penalty(C, l1_ratio) for C in distinct.tolist()]
+            solver = solvers[place]
             follow(
                 solver,
                 problem.in_double(),

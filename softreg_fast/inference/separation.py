@@ -25,8 +25,8 @@ from ..objective.dense import LossAndGradient
 from ..objective.moments import sum_features
 from ..objective.passes import accumulator_of
 from ..solvers.newton.hessian import derive_blocks, factor_blocks
-from ..solvers.newton.solver import has_room
 from ..solvers.newton.subsample import take_sample
+from ..solvers.room import has_room
 from .margins import WeighedRows, rounding_of
 from .overlap import probabilities_of_others, proves_overlap
 from .separating_program import is_small_enough, look_for_direction

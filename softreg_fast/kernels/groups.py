@@ -298,3 +298,24 @@ class Slopes(NamedTuple):
     row_numbers: Any
     losses: Any
     shared: Any
+
+
+class ColumnStore(NamedTuple):
+    """Some columns of the features.
+
+    Attributes
+    ----------
+    data : (n_elements,)
+        Those of one column after the other.
+    rows : (n_places,) int32
+        Which rows they are in. Columns that are in all rows may share their places.
+    pointers : (n_columns + 1,) int64
+        Where the elements of each column begin, then their number.
+    row_starts : (n_columns,) int64
+        Where its rows begin.
+    """
+
+    data: Any
+    rows: Any
+    pointers: Any
+    row_starts: Any

@@ -323,6 +323,19 @@ def choose_specialisation_of_a_pass(
     )
 
 
+def choose_column_specialisation(features_dtype: np.dtype, n_columns: int) -> SparseSpecialisation:
+    """The shape of what goes over columns of features, for models of some columns, in float64."""
+    double, index = np.dtype(np.float64), np.dtype(np.int32)
+    return choose_specialisation_of_a_pass(features_dtype, index, double, n_columns)
+
+
+def all_column_specialisations() -> list[SparseSpecialisation]:
+    """Every one that columns of dense features may need on this CPU, which are float64."""
+    double = np.dtype(np.float64)
+    found = {choose_column_specialisation(double, n_columns): None for n_columns in range(1, 25)}
+    return list(found)
+
+
 def all_specialisations(dtype: np.dtype) -> list[Specialisation]:
     """Every one that features and models of a dtype may need on this CPU."""
     narrow, short, long = 1, _LONG_ROW_BYTES // dtype.itemsize - 1, _LONG_ROW_BYTES

@@ -68,8 +68,10 @@ def shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) 
     """The shortest subgradient, given the gradient without the L1 penalty."""
     if l1_penalty == 0.0:
         return slopes
-    at_zero = np.sign(slopes) * np.maximum(np.abs(slopes) - l1_penalty, 0.0)
-    return np.where(weights == 0.0, at_zero, slopes + l1_penalty * np.sign(weights))
+    shortest: FloatArray = slopes - np.clip(slopes, -l1_penalty, l1_penalty)
+    where = np.nonzero(weights)
+    shortest[where] = slopes[where] + l1_penalty * np.sign(weights[where])
+    return shortest
 
 
 @dataclass(frozen=True)

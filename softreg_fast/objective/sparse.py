@@ -90,6 +90,42 @@ class SparseAccumulator(TeamContext):
         """The loss of a model alone; see `Accumulator.loss`."""
         return self._run(weights, bias, only_loss=True)[0]
 
+    def columns(
+        self, features: npt.NDArray[np.int64]
+    ) -> tuple[FloatArray, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Copies of the columns of some features.
+
+        Returns
+        -------
+        data : ndarray of shape (n_elements,)
+            The elements of one feature after the other.
+        rows : ndarray of shape (n_elements,), int32
+            The rows that they are in, in order.
+        lengths : ndarray of shape (n_features,)
+            Elements of each feature.
+        """
+        panels = [self._panel(number, *self._bounds(number)) for number in range(len(self._panels))]
+        all_lengths = np.array([np.diff(panel.pointers)[features] for panel in panels])
+        lengths = all_lengths.sum(axis=0)
+        firsts = np.cumsum(lengths) - lengths
+        n_elements = int(lengths.sum())
+        data = np.empty(n_elements, self._problem.features.dtype)
+        rows = np.empty(n_elements, np.int32)
+        for number, panel in enumerate(panels):
+            own = all_lengths[number]
+            within = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own)
+            source = np.repeat(panel.pointers[features], own) + within
+            target = np.repeat(firsts, own) + within
+            data[target] = panel.data[source]
+            rows[target] = panel.rows[source] + self._bounds(number)[0]
+            firsts = firsts + own
+        return data, rows, lengths
+
+    def _bounds(self, number: int) -> tuple[int, int]:
+        """The rows of a panel."""
+        start = number * self._panel_rows
+        return start, min(start + self._panel_rows, self._problem.n_samples)
+
     def _run(
         self, weights: FloatArray, bias: FloatArray, *, only_loss: bool
     ) -> tuple[float, FloatArray]:
@@ -105,8 +141,7 @@ class SparseAccumulator(TeamContext):
                 self._model[-1, :n_columns] = bias
                 self._settings["only_loss"] = only_loss
             self._settings["is_first"] = number == 0
-            start = number * self._panel_rows
-            stop = min(start + self._panel_rows, self._problem.n_samples)
+            start, stop = self._bounds(number)
             panel, before, gradient = self._nothing, *self._no_gradients
             if not only_loss:
                 panel = self._panel(number, start, stop)

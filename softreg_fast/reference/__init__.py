@@ -1,5 +1,6 @@
 """The mathematics in plain NumPy: slow, obvious, and the oracle of every test."""
 
+from .columns import descend_columns, take_slopes
 from .descent import epoch, proximal_descent, sparse_descent
 from .model import accumulate, batch, logit_gradients, predict
 from .newton import (
@@ -15,6 +16,7 @@ __all__ = [
     "accumulate",
     "batch",
     "complete_derivatives",
+    "descend_columns",
     "descend_coordinates",
     "epoch",
     "logit_gradients",
@@ -24,5 +26,6 @@ __all__ = [
     "shuffled_rows",
     "sparse_descent",
     "sum_features",
+    "take_slopes",
     "weigh_squares",
 ]

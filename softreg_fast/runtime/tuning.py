@@ -74,6 +74,11 @@ MOST_UNKNOWNS_OF_COMPILED_STEPS = 160
 # Unknowns up to which second derivatives between classes are taken, without and with an L1 penalty.
 MOST_UNKNOWNS_BETWEEN_CLASSES = 160
 MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1 = 800
+# With an L1 penalty, columns of features are gone over instead: where second derivatives between
+# classes are taken, if the square of the unknowns is more than so many times the rows; where they
+# aren't, if there are fewer rows than so many for each feature.
+SQUARED_UNKNOWNS_PER_ROW_OF_COLUMNS = 75
+ROWS_PER_FEATURE_OF_COLUMNS = 8
 # Products for a class from which a step's second derivatives are taken over chosen rows.
 PRODUCTS_WORTH_CHOOSING_ROWS = 50_000_000
 # So many products of second derivatives, or of factoring them, take as long as one of a pass over

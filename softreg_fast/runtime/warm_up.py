@@ -7,15 +7,22 @@ from functools import partial
 from typing import Any
 
 from ..data.arrays import check_dtype
+from ..kernels.columns import combine_columns, contract_columns, descend_columns
 from ..kernels.compile.entry_point import EntryPoint
 from ..kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from ..kernels.gradient import accumulate
 from ..kernels.moments import SumsSpecialisation, sum_rows
 from ..kernels.newton import follow_by_newton
 from ..kernels.predict import predict
+from ..kernels.row_slopes import multiply_rows, take_slopes
 from ..kernels.sgd_dense import descend
 from ..kernels.sgd_notebook import run_epochs
-from ..kernels.shapes import Specialisation, all_specialisations
+from ..kernels.shapes import (
+    SparseSpecialisation,
+    Specialisation,
+    all_column_specialisations,
+    all_specialisations,
+)
 from ..kernels.weighted_gram import (
     choose_squares_specialisation,
     complete_derivatives,
@@ -23,6 +30,13 @@ from ..kernels.weighted_gram import (
 )
 
 _ENTRY_POINTS: tuple[EntryPoint[Specialisation], ...] = (run_epochs, predict, accumulate, descend)
+_OF_COLUMNS: tuple[EntryPoint[SparseSpecialisation], ...] = (
+    combine_columns,
+    contract_columns,
+    descend_columns,
+    multiply_rows,
+    take_slopes,
+)
 
 
 def _describe(specialisation: Specialisation) -> str:
@@ -66,6 +80,14 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
             ("squares of features", partial(each.specialise, choose_squares_specialisation()))
             for each in (weigh_squares, complete_derivatives, follow_by_newton)
         ),
+    ]
+    jobs += [
+        (
+            f"columns, {each.lanes * each.vectors} classes at a time",
+            partial(entry_point.specialise, each),
+        )
+        for each in all_column_specialisations()
+        for entry_point in _OF_COLUMNS
     ]
     for dtype in dict.fromkeys(wanted):
         jobs.append(

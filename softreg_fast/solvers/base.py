@@ -165,6 +165,8 @@ class Solver:
         Multiplications of a pass over the rows up to which "auto" takes it.
     has_room : callable
         Whether a model of ``(n_features, n_columns)`` fits its memory.
+    needs_room_with_l1 : bool
+        Whether that matters with an L1 penalty too.
     relative_cost : callable
         Products that it needs beside its passes over ``(n_samples, n_features)``, over those of a
         pass.
@@ -183,6 +185,7 @@ class Solver:
     default_max_iterations: int
     most_products: float = np.inf
     has_room: Callable[[int, int], bool] = _always_fits
+    needs_room_with_l1: bool = True
     relative_cost: Callable[[int, int], float] = _costs_nothing
     follow_paths: FollowPaths | None = None
 

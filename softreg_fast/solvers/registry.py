@@ -77,8 +77,10 @@ class Size:
         """Multiplications of a pass over the rows."""
         return self.n_elements * self.n_columns
 
-    def fits(self, solver: Solver) -> bool:
+    def fits(self, solver: Solver, l1_ratio: float) -> bool:
         """Whether it fits a solver's memory."""
+        if l1_ratio > 0.0 and not solver.needs_room_with_l1:
+            return True
         return solver.has_room(self.n_features, self.n_columns)
 
     def relative_cost(self, solver: Solver) -> float:
@@ -166,10 +168,12 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     able = [
         solver
         for solver in SOLVERS.values()
-        if needs.are_met_by(solver) and size.fits(solver) and (solver.is_exact or not exact)
+        if needs.are_met_by(solver)
+        and size.fits(solver, needs.l1_ratio)
+        and (solver.is_exact or not exact)
     ]
     if name != AUTO:
-        return _check_room(SOLVERS[name], size, able)
+        return _check_room(SOLVERS[name], needs, size, able)
     suited = [
         solver
         for solver in able
@@ -182,17 +186,14 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
         return suited[0]
     if able:
         return able[-1]
-    what = (
-        "held-out samples" if needs.holds_out else f"an L1 penalty and {size.n_features} features"
-    )
     raise ValueError(
-        f"gap_tol={needs.gap_tol!r} is not allowed with {what}: they require solver="
+        f"gap_tol={needs.gap_tol!r} is not allowed with held-out samples: they require solver="
         f"{_last_resort()!r}, which does not support gap_tol; it must be None"
     )
 
 
-def _check_room(solver: Solver, size: Size, able: list[Solver]) -> Solver:
-    if size.fits(solver):
+def _check_room(solver: Solver, needs: Needs, size: Size, able: list[Solver]) -> Solver:
+    if size.fits(solver, needs.l1_ratio):
         return solver
     remedy = "use fewer features"
     if able:

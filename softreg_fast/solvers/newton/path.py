@@ -21,6 +21,7 @@ from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of
 from ..base import Report, SolverOptions, SolverResult, check_penalty
 from ..path import of_fold, zero_model
+from ..proximal import solver as proximal
 from .compiled import Descent, FewUnknowns, are_few
 from .iteration import Steps, descend
 from .l1 import ProximalSteps
@@ -43,6 +44,9 @@ def follow(
     report: Report,
 ) -> None:
     """Minimise the objective for every fold and penalty, by Newton's method; see `path.follow`."""
+    if penalties[-1].l1_penalty > 0.0 and proximal.suits(problem, n_columns):
+        proximal.follow(problem, folds, penalties, options, n_columns, report)
+        return
     n_threads = options.n_threads
     with _Newton(problem, penalties, options, n_columns) as newton:
         for first in range(0, len(folds), _MOST_FOLDS_TOGETHER):

@@ -21,6 +21,8 @@ from ...objective.sparse import SparseAccumulator
 from ...runtime import tuning
 from ..base import Solver, SolverOptions, SolverResult, check_penalty, result_at
 from ..observer import Observer
+from ..proximal import solver as proximal
+from ..room import has_room
 from .compiled import FewUnknowns, are_few
 from .iteration import Steps, descend
 from .l1 import ProximalSteps
@@ -32,12 +34,6 @@ from .subsample import count_rows, take_sample
 _LEAST_STRIDE = 8
 _FEWEST_COARSE_ROWS = 20_000
 _MOST_COARSE_ITERATIONS = 30
-_MOST_BYTES_OF_DERIVATIVES = 1 << 28
-
-
-def has_room(n_features: int, n_columns: int) -> bool:
-    """Whether second derivatives within each class, and their factors, take at most 256 MiB."""
-    return 16 * n_columns * (n_features + 1) ** 2 <= _MOST_BYTES_OF_DERIVATIVES
 
 
 def relative_cost(n_samples: int, n_features: int) -> float:
@@ -60,6 +56,8 @@ def solve(
     problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
 ) -> SolverResult:
     """Minimise the objective of a problem with a convex loss; see `lbfgs.solve`."""
+    if problem.l1_penalty > 0.0 and proximal.suits(problem, len(start[1])):
+        return proximal.solve(problem, options, start, observer)
     check_penalty(problem)
     n_threads = options.n_threads
     weights, bias = start
@@ -114,6 +112,7 @@ SOLVER = Solver(
     default_max_iterations=1_000,
     most_products=tuning.MOST_PRODUCTS_OF_NEWTON,
     has_room=has_room,
+    needs_room_with_l1=False,
     relative_cost=relative_cost,
     follow_paths=follow,
 )

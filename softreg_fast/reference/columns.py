@@ -1,0 +1,85 @@
+"""Coordinate descent over columns of features, all classes of a column at once."""
+
+import numpy as np
+
+from .._typing import FloatArray
+
+
+def take_slopes(
+    probabilities: FloatArray, row_weights: FloatArray, changes: FloatArray
+) -> FloatArray:
+    """How the derivatives of a convex loss by the logits change with these, to first order.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_rows, n_columns)
+        Of all classes, or of the second of two.
+    row_weights : ndarray of shape (n_rows,)
+    changes : ndarray of shape (n_rows, n_columns)
+        Of the logits.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+    """
+    means = np.sum(probabilities * changes, axis=1, keepdims=True)
+    slopes: FloatArray = row_weights[:, None] * probabilities * (changes - means)
+    return slopes
+
+
+def descend_columns(
+    features: FloatArray,
+    order: list[int],
+    penalties: tuple[FloatArray, FloatArray],
+    most_changes: FloatArray,
+    row_weights: FloatArray,
+    probabilities: FloatArray,
+    factors: FloatArray,
+    slopes: FloatArray,
+    weights: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A sweep of coordinate descent on a quadratic model of the loss, plus penalties.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+    order : list of int
+        The features that are taken.
+    penalties : tuple of ndarrays of shape (n_features,)
+        Of absolute weights, and of half of their squares.
+    most_changes : ndarray of shape (n_features,)
+    row_weights : ndarray of shape (n_rows,)
+    probabilities : ndarray of shape (n_rows, n_columns)
+        Of all classes, or of the second of two.
+    factors : ndarray of shape (n_features,)
+        What the classes' second derivatives are multiplied by.
+    slopes : ndarray of shape (n_rows, n_columns)
+        Derivatives of the model by the logits.
+    weights : ndarray of shape (n_features, n_columns)
+
+    Returns
+    -------
+    slopes, weights : ndarrays
+        Afterwards.
+    violations : ndarray of shape (n_features,)
+        Sums of the shortest subgradients, absolute, before a feature was changed.
+    """
+    slopes, weights = slopes.copy(), weights.copy()
+    violations = np.zeros(len(weights))
+    for feature in order:
+        column = features[:, feature]
+        l1, l2 = penalties[0][feature], penalties[1][feature]
+        before = weights[feature].copy()
+        slope = column @ slopes + l2 * before
+        own = (row_weights * column**2) @ (probabilities * (1.0 - probabilities))
+        curvature = np.maximum(factors[feature] * own + l2, 1e-30)
+        wanted = before - slope / curvature
+        after = np.sign(wanted) * np.maximum(np.abs(wanted) - l1 / curvature, 0.0)
+        most = most_changes[feature]
+        weights[feature] = before + np.clip(after - before, -most, most)
+        at_zero = np.maximum(np.abs(slope) - l1, 0.0)
+        shortest = np.where(before == 0.0, at_zero, np.abs(slope + l1 * np.sign(before)))
+        violations[feature] = shortest.sum()
+        changes = np.outer(column, weights[feature] - before)
+        slopes += take_slopes(probabilities, row_weights, changes)
+    return slopes, weights, violations

@@ -1,0 +1,207 @@
+"""A quadratic model of the loss, plus penalties, and steps to its minimum over some columns."""
+
+import numpy as np
+
+from ..._typing import FloatArray
+from ...kernels.columns import descend_columns
+from ..shifts import best_shifts
+from .columns import Columns, Numbers
+from .rows import Rows
+
+_FIRST_FACTOR = 1.3
+# So many rows' worth of elements are taken between two changes of the intercept.
+_ROWS_BETWEEN_INTERCEPTS = 8
+_LEAST_CURVATURE = 1e-30
+# Of conjugate gradients: the residual's norm over that at the start, and iterations.
+_TOLERANCE = 0.1
+_MOST_ITERATIONS = 40
+# Of a step from conjugate gradients, as much as is tried where weights would change their sign.
+_LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.02)
+
+
+class QuadraticModel:
+    """The second-order model of the loss where the rows are, and weights to which it is followed.
+
+    Parameters
+    ----------
+    columns : Columns
+    rows : Rows
+    n_classes : int
+        Columns of the model.
+    l1_penalty, l2_penalty : float
+        Per unit of weight.
+    weights : ndarray of shape (n_columns, n_padded)
+        Where the rows are. Changed in place, by steps.
+
+    Attributes
+    ----------
+    violations : ndarray of shape (n_columns,)
+        How far each column was from being optimal when it was last taken.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        rows: Rows,
+        n_classes: int,
+        l1_penalty: float,
+        l2_penalty: float,
+        weights: FloatArray,
+    ) -> None:
+        self._columns = columns
+        self._rows = rows
+        self._n_classes = n_classes
+        is_feature = columns.features >= 0
+        self._has_intercept = not is_feature.all()
+        self.l1_penalties = np.where(is_feature, l1_penalty, 0.0)
+        self.l2_penalties = np.where(is_feature, l2_penalty, 0.0)
+        self._l1_penalty, self._l2_penalty = l1_penalty, l2_penalty
+        self._source = np.random.default_rng(0)
+        self._descend = descend_columns.specialise(columns.specialisation)
+        self._arguments = columns.arguments
+        self.weights = weights
+        self.slopes = columns.row_zeros()
+        self._curvatures = columns.zeros()
+        self._factors = np.full(len(columns), _FIRST_FACTOR if n_classes > 1 else 1.0)
+        self._changes = np.zeros((1, columns.n_padded))
+        self.violations = np.zeros(len(columns))
+        self._missing = np.zeros(len(columns))
+
+    def begin(self) -> None:
+        """Make the model where the rows are."""
+        self.slopes[:] = self._rows.slopes
+
+    def sweep(
+        self, numbers: Numbers, *, takes_curvatures: bool = False, closeness: float = 0.0
+    ) -> float:
+        """Coordinate descent over columns, in a random order; how far they were from optimal."""
+        order = self._source.permutation(numbers)
+        if self._has_intercept:
+            order = self._with_intercepts(order)
+        columns = self._columns
+        for piece in columns.pieces(order):
+            self._descend(
+                piece,
+                *self._arguments,
+                self.l1_penalties,
+                self.l2_penalties,
+                columns.most_changes,
+                self._rows.factors,
+                self._rows.probabilities,
+                takes_curvatures,
+                closeness,
+                columns.specialisation.blocks,
+                self._changes,
+                self._curvatures,
+                self._factors,
+                self.slopes,
+                self.weights,
+                self.violations,
+                self._missing,
+            )
+        return float(self.violations[numbers].sum())
+
+    def _with_intercepts(self, order: Numbers) -> Numbers:
+        between = _ROWS_BETWEEN_INTERCEPTS * self._columns.n_rows
+        taken = np.cumsum(self._columns.lengths[order]) // between
+        places = np.concatenate([[0], np.flatnonzero(np.diff(taken)) + 1])
+        with_intercepts: Numbers = np.insert(order, places, 0)
+        return with_intercepts
+
+    def are_missing(self, numbers: Numbers) -> FloatArray:
+        """See `kernels.columns.descend_columns`."""
+        missing: FloatArray = self._missing[numbers]
+        return missing
+
+    def shift(self, numbers: Numbers) -> None:
+        """Go where probabilities are the same, and the penalty is the lowest."""
+        if self._n_classes > 1:
+            weights = self.weights[numbers, : self._n_classes]
+            shifts = best_shifts(weights, self._l1_penalty, self._l2_penalty)
+            self.weights[numbers, : self._n_classes] = weights - shifts
+
+    def find_support(self, numbers: Numbers) -> Numbers:
+        """Which of some columns have weights that aren't zero."""
+        return numbers[self.weights[numbers].any(axis=1)]
+
+    def polish(self, numbers: Numbers) -> int:
+        """Conjugate gradients over what isn't zero; gives how many weights have become zero."""
+        numbers = self.find_support(numbers)
+        if self._has_intercept:
+            numbers = np.append(numbers, 0)
+        columns, rows = self._columns, self._rows
+        l1 = self.l1_penalties[numbers, None]
+        l2 = self.l2_penalties[numbers, None]
+        start = self.weights[numbers]
+        is_free = (start != 0.0) | (l1 == 0.0)
+        scales = np.maximum(self._curvatures[numbers] + l2, _LEAST_CURVATURE)
+        by_column, by_row, bent = columns.zeros(), columns.row_zeros(), columns.row_zeros()
+        columns.contract(numbers, self.slopes, by_column)
+        slopes = by_column[numbers] + l2 * start
+        residual = -(slopes + l1 * np.sign(start))
+        most = columns.most_changes[numbers, None]
+        is_free &= np.abs(residual) <= most * scales  # those that aren't curved would go too far
+        residual *= is_free
+        step, logits = np.zeros(start.shape), columns.row_zeros()
+        direction = residual / scales
+        product = first = float(np.vdot(residual, direction))
+        for _ in range(_MOST_ITERATIONS):
+            if not product > _TOLERANCE**2 * first:
+                break
+            by_column[numbers] = direction
+            by_row[:] = 0.0
+            columns.combine(numbers, by_column, by_row)
+            rows.multiply(by_row, bent)
+            columns.contract(numbers, bent, by_column)
+            curved = (by_column[numbers] + l2 * direction) * is_free
+            curvature = float(np.vdot(direction, curved))
+            if not curvature > 0.0:
+                break
+            length = product / curvature
+            step += length * direction
+            logits += length * by_row
+            residual -= length * curved
+            scaled = residual / scales
+            before, product = product, float(np.vdot(residual, scaled))
+            direction = scaled + product / before * direction
+        too_far = float((np.abs(step) / most).max(initial=1.0))
+        step /= too_far
+        logits /= too_far
+        return self._go(numbers, start, step, logits)
+
+    def _go(self, numbers: Numbers, start: FloatArray, step: FloatArray, logits: FloatArray) -> int:
+        """Go along a step as far as the model falls, weights that would change sign staying zero.
+
+        Gives how many weights have become zero.
+        """
+        columns, rows = self._columns, self._rows
+        l1, l2 = self.l1_penalties[numbers, None], self.l2_penalties[numbers, None]
+        by_column, bent = columns.zeros(), columns.row_zeros()
+        lowest = 0.0
+        n_crossing, best = 0, None
+        for length in _LENGTHS:
+            change = length * step
+            crosses = (l1 > 0.0) & (start != 0.0) & ((start + change) * start <= 0.0)
+            by_row = length * logits
+            if crosses.any():
+                change[crosses] = -start[crosses]
+                by_column[numbers] = change
+                by_row[:] = 0.0
+                columns.combine(numbers, by_column, by_row)
+            rows.multiply(by_row, bent)
+            value = l1 * (np.abs(start + change) - np.abs(start))
+            value += l2 * change * (start + 0.5 * change)
+            smooth = np.vdot(self.slopes, by_row) + 0.5 * np.vdot(by_row, bent)
+            total = float(value.sum() + smooth)
+            if total >= lowest:
+                if best is not None:
+                    break
+                continue
+            lowest, n_crossing = total, int(crosses.sum())
+            best = change, bent.copy()
+            if not n_crossing:
+                break
+        if best is not None:
+            self.weights[numbers] = start + best[0]
+            self.slopes += best[1]
+        return n_crossing

@@ -1,0 +1,215 @@
+"""Proximal Newton steps on working sets of features, for L1 penalties of any width.
+
+A working set holds the features that have weights, and those whose weights would lower the
+objective the most (Massias, Gramfort and Salmon, Celer: a fast solver for the lasso with dual
+extrapolation, 2018). Over these the objective is minimised by steps to the minimum of a quadratic
+model of the loss plus the penalty, found nearly, by coordinate descent (Yuan, Ho and Lin, An
+improved GLMNET for L1-regularized logistic regression, 2012), and by conjugate gradients where
+hardly any weight becomes zero any more. Only columns of the working set are gone over; a pass over
+all rows and features tells whether there are others.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._typing import FloatArray, Model
+from ...data.problem import Penalty, Problem
+from ...objective.coordinates import Coordinates
+from ...objective.moments import FeatureSums, sum_features
+from ...objective.objective import Evaluation, Objective
+from ...objective.passes import accumulator_of
+from ...runtime import tuning
+from ..base import (
+    Progress,
+    Report,
+    SolverOptions,
+    SolverResult,
+    check_penalty,
+    check_start,
+    result_at,
+)
+from ..observer import Iteration, Observer
+from ..path import of_fold, zero_model
+from ..room import has_room
+from .columns import Columns
+from .working_set import WorkingSet
+
+# Working sets that may bring nothing; and those that are to tighten the gap after the gradient is
+# small enough.
+_PATIENCE, _MOST_AFTERWARDS = 3, 2
+
+
+def suits(problem: Problem, n_classes: int) -> bool:
+    """Whether going over columns of features takes less than second derivatives do."""
+    n_features = int(problem.features.shape[1])
+    n_rows = problem.n_elements / n_features  # or as many as would have these elements
+    n_unknowns = n_features * n_classes
+    if not has_room(n_features, n_classes):
+        return True
+    if n_classes == 1 or n_unknowns <= tuning.MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1:
+        return tuning.SQUARED_UNKNOWNS_PER_ROW_OF_COLUMNS * n_rows < n_unknowns**2
+    return n_rows < tuning.ROWS_PER_FEATURE_OF_COLUMNS * n_features
+
+
+def _plain_coordinates(n_features: int, *, fit_intercept: bool) -> Coordinates:
+    """Coordinates that are weights and biases."""
+    ones = np.ones(n_features)
+    return Coordinates(np.zeros(n_features), ones, ones, fit_intercept)
+
+
+def solve(
+    problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
+) -> SolverResult:
+    """Minimise the objective of a problem with a convex loss and an L1 penalty."""
+    with Proximal(problem, options, start[1]) as proximal:
+        return proximal.minimise(problem, start, observer)
+
+
+class Proximal:
+    """Proximal Newton steps for problems of the same rows; a context, which keeps its threads.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a convex loss. Its weights and penalties may be others later.
+    options : SolverOptions
+    bias : ndarray of shape (n_classes,)
+        That of all models, if there is no intercept.
+    """
+
+    def __init__(self, problem: Problem, options: SolverOptions, bias: FloatArray) -> None:
+        self._options = options
+        self._bias = bias
+        n_features = problem.features.shape[1]
+        self._coordinates = _plain_coordinates(n_features, fit_intercept=options.fit_intercept)
+        self._accumulator = accumulator_of(problem, len(bias), options.n_threads)
+        self._weighed: tuple[FloatArray | None, FeatureSums, Columns] | None = None
+
+    def __enter__(self) -> Self:
+        self._accumulator.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._accumulator.__exit__(*exception)
+
+    def _weigh(self, problem: Problem) -> tuple[FeatureSums, Columns]:
+        """Sums of the features, and the columns that are there already for these weights."""
+        weights = problem.sample_weight
+        if self._weighed is None or self._weighed[0] is not weights:
+            self._accumulator.weigh(weights)
+            n_threads = self._options.n_threads
+            sums = sum_features(problem, n_threads)
+            columns = Columns(
+                problem,
+                sums,
+                self._accumulator,
+                len(self._bias),
+                fit_intercept=self._options.fit_intercept,
+                n_threads=n_threads,
+            )
+            self._weighed = weights, sums, columns
+        return self._weighed[1:]
+
+    def minimise(
+        self, problem: Problem, start: Model, observer: Observer | None = None
+    ) -> SolverResult:
+        """Minimise the objective of a problem; see `solve`."""
+        check_penalty(problem)
+        options = self._options
+        sums, columns = self._weigh(problem)
+        objective = Objective(
+            problem, self._accumulator, sums, self._coordinates, options.tolerance, self._bias
+        )
+        iterations = _Iterations(options.max_iterations, observer)
+        with np.errstate(all="ignore"):  # looked at
+            place = objective.evaluate(self._coordinates.point_of(*start))
+            check_start(place)
+            working_set = WorkingSet(
+                problem, objective, columns, options.tolerance, options.n_threads
+            )
+            progress = Progress(place, _PATIENCE)
+            n_afterwards = 0
+            while not iterations.are_over:
+                if objective.is_optimal(place):
+                    if n_afterwards == _MOST_AFTERWARDS or self._is_tight(objective, place):
+                        break
+                    n_afterwards += 1
+                working_set.choose(place)
+                working_set.descend(iterations)
+                place = objective.evaluate(self._coordinates.point_of(*working_set.model))
+                if not progress.goes_on(place, place.objective):
+                    place = progress.best
+                    break
+        return result_at(
+            objective,
+            place,
+            iterations.objectives,
+            was_interrupted=iterations.was_interrupted,
+        )
+
+    def _is_tight(self, objective: Objective, place: Evaluation) -> bool:
+        """Whether the gap is as small as the gradient is to be, or is what has been asked for."""
+        tolerance = self._options.tolerance
+        return tolerance.gap is not None or objective.bound_gap(place) <= tolerance.gradient
+
+
+class _Iterations:
+    """The iterations of a fit, of which an observer is told.
+
+    Parameters
+    ----------
+    most : int
+    observer : Observer or None
+
+    Attributes
+    ----------
+    objectives : list of float
+        After each.
+    was_interrupted : bool
+        Whether the observer has ended them.
+    """
+
+    def __init__(self, most: int, observer: Observer | None) -> None:
+        self._most = most
+        self._observer = observer
+        self.objectives: list[float] = []
+        self.was_interrupted = False
+
+    @property
+    def are_over(self) -> bool:
+        """Whether there may be no more."""
+        return self.was_interrupted or len(self.objectives) >= self._most
+
+    def begin(self) -> None:
+        """Say that an iteration begins."""
+        if self._observer is not None:
+            self._observer.begin_iteration()
+
+    def end(self, objective: float, model: Callable[[], Model]) -> None:
+        """Say what an iteration has led to."""
+        self.objectives.append(objective)
+        if self._observer is not None:
+            self.was_interrupted = self._observer.end_iteration(Iteration(objective, model))
+
+
+def follow(
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    options: SolverOptions,
+    n_classes: int,
+    report: Report,
+) -> None:
+    """Minimise the objective for every fold and penalty; see `path.follow`."""
+    nothing = zero_model(problem, n_classes)
+    with Proximal(problem, options, nothing[1]) as proximal:
+        for fold, rows in enumerate(folds):
+            of_rows = of_fold(problem, rows)
+            model = nothing
+            for number, penalty in enumerate(penalties):
+                found = proximal.minimise(penalty.of(of_rows), model)
+                model = found.model
+                report(fold, number, found)
