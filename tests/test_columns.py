@@ -21,7 +21,7 @@ from softreg_fast.solvers.proximal.rows import Rows
 N_FEATURES = 12
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 # Columns of models: a number, a vector, some side by side, and groups of them.
-N_COLUMNS = [1, 3, pytest.param(10, marks=pytest.mark.full), 30]
+N_COLUMNS = [1, 3, *(pytest.param(each, marks=pytest.mark.full) for each in (10, 30))]
 
 
 def _problem(n_columns, *, is_sparse, dtype=DOUBLE, n_rows=101, has_weightless=False):

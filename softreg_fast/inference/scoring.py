@@ -123,7 +123,10 @@ def choose_scoring(
         all_bias = np.hstack([candidate.model[1] for candidate in candidates])
         sums, total = np.zeros(len(candidates)), 0.0
         sample_weight = held_out.metadata.get("sample_weight")
-        step = max(1, _NUMBERS_PER_BLOCK // max(all_weights.shape))
+        n_samples, n_features = held_out.features.shape
+        if issparse(held_out.features):
+            n_features = -(-held_out.features.nnz // n_samples)
+        step = max(1, _NUMBERS_PER_BLOCK // max(n_features, len(all_bias)))
         for start in range(0, len(held_out.rows), step):
             rows = held_out.rows[start : start + step]
             values = _decide(held_out.features[rows], all_weights, all_bias, activation)

@@ -1,5 +1,6 @@
 """Columns of a problem's features that are worked on, copied one after the other."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ...objective.moments import FeatureSums
 from ...objective.sparse import SparseAccumulator
 from ...runtime import tuning
 from ...runtime.claimed_map import claimed_map, cut_into_blocks
-from ...runtime.threads import count_threads_for_pass
+from ...runtime.threads import count_threads
 from ...runtime.workspace import aligned_zeros
 
 Numbers = npt.NDArray[np.int64]
@@ -96,7 +97,7 @@ class Columns:
     ) -> None:
         self._problem = problem
         self._accumulator = accumulator
-        self._n_threads = n_threads
+        self._most_threads = count_threads(n_threads, sys.maxsize)
         weights = problem.sample_weight
         self.rows: slice | Numbers = slice(None)
         if weights is not None and not weights.all():
@@ -178,7 +179,7 @@ class Columns:
             np.subtract(taken.T, means[:, None], out=columns_out[:, slice(*block)])
 
         blocks = cut_into_blocks(self.n_rows, step)
-        n_threads = count_threads_for_pass(self._n_threads, columns_out.size)
+        n_threads = min(self._most_threads, 1 + columns_out.size // tuning.PRODUCTS_WORTH_A_THREAD)
         claimed_map(work, blocks, min(n_threads, len(blocks)))
 
     def zeros(self) -> FloatArray:
@@ -200,15 +201,20 @@ class Columns:
         """Write the products of the columns of these numbers with rows."""
         compiled = kernels.contract_columns.specialise(self.specialisation)
         arguments = self.arguments
+        blocks = self.specialisation.blocks
         n_elements = int(self.lengths[numbers].sum())
         n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * n_elements * self.n_padded
-        n_threads = count_threads_for_pass(self._n_threads, n_products)
-        most = -(-n_elements // (_PIECES_PER_THREAD * n_threads)) if n_threads > 1 else n_elements
+        n_threads = min(self._most_threads, 1 + n_products // tuning.PRODUCTS_WORTH_A_THREAD)
+        if n_threads == 1:
+            for piece in self.pieces(numbers):
+                compiled(piece, *arguments, blocks, factors, columns_out)
+            return
 
         def work(piece: Numbers) -> None:
-            compiled(piece, *arguments, self.specialisation.blocks, factors, columns_out)
+            compiled(piece, *arguments, blocks, factors, columns_out)
 
-        claimed_map(work, self.pieces(numbers, max(most, 1)), n_threads)
+        most = -(-n_elements // (_PIECES_PER_THREAD * n_threads))
+        claimed_map(work, self.pieces(numbers, most), n_threads)
 
     def pieces(self, numbers: Numbers, most_elements: int | None = None) -> list[Numbers]:
         """Numbers of columns in pieces, for calls that an interrupt doesn't have to wait for."""

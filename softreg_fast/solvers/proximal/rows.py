@@ -7,6 +7,7 @@ import numpy as np
 from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...kernels import row_slopes as kernels
+from ...kernels.shapes import choose_column_specialisation
 from ...kernels.sparse_pass import SPARSE_PASS_SETTINGS
 from ...objective.loss import loss_of
 from ...runtime import tuning
@@ -46,7 +47,8 @@ class Rows:
     def __init__(
         self, problem: Problem, columns: Columns, n_classes: int, n_threads: int | None
     ) -> None:
-        self._specialisation = columns.specialisation
+        # Of no columns: one for whatever these are of.
+        self._specialisation = choose_column_specialisation(np.dtype(np.float64), n_classes)
         self._targets = np.ascontiguousarray(problem.targets[columns.rows])
         self._weights = np.ascontiguousarray(problem.weights(columns.rows) / problem.total_weight)
         self._settings = np.zeros(1, SPARSE_PASS_SETTINGS)

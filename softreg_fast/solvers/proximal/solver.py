@@ -114,9 +114,17 @@ class Proximal:
         return self._weighed[1:]
 
     def minimise(
-        self, problem: Problem, start: Model, observer: Observer | None = None
+        self,
+        problem: Problem,
+        start: Model,
+        observer: Observer | None = None,
+        *,
+        tightens_gap: bool = True,
     ) -> SolverResult:
-        """Minimise the objective of a problem; see `solve`."""
+        """Minimise the objective of a problem; see `solve`.
+
+        `tightens_gap` tells whether to go on until the gap is as small as the gradient is to be.
+        """
         check_penalty(problem)
         options = self._options
         sums, columns = self._weigh(problem)
@@ -134,7 +142,8 @@ class Proximal:
             n_afterwards = 0
             while not iterations.are_over:
                 if objective.is_optimal(place):
-                    if n_afterwards == _MOST_AFTERWARDS or self._is_tight(objective, place):
+                    is_last = not tightens_gap or n_afterwards == _MOST_AFTERWARDS
+                    if is_last or self._is_tight(objective, place):
                         break
                     n_afterwards += 1
                 working_set.choose(place)
@@ -210,6 +219,6 @@ def follow(
             of_rows = of_fold(problem, rows)
             model = nothing
             for number, penalty in enumerate(penalties):
-                found = proximal.minimise(penalty.of(of_rows), model)
+                found = proximal.minimise(penalty.of(of_rows), model, tightens_gap=False)
                 model = found.model
                 report(fold, number, found)
