@@ -3,7 +3,7 @@
 import os
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from sklearn.linear_model import LogisticRegression
 
 from softreg_fast import SoftmaxClassifier
@@ -17,17 +17,19 @@ MOST_UNKNOWNS_OF_COMPLETE_HESSIANS = 2_000
 
 
 class FitSide(Side):
-    """Fits a case with an L2 penalty.
+    """Fits a case with an L2 or an L1 penalty.
 
     Attributes
     ----------
     C : float
+    l1_ratio : float
     tolerance : float or None
         None is the default of the estimator.
     fit_intercept : bool
     """
 
     C = 1.0
+    l1_ratio = 0.0
     tolerance = None
     fit_intercept = True
     is_ours = False
@@ -52,11 +54,14 @@ class FitSide(Side):
 
     def gap(self, lowest):
         """How far the objective is above the lowest one, relatively."""
-        return gap(objective(self.X, self.y, *self.parameters(), self.C), lowest)
+        return gap(self.objective(), lowest)
+
+    def objective(self):
+        """The objective, divided by `C`."""
+        return objective(self.X, self.y, *self.parameters(), self.C, self.l1_ratio)
 
     def check(self, other):
-        lowest = objective(other.X, other.y, *other.parameters(), self.C)
-        return Check("objective above the lowest", self.gap(lowest), 0.01)
+        return Check("objective above the lowest", self.gap(other.objective()), 0.01)
 
 
 class Ours(FitSide):
@@ -77,6 +82,7 @@ class Ours(FitSide):
 
     def fit(self):
         settings = self.settings | self._tolerance() | {"fit_intercept": self.fit_intercept}
+        settings["l1_ratio"] = self.l1_ratio
         if self.tolerance is not None:
             settings["max_iter"] = MOST_ITERATIONS
         return SoftmaxClassifier(C=self.C, **settings).fit(self.X, self.y)
@@ -113,8 +119,8 @@ class Sklearn(FitSide):
         if self.solver == "saga":
             max_iter = min(max_iter, _affordable_passes(self.case))
         model = self.classifier()(
-            C=self.C, solver=self.solver, max_iter=max_iter, fit_intercept=self.fit_intercept,
-            **self._tolerance(),
+            C=self.C, l1_ratio=self.l1_ratio, solver=self.solver, max_iter=max_iter,
+            fit_intercept=self.fit_intercept, **self._tolerance(),
         )  # fmt: skip
         return model.fit(self.X, self.y)
 
@@ -142,9 +148,9 @@ class Cyanure(FitSide):
 
         model = Classifier(
             loss="logistic" if self.case.n_classes == 2 else "multiclass-logistic",
-            penalty="l2",
+            penalty="l1" if self.l1_ratio else "l2",
             lambda_1=1.0 / (self.C * self.X.shape[0]),
-            fit_intercept=True,
+            fit_intercept=self.fit_intercept,
             max_iter=min(1_000, _affordable_passes(self.case)),
             verbose=False,
             **self._tolerance(),
@@ -153,7 +159,9 @@ class Cyanure(FitSide):
         return model
 
     def parameters(self):
-        coef, intercept = self.model.coef_, self.model.intercept_
+        coef = self.model.coef_
+        has_intercept = self.fit_intercept  # otherwise the model may have no such attribute
+        intercept = self.model.intercept_ if has_intercept else np.zeros(self.case.n_columns)
         coef = coef if self.case.n_classes == 2 else coef.T
         return coef.reshape(-1, self.case.n_features), intercept.reshape(-1)
 
@@ -177,8 +185,8 @@ class Liblinear(OfTwoClasses):
 
     Parameters
     ----------
-    solver : {"TRON", "dual"}
-        "dual" can't leave the intercept without a penalty.
+    solver : {"TRON", "dual", "newGLMNET"}
+        "dual" can't leave the intercept without a penalty. The last is for an L1 penalty.
     """
 
     module = "liblinear"
@@ -202,7 +210,8 @@ class Liblinear(OfTwoClasses):
     def fit(self):
         from liblinear.liblinear import liblinear, parameter, toPyModel
 
-        options = f"-s {0 if self.solver == 'TRON' else 7} -c {self.C} -e {self.tolerance} -q"
+        number = {"TRON": 0, "newGLMNET": 6, "dual": 7}[self.solver]
+        options = f"-s {number} -c {self.C} -e {self.tolerance} -q"
         if self.fit_intercept:
             options += " -B 1 -R"
         return toPyModel(liblinear.train(self._problem, parameter(options)))
@@ -246,10 +255,48 @@ class Snapml(OfTwoClasses):
         return np.reshape(self.model.coef_, (1, -1)), np.zeros(1)
 
 
-def certified(case, C=1.0, *, fit_intercept=True):
+def _as_matrix(X):
+    """Sparse features in the form that older libraries know; nothing is copied."""
+    return csr_matrix(X) if issparse(X) else X
+
+
+class Celer(OfTwoClasses):
+    """celer's working sets; it has no intercept."""
+
+    name = "celer"
+    module = "celer"
+
+    def reason_against(self, case):
+        if self.fit_intercept:
+            return "celer has no intercept"
+        return super().reason_against(case)
+
+    def fit(self):
+        from celer import LogisticRegression as CelerClassifier
+
+        return CelerClassifier(C=self.C, **self._tolerance()).fit(_as_matrix(self.X), self.y)
+
+
+class Skglm(OfTwoClasses):
+    """skglm's working sets."""
+
+    name = "skglm"
+    module = "skglm"
+
+    def fit(self):
+        from skglm import SparseLogisticRegression
+
+        model = SparseLogisticRegression(
+            alpha=1.0 / (self.C * len(self.y)), fit_intercept=self.fit_intercept,
+            **self._tolerance(),
+        )  # fmt: skip
+        return model.fit(_as_matrix(self.X), self.y)
+
+
+def certified(case, C=1.0, *, fit_intercept=True, l1_ratio=0.0):
     """A side that has run to a certified optimum; `model.gap_` bounds what remains."""
     side = Ours(gap_tol=1e-10, max_iter=MOST_ITERATIONS)
-    side.C, side.fit_intercept = C, fit_intercept
+    side.C, side.fit_intercept, side.l1_ratio = C, fit_intercept, l1_ratio
     side.prepare(case)
     side.run()
     return side
