@@ -8,7 +8,8 @@ but by rounding. Those that kernels are compiled for stand in `kernels/shapes.py
 # Below so many multiplications, handing them to threads takes longer than it saves: for a pass over
 # rows, for a whole training, and for a step of it.
 PRODUCTS_WORTH_A_THREAD = 4_000_000
-# The same for a prediction, whose threads start and end with it, on a CPU that has slept.
+# The same for a prediction, whose threads start and end with it, on a CPU that has slept; and for
+# what else starts threads anew.
 PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD = 40_000_000
 PRODUCTS_WORTH_A_TEAM = 20_000_000
 PRODUCTS_OF_A_STEP_WORTH_A_TEAM = 150_000

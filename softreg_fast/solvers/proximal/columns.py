@@ -24,7 +24,7 @@ _INDEX = np.dtype(np.int32)
 # Of logits that a weight's change may change.
 _LONGEST_CHANGE = 10.0
 _PIECES_PER_THREAD = 4
-_NUMBERS_AT_A_TIME = 1 << 15
+_NUMBERS_AT_A_TIME = 1 << 17
 
 
 class _Growing:
@@ -171,16 +171,10 @@ class Columns:
         """Write columns of dense features, less their means."""
         features_of_rows, means = self._problem.features, self.means[features]
         rows = self.rows
-        step = max(1, _NUMBERS_AT_A_TIME // len(features))
-
-        def work(block: tuple[int, int]) -> None:
+        for block in cut_into_blocks(self.n_rows, max(1, _NUMBERS_AT_A_TIME // len(features))):
             which = slice(*block) if isinstance(rows, slice) else rows[slice(*block)]
             taken = np.take(features_of_rows[which], features, axis=1)
             np.subtract(taken.T, means[:, None], out=columns_out[:, slice(*block)])
-
-        blocks = cut_into_blocks(self.n_rows, step)
-        n_threads = min(self._most_threads, 1 + columns_out.size // tuning.PRODUCTS_WORTH_A_THREAD)
-        claimed_map(work, blocks, min(n_threads, len(blocks)))
 
     def zeros(self) -> FloatArray:
         """A zero for each column and class."""
@@ -204,7 +198,8 @@ class Columns:
         blocks = self.specialisation.blocks
         n_elements = int(self.lengths[numbers].sum())
         n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * n_elements * self.n_padded
-        n_threads = min(self._most_threads, 1 + n_products // tuning.PRODUCTS_WORTH_A_THREAD)
+        n_useful = 1 + n_products // tuning.PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD
+        n_threads = min(self._most_threads, n_useful)
         if n_threads == 1:
             for piece in self.pieces(numbers):
                 compiled(piece, *arguments, blocks, factors, columns_out)

@@ -13,7 +13,7 @@ from ...objective.loss import loss_of
 from ...runtime import tuning
 from ...runtime.claimed_map import claimed_map, cut_into_blocks
 from ...runtime.sparse_workspace import make_sparse_workspaces
-from ...runtime.threads import count_threads_for_pass
+from ...runtime.threads import count_threads_for_prediction
 from ...runtime.workspace import round_up
 from .columns import Columns
 
@@ -64,7 +64,8 @@ class Rows:
         self._blocks = cut_into_blocks(
             n_rows, round_up(block_rows, self._specialisation.row_multiple)
         )
-        self._n_threads = count_threads_for_pass(n_threads, n_rows * products_per_row)
+        # They start and end with each of the calls, as those of predictions do.
+        self._n_threads = count_threads_for_prediction(n_threads, n_rows * products_per_row)
         self._workspaces = make_sparse_workspaces(self._n_threads, n_padded, self._specialisation)
 
     def evaluate(self) -> None:
