@@ -203,7 +203,7 @@ def test_sweeps_and_conjugate_gradients_minimise_the_model(is_sparse, n_columns)
         values.append(look()[0])
         if number % 3 == 2:
             model.shift(numbers)
-            model.polish(numbers)
+            model.polish(numbers, 0.1)
             values.append(look()[0])
     assert (np.diff(values) <= 1e-13).all()
     assert look()[1] < 1e-3 * np.abs(matrix.T @ start).max()

@@ -12,8 +12,7 @@ _FIRST_FACTOR = 1.3
 # So many rows' worth of elements are taken between two changes of the intercept.
 _ROWS_BETWEEN_INTERCEPTS = 8
 _LEAST_CURVATURE = 1e-30
-# Of conjugate gradients: the residual's norm over that at the start, and iterations.
-_TOLERANCE = 0.1
+# Of conjugate gradients.
 _MOST_ITERATIONS = 40
 # Of a step from conjugate gradients, as much as is tried where weights would change their sign.
 _LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.02)
@@ -124,8 +123,11 @@ class QuadraticModel:
         """Which of some columns have weights that aren't zero."""
         return numbers[self.weights[numbers].any(axis=1)]
 
-    def polish(self, numbers: Numbers) -> int:
-        """Conjugate gradients over what isn't zero; gives how many weights have become zero."""
+    def polish(self, numbers: Numbers, tolerance: float) -> int:
+        """Conjugate gradients over what isn't zero; gives how many weights have become zero.
+
+        They end where the residual's norm, over that at the start, is at most the tolerance.
+        """
         numbers = self.find_support(numbers)
         if self._has_intercept:
             numbers = np.append(numbers, 0)
@@ -146,7 +148,7 @@ class QuadraticModel:
         direction = residual / scales
         product = first = float(np.vdot(residual, direction))
         for _ in range(_MOST_ITERATIONS):
-            if not product > _TOLERANCE**2 * first:
+            if not product > tolerance**2 * first:
                 break
             by_column[numbers] = direction
             by_row[:] = 0.0

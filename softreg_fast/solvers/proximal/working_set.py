@@ -24,7 +24,9 @@ _MOST_SWEEPS, _SWEEPS_BEFORE_POLISH = 20, 4
 # Of the weights, those whose signs may change where the rest is close to a smooth problem.
 _FEW_CHANGES, _FEW_CROSSINGS = 0.01, 0.05
 # Of how far the model was from optimal at first, and how the share of that of the first step falls.
-_LEAST_LEFT, _SHARE_FALLS = 0.1, 0.25
+_LEAST_LEFT, _SHARE_FALLS = 0.03, 0.25
+# Of what the model may be from optimal after a step, as much is left by conjugate gradients.
+_LEFT_BY_POLISH = 0.5
 _MOST_TRIALS = 40
 _ROUNDING = 1e-14
 _MOST_STEPS = 50
@@ -156,10 +158,8 @@ class WorkingSet:
             has_progressed = self.objective < value - LEAST_FALL * abs(value) or total < lowest
             lowest = min(lowest, total)
             n_without = 0 if has_progressed else n_without + 1
-            if n_without == _PATIENCE:
-                return
             iterations.end(self.objective, lambda: self.model)
-            if largest <= self._goal or iterations.are_over:
+            if largest <= self._goal or n_without == _PATIENCE or iterations.are_over:
                 return
 
     def _step(self, before: float) -> tuple[bool, float, float]:
@@ -225,14 +225,16 @@ class WorkingSet:
         wanted = max(self._share * self._first, _LEAST_LEFT * first)
         may_polish, signs = True, np.sign(model.weights[self._active])
         for n_sweeps in range(2, _MOST_SWEEPS + 1):
-            if model.sweep(model.find_support(self._active)) <= wanted:
+            left = model.sweep(model.find_support(self._active))
+            if left <= wanted:
                 break
             before, signs = signs, np.sign(model.weights[self._active])
             n_weights = np.count_nonzero(signs)
             has_settled = np.count_nonzero(signs != before) <= _FEW_CHANGES * n_weights
             if has_settled and may_polish and n_sweeps >= _SWEEPS_BEFORE_POLISH:
                 model.shift(self._active)
-                n_crossing = model.polish(self._active)
+                tolerance = max(_LEAST_LEFT, _LEFT_BY_POLISH * wanted / left)
+                n_crossing = model.polish(self._active, tolerance)
                 if n_crossing == 0:
                     break
                 may_polish = bool(n_crossing <= _FEW_CROSSINGS * n_weights)
