@@ -4,6 +4,7 @@ import numpy as np
 
 from ..._typing import FloatArray
 from ...kernels.columns import descend_columns
+from ...runtime.blas import inner_product
 from ..shifts import best_shifts
 from .columns import Columns, Numbers
 from .rows import Rows
@@ -146,7 +147,7 @@ class QuadraticModel:
         residual *= is_free
         step, logits = np.zeros(start.shape), columns.row_zeros()
         direction = residual / scales
-        product = first = float(np.vdot(residual, direction))
+        product = first = inner_product(residual, direction)
         for _ in range(_MOST_ITERATIONS):
             if not product > tolerance**2 * first:
                 break
@@ -156,7 +157,7 @@ class QuadraticModel:
             rows.multiply(by_row, bent)
             columns.contract(numbers, bent, by_column)
             curved = (by_column[numbers] + l2 * direction) * is_free
-            curvature = float(np.vdot(direction, curved))
+            curvature = inner_product(direction, curved)
             if not curvature > 0.0:
                 break
             length = product / curvature
@@ -164,7 +165,7 @@ class QuadraticModel:
             logits += length * by_row
             residual -= length * curved
             scaled = residual / scales
-            before, product = product, float(np.vdot(residual, scaled))
+            before, product = product, inner_product(residual, scaled)
             direction = scaled + product / before * direction
         too_far = float((np.abs(step) / most).max(initial=1.0))
         step /= too_far
@@ -193,7 +194,7 @@ class QuadraticModel:
             rows.multiply(by_row, bent)
             value = l1 * (np.abs(start + change) - np.abs(start))
             value += l2 * change * (start + 0.5 * change)
-            smooth = np.vdot(self.slopes, by_row) + 0.5 * np.vdot(by_row, bent)
+            smooth = inner_product(self.slopes, by_row) + 0.5 * inner_product(by_row, bent)
             total = float(value.sum() + smooth)
             if total >= lowest:
                 if best is not None:

@@ -9,6 +9,7 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...objective.objective import Evaluation, Objective
 from ...objective.optimality import Tolerance, shortest_slopes
+from ...runtime.blas import inner_product, matrix_product
 from ..base import LEAST_FALL
 from ..line_search import Trial, search
 from .columns import Columns, Numbers
@@ -112,7 +113,7 @@ class WorkingSet:
         rows.logits[:] = 0.0
         bias = place.bias
         if self._has_intercept:
-            weights[0, : self._n_classes] = bias + columns.means @ place.weights
+            weights[0, : self._n_classes] = bias + matrix_product(columns.means, place.weights)
         else:
             rows.logits[:, : self._n_classes] = bias
         columns.combine(np.flatnonzero(weights.any(axis=1)), weights, rows.logits)
@@ -124,8 +125,9 @@ class WorkingSet:
 
     def _value(self) -> float:
         weights = self._model.weights
-        penalties = self._model.l1_penalties @ np.abs(weights)
-        penalties += 0.5 * self._model.l2_penalties @ weights**2
+        model = self._model
+        penalties = model.l1_penalties * np.abs(weights).sum(axis=1)
+        penalties += 0.5 * model.l2_penalties * (weights**2).sum(axis=1)
         return self._rows.loss + float(penalties.sum())
 
     @property
@@ -137,7 +139,7 @@ class WorkingSet:
         weights[columns.features[is_feature]] = self._model.weights[is_feature, :n_classes]
         if not self._has_intercept:
             return weights, self._objective.fixed_bias
-        return weights, self._model.weights[0, :n_classes] - columns.means @ weights
+        return weights, self._model.weights[0, :n_classes] - matrix_product(columns.means, weights)
 
     def descend(self, iterations: Iterations) -> None:
         """Take steps until the working set is optimal, or there may be no more.
@@ -183,7 +185,7 @@ class WorkingSet:
         changes = model.weights - start
         along = self._columns.row_zeros()
         self._columns.combine(np.flatnonzero(changes.any(axis=1)), changes, along)
-        slope = float(np.vdot(rows.slopes, along)) + self._penalty_slope(start, changes)
+        slope = inner_product(rows.slopes, along) + self._penalty_slope(start, changes)
         if not slope < 0.0:
             model.weights[:] = start
             return False, first, largest
@@ -214,9 +216,9 @@ class WorkingSet:
 
     def _penalty_slope(self, start: FloatArray, changes: FloatArray) -> float:
         model = self._model
-        by_l1 = model.l1_penalties @ (np.abs(start + changes) - np.abs(start))
-        by_l2 = model.l2_penalties @ (start * changes)
-        return float(by_l1.sum() + by_l2.sum())
+        by_l1 = (np.abs(start + changes) - np.abs(start)).sum(axis=1)
+        by_l2 = (start * changes).sum(axis=1)
+        return float(np.sum(model.l1_penalties * by_l1 + model.l2_penalties * by_l2))
 
     def _approach(self, first: float) -> int:
         """Go to the minimum of the model, nearly; gives the number of sweeps."""
