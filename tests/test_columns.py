@@ -76,7 +76,10 @@ def _some(n_columns, padded, n):
 
 @pytest.mark.parametrize("has_weightless", [False, True])
 @pytest.mark.parametrize("n_columns", N_COLUMNS)
-@pytest.mark.parametrize(("is_sparse", "dtype"), [(True, DOUBLE), (True, SINGLE), (False, SINGLE)])
+@pytest.mark.parametrize(
+    ("is_sparse", "dtype"),
+    [(True, DOUBLE), pytest.param(True, SINGLE, marks=pytest.mark.full), (False, SINGLE)],
+)
 def test_products_equal_numpy(is_sparse, dtype, n_columns, has_weightless):
     problem = _problem(n_columns, is_sparse=is_sparse, dtype=dtype, has_weightless=has_weightless)
     made = _prepare(problem, n_columns)

@@ -89,9 +89,18 @@ def test_sparse_and_dense_features_give_the_same(n_classes):
     dense = SoftmaxClassifier(**settings).fit(X.toarray(), y)
     np.testing.assert_allclose(dense.coef_, sparse.coef_, rtol=0, atol=1e-8)
     np.testing.assert_array_equal(dense.coef_ == 0.0, sparse.coef_ == 0.0)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("is_sparse", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_single_precision_gives_the_same_but_for_rounding(n_classes, is_sparse):
+    X, y = _data(n_classes, is_sparse=is_sparse)
+    settings = {"C": 0.5, "l1_ratio": 0.9, "tol": 1e-10}
+    double = SoftmaxClassifier(**settings).fit(X, y)
     single = SoftmaxClassifier(**settings).fit(X.astype(np.float32), y)
     assert single.coef_.dtype == np.float32
-    np.testing.assert_allclose(single.coef_, sparse.coef_, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(single.coef_, double.coef_, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("is_sparse", [True, False])
