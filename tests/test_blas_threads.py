@@ -62,15 +62,18 @@ def _data(n_samples, n_features, n_classes):
             pytest.param(
                 {"max_iter": 5, **parameters},
                 shape,
-                marks=pytest.mark.filterwarnings(
-                    "ignore:SoftmaxClassifier has not converged in 5 (iterations|epochs)"
-                    ":sklearn.exceptions.ConvergenceWarning"
-                ),
+                marks=[
+                    pytest.mark.filterwarnings(
+                        "ignore:SoftmaxClassifier has not converged in 5 (iterations|epochs)"
+                        ":sklearn.exceptions.ConvergenceWarning"
+                    ),
+                    *marks,
+                ],
             )
-            for parameters, shape in [
-                ({"solver": "lbfgs"}, (2000, 800, 13)),
-                ({"solver": "sgd"}, (4000, 200, 5)),
-                ({"solver": "sgd", "l1_ratio": 1.0}, (4000, 800, 13)),
+            for parameters, shape, marks in [
+                ({"solver": "lbfgs"}, (2000, 800, 13), []),
+                ({"solver": "sgd"}, (4000, 200, 5), [pytest.mark.full]),
+                ({"solver": "sgd", "l1_ratio": 1.0}, (4000, 800, 13), []),
             ]
         ),
     ],

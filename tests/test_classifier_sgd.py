@@ -42,7 +42,14 @@ def _objective(model, X, y, C=1.0, l1_ratio=0.0):
 
 @pytest.mark.parametrize("is_standardised", [True, False], ids=["standardised", "raw"])
 @pytest.mark.parametrize(
-    "load", [load_iris, load_wine, load_breast_cancer, load_digits, _load_synthetic]
+    "load",
+    [
+        load_iris,
+        load_wine,
+        load_breast_cancer,
+        load_digits,
+        pytest.param(_load_synthetic, marks=pytest.mark.full),
+    ],
 )
 def test_within_a_percent_of_the_lowest_objective_without_a_parameter_set(load, is_standardised):
     X, y = load(return_X_y=True)

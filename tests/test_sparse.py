@@ -20,7 +20,6 @@ from softreg_fast.solvers.sgd.sparse import SparseDescent
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 QUICK_TYPES = [
     (1, DOUBLE, np.int32),
-    (2, DOUBLE, np.int32),
     (4, DOUBLE, np.int32),
     (5, SINGLE, np.int64),
     (70, DOUBLE, np.int32),
