@@ -102,3 +102,20 @@ def measure_to_gap(record, name, case, sides, lowest, tolerances, options, wante
             )
             record.add(name, side.name, "seconds_to_gap", float("nan"), **asdict(course))
     return courses
+
+
+def check_sides(record, name, sides, courses, lowest):
+    """Check that no side is below the lowest objective, and that ours has got where it should.
+
+    Parameters
+    ----------
+    record, name, sides, lowest
+        As in `measure_to_gap`.
+    courses : dict of str to Course
+    """
+    for side in sides:
+        below = 1.0 - side.objective() / lowest
+        record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)
+        if side.is_ours:
+            course = courses[side.name]
+            record.check(name, side.name, "gap reached", course.gaps[-1], course.wanted)

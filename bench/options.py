@@ -16,6 +16,14 @@ def add_common(parser, *, repeats=5, sides=True):
     instructions.add_option(parser)
 
 
+def add_patience(parser):
+    """Add how long a solver may take that has not got where it should."""
+    parser.add_argument(
+        "--patience", type=float, default=60.0,
+        help="seconds; a solver is given up after a longer fit that has not got there",
+    )  # fmt: skip
+
+
 def select(items, options, key=str):
     """Cases that are asked for: those whose names contain a text; the first one if quick."""
     items = [item for item in items if contains(key(item), options.cases)]

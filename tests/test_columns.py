@@ -89,10 +89,12 @@ def test_products_equal_numpy(is_sparse, dtype, n_columns, has_weightless):
     by_row = _some(n_columns, columns.n_padded, columns.n_rows)
     found = by_row.copy()
     columns.combine(chosen, by_column, found)
-    np.testing.assert_allclose(found, by_row + matrix[:, chosen] @ by_column[chosen], atol=1e-12)
+    np.testing.assert_allclose(
+        found, by_row + matrix[:, chosen] @ by_column[chosen], rtol=0, atol=1e-12
+    )
     found = columns.zeros()
     columns.contract(chosen, by_row, found)
-    np.testing.assert_allclose(found[chosen], matrix[:, chosen].T @ by_row, atol=1e-12)
+    np.testing.assert_allclose(found[chosen], matrix[:, chosen].T @ by_row, rtol=0, atol=1e-12)
     assert not found[[1, 2, 3]].any()
 
 
@@ -116,7 +118,7 @@ def test_slopes_of_rows_equal_reference(n_columns):
         np.zeros((1, 1)), np.zeros((1, n_columns)), logits, "identity"
     )[0]
     probabilities = probabilities[:, -n_columns:]
-    np.testing.assert_allclose(rows.probabilities[:, :n_columns], probabilities, atol=1e-14)
+    np.testing.assert_allclose(rows.probabilities[:, :n_columns], probabilities, rtol=0, atol=1e-14)
     changes = _some(n_columns, rows.logits.shape[1], len(logits))
     found = np.zeros(changes.shape)
     rows.multiply(changes, found)
@@ -155,12 +157,14 @@ def test_sweep_equals_reference(is_sparse, dtype, n_columns):
     )  # fmt: skip
     is_first_time = np.isin(np.arange(n), order) & (np.arange(n) != 9)
     np.testing.assert_allclose(
-        weights[is_first_time, :n_columns], expected[is_first_time], atol=1e-12
+        weights[is_first_time, :n_columns], expected[is_first_time], rtol=0, atol=1e-12
     )
     if n_columns == 1:  # whose second derivatives are always multiplied by one
-        np.testing.assert_allclose(weights[:, :1], expected, atol=1e-12)
-        np.testing.assert_allclose(slopes[:, :1], expected_slopes, atol=1e-12)
-        np.testing.assert_allclose(violations[order], expected_violations[order], atol=1e-12)
+        np.testing.assert_allclose(weights[:, :1], expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(slopes[:, :1], expected_slopes, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            violations[order], expected_violations[order], rtol=0, atol=1e-12
+        )
     assert not weights[:, n_columns:].any()
     changes = np.abs(weights - start)
     assert np.isclose(changes[5], 0.02).any()
@@ -187,7 +191,7 @@ def test_sweeps_and_conjugate_gradients_minimise_the_model(is_sparse, n_columns)
         weights = model.weights[:, :n_columns]
         logits = matrix @ weights
         slopes = start + reference.take_slopes(probabilities, made.weights, logits)
-        np.testing.assert_allclose(model.slopes[:, :n_columns], slopes, atol=1e-12)
+        np.testing.assert_allclose(model.slopes[:, :n_columns], slopes, rtol=0, atol=1e-12)
         value = 0.5 * np.sum((start + slopes) * logits)
         penalised = weights[numbers]
         value += 0.01 * np.abs(penalised).sum() + 0.005 * np.sum(penalised**2)

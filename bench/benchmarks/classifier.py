@@ -7,7 +7,6 @@ within a percent of it on sets that scikit-learn ships, standardised or not.
 import warnings
 
 from .. import cases
-from ..metrics import objective
 from ..options import add_common, select
 from ..record import Record
 from ..runner import prepare_sides
@@ -37,7 +36,7 @@ def run(options):
         name = record.add_case(case, case.title)
         print(f"{name} ...", flush=True)
         best = certified(case)
-        lowest = objective(best.X, best.y, *best.parameters())
+        lowest = best.objective()
         sides = [Ours(), Ours("sgd"), Sklearn("lbfgs", max_iter=1000)]
         sides = prepare_sides(record, case, sides, options)
         turns = take_turns({side.name: side.run for side in sides}, options.repeats)

@@ -7,9 +7,8 @@ relatively, is timed, all solvers in turns. celer has no intercept.
 import warnings
 
 from .. import cases
-from ..climb import measure_to_gap
-from ..metrics import objective
-from ..options import add_common, select
+from ..climb import check_sides, measure_to_gap
+from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
 from ..sides.fits import Celer, Cyanure, Liblinear, Ours, Skglm, Sklearn, certified
@@ -51,10 +50,7 @@ def all_sides(C, fit_intercept):
 def add_arguments(parser):
     """Options of the command line."""
     add_common(parser)
-    parser.add_argument(
-        "--patience", type=float, default=60.0,
-        help="seconds; a solver is given up after a longer fit that has not got there",
-    )  # fmt: skip
+    add_patience(parser)
 
 
 def _title(case, C, fit_intercept):
@@ -67,15 +63,11 @@ def run(options):
     record = Record("l1")
     for case, C, fit_intercept in select(all_cases(), options, key=lambda item: _title(*item)):
         best = certified(case, C, fit_intercept=fit_intercept, l1_ratio=1.0)
-        lowest = objective(best.X, best.y, *best.parameters(), C, 1.0)
+        lowest = best.objective()
         sides = prepare_sides(record, case, all_sides(C, fit_intercept), options)
         name = record.add_case(case, _title(case, C, fit_intercept))
         print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
         courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
-        for side in sides:
-            below = 1.0 - side.objective() / lowest
-            record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)
-            if side.is_ours:
-                record.check(name, side.name, "gap reached", courses[side.name].gaps[-1], 1e-6)
+        check_sides(record, name, sides, courses, lowest)
         cases.forget()
     return record

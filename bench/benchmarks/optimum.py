@@ -9,9 +9,8 @@ no side may be below it.
 import warnings
 
 from .. import cases
-from ..climb import measure_to_gap
-from ..metrics import objective
-from ..options import add_common, select
+from ..climb import check_sides, measure_to_gap
+from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
 from ..sides.fits import Cyanure, Intelex, Ours, Sklearn, certified
@@ -45,10 +44,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--images", help="an npz file of X, bytes of shape (n, 784), and y: a case more"
     )
-    parser.add_argument(
-        "--patience", type=float, default=60.0,
-        help="seconds; a solver is given up after a longer fit that has not got there",
-    )  # fmt: skip
+    add_patience(parser)
 
 
 def run(options):
@@ -58,17 +54,12 @@ def run(options):
     for case in select(all_cases(options), options, key=lambda each: each.title):
         name = record.add_case(case, case.title)
         best = certified(case)
-        lowest = objective(best.X, best.y, *best.parameters())
+        lowest = best.objective()
         print(
             f"{name}: lowest objective {lowest:.10g}, within {best.model.gap_:.1e} of the optimum"
         )
         sides = prepare_sides(record, case, all_sides(), options)
         courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
-        for side in sides:
-            below = 1.0 - objective(side.X, side.y, *side.parameters()) / lowest
-            record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)
-            if side.is_ours:
-                reached = courses[side.name].gaps[-1]
-                record.check(name, side.name, "gap reached", reached, 1e-6)
+        check_sides(record, name, sides, courses, lowest)
         cases.forget()
     return record

@@ -9,9 +9,8 @@ as words are, "tf-idf" rows of a generated corpus, of unit length.
 import warnings
 
 from .. import cases
-from ..climb import measure_to_gap
-from ..metrics import objective
-from ..options import add_common, select
+from ..climb import check_sides, measure_to_gap
+from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
 from ..sides.fits import Liblinear, Ours, Sklearn, Snapml, certified
@@ -47,10 +46,7 @@ def all_sides(fit_intercept):
 def add_arguments(parser):
     """Options of the command line."""
     add_common(parser)
-    parser.add_argument(
-        "--patience", type=float, default=60.0,
-        help="seconds; a solver is given up after a longer fit that has not got there",
-    )  # fmt: skip
+    add_patience(parser)
 
 
 def _title(case, fit_intercept):
@@ -63,18 +59,12 @@ def run(options):
     record = Record("sparse")
     for case, fit_intercept in select(all_cases(), options, key=lambda item: _title(*item)):
         best = certified(case, fit_intercept=fit_intercept)
-        lowest = objective(best.X, best.y, *best.parameters())
+        lowest = best.objective()
         sides = prepare_sides(record, case, all_sides(fit_intercept), options)
         for words, wanted in GAPS.items():
             name = record.add_case(case, f"{_title(case, fit_intercept)}, to {words}")
             print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
             courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options, wanted)
-            for side in sides:
-                below = 1.0 - objective(side.X, side.y, *side.parameters()) / lowest
-                record.check(name, side.name, "objective below the lowest, relative", below, 1e-9)
-                if side.is_ours:
-                    record.check(
-                        name, side.name, "gap reached", courses[side.name].gaps[-1], wanted
-                    )
+            check_sides(record, name, sides, courses, lowest)
         cases.forget()
     return record

@@ -35,7 +35,7 @@ from .simd.lanes import (
 _ONE = (0,)
 _PARTS = (0, 0, 0, 0)
 # Of a curvature, so that nothing is divided by zero.
-_LEAST_CURVATURE = 1e-30
+LEAST_CURVATURE = 1e-30
 # What the classes' curvatures are multiplied by: changes of several classes at once may need up to
 # twice their own, since ``diag(p) - outer(p, p)`` is at most ``2 * diag(p * (1 - p))``. It follows
 # what a column's changes have needed.
@@ -312,7 +312,7 @@ def _choose_changes(
     ridge = block_of(splat(l2, like), _ONE, vectors)
     longest = block_of(splat(most, like), _ONE, vectors)
     near = block_of(splat(l1 - closeness, like), _ONE, vectors)
-    least = block_of(splat(_LEAST_CURVATURE, like), _ONE, vectors)
+    least = block_of(splat(LEAST_CURVATURE, like), _ONE, vectors)
     before = load_block(weights, number, column, width, _ONE, vectors)
     slope = multiply_add(ridge, before, slopes)
     own = load_block(curvatures, number, column, width, _ONE, vectors)

@@ -36,6 +36,45 @@ class Observer(Protocol):
         """Called after each iteration; True ends them."""
 
 
+class Iterations:
+    """The iterations of a fit, of which an observer is told.
+
+    Parameters
+    ----------
+    most : int
+    observer : Observer, default=None
+
+    Attributes
+    ----------
+    objectives : list of float
+        After each.
+    was_interrupted : bool
+        Whether the observer has ended them.
+    """
+
+    def __init__(self, most: int, observer: Observer | None = None) -> None:
+        self._most = most
+        self._observer = observer
+        self.objectives: list[float] = []
+        self.was_interrupted = False
+
+    @property
+    def are_over(self) -> bool:
+        """Whether there may be no more."""
+        return self.was_interrupted or len(self.objectives) >= self._most
+
+    def begin(self) -> None:
+        """Say that an iteration begins."""
+        if self._observer is not None:
+            self._observer.begin_iteration()
+
+    def end(self, objective: float, model: Callable[[], Model]) -> None:
+        """Say what an iteration has led to."""
+        self.objectives.append(objective)
+        if self._observer is not None:
+            self.was_interrupted = self._observer.end_iteration(Iteration(objective, model))
+
+
 class EpochObserver(Protocol):
     """Watches the epochs of gradient descent, many at a time."""
 

@@ -1,6 +1,5 @@
 """Columns of a problem's features that are worked on, copied one after the other."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,12 @@ from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...kernels import columns as kernels
 from ...kernels.shapes import SparseSpecialisation, choose_column_specialisation
+from ...objective.dense import Accumulator
 from ...objective.moments import FeatureSums
 from ...objective.sparse import SparseAccumulator
 from ...runtime import tuning
 from ...runtime.claimed_map import claimed_map, cut_into_blocks
-from ...runtime.threads import count_threads
+from ...runtime.threads import count_threads_for_prediction
 from ...runtime.workspace import aligned_zeros
 
 Numbers = npt.NDArray[np.int64]
@@ -89,7 +89,7 @@ class Columns:
         self,
         problem: Problem,
         sums: FeatureSums,
-        accumulator: Any,
+        accumulator: Accumulator | SparseAccumulator,
         n_classes: int,
         *,
         fit_intercept: bool,
@@ -97,7 +97,7 @@ class Columns:
     ) -> None:
         self._problem = problem
         self._accumulator = accumulator
-        self._most_threads = count_threads(n_threads, sys.maxsize)
+        self._n_threads = n_threads
         weights = problem.sample_weight
         self.rows: slice | Numbers = slice(None)
         if weights is not None and not weights.all():
@@ -116,6 +116,7 @@ class Columns:
         n_ones = int(fit_intercept)
         self.features = np.full(n_ones, -1, np.int64)
         self.lengths = np.full(n_ones, self.n_rows, np.int64)
+        self._pointers = np.append(0, np.cumsum(self.lengths))
         self._row_starts = np.zeros(n_ones, np.int64)
         self.most_changes = np.full(n_ones, _LONGEST_CHANGE)
         self._numbers = np.full(n_features, -1, np.int64)
@@ -126,9 +127,7 @@ class Columns:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The columns as kernels take them."""
-        pointers = np.zeros(len(self) + 1, np.int64)
-        np.cumsum(self.lengths, out=pointers[1:])
-        return self._data.array, self._places.array, pointers, self._row_starts
+        return self._data.array, self._places.array, self._pointers, self._row_starts
 
     def numbers_of(self, features: Numbers) -> Numbers:
         """The numbers of features' columns, which are copied if they aren't there yet."""
@@ -163,6 +162,7 @@ class Columns:
             largest[has_any] = np.maximum(highest, -lowest)
         self.features = np.concatenate([self.features, features])
         self.lengths = np.concatenate([self.lengths, lengths])
+        self._pointers = np.append(0, np.cumsum(self.lengths))
         self._row_starts = np.concatenate([self._row_starts, starts])
         most = _LONGEST_CHANGE / np.where(largest > 0.0, largest, np.inf)
         self.most_changes = np.concatenate([self.most_changes, most])
@@ -195,20 +195,15 @@ class Columns:
         """Write the products of the columns of these numbers with rows."""
         compiled = kernels.contract_columns.specialise(self.specialisation)
         arguments = self.arguments
-        blocks = self.specialisation.blocks
         n_elements = int(self.lengths[numbers].sum())
         n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * n_elements * self.n_padded
-        n_useful = 1 + n_products // tuning.PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD
-        n_threads = min(self._most_threads, n_useful)
-        if n_threads == 1:
-            for piece in self.pieces(numbers):
-                compiled(piece, *arguments, blocks, factors, columns_out)
-            return
+        # They start and end with the call, as those of predictions do.
+        n_threads = count_threads_for_prediction(self._n_threads, n_products)
+        most = -(-n_elements // (_PIECES_PER_THREAD * n_threads)) if n_threads > 1 else None
 
         def work(piece: Numbers) -> None:
-            compiled(piece, *arguments, blocks, factors, columns_out)
+            compiled(piece, *arguments, self.specialisation.blocks, factors, columns_out)
 
-        most = -(-n_elements // (_PIECES_PER_THREAD * n_threads))
         claimed_map(work, self.pieces(numbers, most), n_threads)
 
     def pieces(self, numbers: Numbers, most_elements: int | None = None) -> list[Numbers]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..._typing import FloatArray
-from ...kernels.columns import descend_columns
+from ...kernels.columns import LEAST_CURVATURE, descend_columns
 from ...runtime.blas import inner_product
 from ..shifts import best_shifts
 from .columns import Columns, Numbers
@@ -12,7 +12,6 @@ from .rows import Rows
 _FIRST_FACTOR = 1.3
 # So many rows' worth of elements are taken between two changes of the intercept.
 _ROWS_BETWEEN_INTERCEPTS = 8
-_LEAST_CURVATURE = 1e-30
 # Of conjugate gradients.
 _MOST_ITERATIONS = 40
 # Of a step from conjugate gradients, as much as is tried where weights would change their sign.
@@ -53,8 +52,8 @@ class QuadraticModel:
         self._n_classes = n_classes
         is_feature = columns.features >= 0
         self._has_intercept = not is_feature.all()
-        self.l1_penalties = np.where(is_feature, l1_penalty, 0.0)
-        self.l2_penalties = np.where(is_feature, l2_penalty, 0.0)
+        self._l1_penalties = np.where(is_feature, l1_penalty, 0.0)
+        self._l2_penalties = np.where(is_feature, l2_penalty, 0.0)
         self._l1_penalty, self._l2_penalty = l1_penalty, l2_penalty
         self._source = np.random.default_rng(0)
         self._descend = descend_columns.specialise(columns.specialisation)
@@ -66,6 +65,19 @@ class QuadraticModel:
         self._changes = np.zeros((1, columns.n_padded))
         self.violations = np.zeros(len(columns))
         self._missing = np.zeros(len(columns))
+
+    @property
+    def penalty(self) -> float:
+        """Of the weights."""
+        by_l1 = self._l1_penalties * np.abs(self.weights).sum(axis=1)
+        by_l2 = 0.5 * self._l2_penalties * (self.weights**2).sum(axis=1)
+        return float(np.sum(by_l1 + by_l2))
+
+    def penalty_slope(self, start: FloatArray, changes: FloatArray) -> float:
+        """How much changes of all weights raise the penalty, if that of squares were linear."""
+        by_l1 = (np.abs(start + changes) - np.abs(start)).sum(axis=1)
+        by_l2 = (start * changes).sum(axis=1)
+        return float(np.sum(self._l1_penalties * by_l1 + self._l2_penalties * by_l2))
 
     def begin(self) -> None:
         """Make the model where the rows are."""
@@ -83,8 +95,8 @@ class QuadraticModel:
             self._descend(
                 piece,
                 *self._arguments,
-                self.l1_penalties,
-                self.l2_penalties,
+                self._l1_penalties,
+                self._l2_penalties,
                 columns.most_changes,
                 self._rows.factors,
                 self._rows.probabilities,
@@ -133,11 +145,11 @@ class QuadraticModel:
         if self._has_intercept:
             numbers = np.append(numbers, 0)
         columns, rows = self._columns, self._rows
-        l1 = self.l1_penalties[numbers, None]
-        l2 = self.l2_penalties[numbers, None]
+        l1 = self._l1_penalties[numbers, None]
+        l2 = self._l2_penalties[numbers, None]
         start = self.weights[numbers]
         is_free = (start != 0.0) | (l1 == 0.0)
-        scales = np.maximum(self._curvatures[numbers] + l2, _LEAST_CURVATURE)
+        scales = np.maximum(self._curvatures[numbers] + l2, LEAST_CURVATURE)
         by_column, by_row, bent = columns.zeros(), columns.row_zeros(), columns.row_zeros()
         columns.contract(numbers, self.slopes, by_column)
         slopes = by_column[numbers] + l2 * start
@@ -178,7 +190,7 @@ class QuadraticModel:
         Gives how many weights have become zero.
         """
         columns, rows = self._columns, self._rows
-        l1, l2 = self.l1_penalties[numbers, None], self.l2_penalties[numbers, None]
+        l1, l2 = self._l1_penalties[numbers, None], self._l2_penalties[numbers, None]
         by_column, bent = columns.zeros(), columns.row_zeros()
         lowest = 0.0
         n_crossing, best = 0, None

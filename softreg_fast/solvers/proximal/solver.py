@@ -9,7 +9,7 @@ hardly any weight becomes zero any more. Only columns of the working set are gon
 all rows and features tells whether there are others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +31,7 @@ from ..base import (
     check_start,
     result_at,
 )
-from ..observer import Iteration, Observer
+from ..observer import Iterations, Observer
 from ..path import of_fold, zero_model
 from ..room import has_room
 from .columns import Columns
@@ -64,8 +64,17 @@ def solve(
     problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
 ) -> SolverResult:
     """Minimise the objective of a problem with a convex loss and an L1 penalty."""
+    iterations = Iterations(options.max_iterations, observer)
     with Proximal(problem, options, start[1]) as proximal:
-        return proximal.minimise(problem, start, observer)
+        objective = proximal.objective_of(problem)
+        place = proximal.begin(objective, start)
+        place = proximal.descend(problem, objective, place, iterations, tightens_gap=True)
+        return result_at(
+            objective,
+            place,
+            iterations.objectives,
+            was_interrupted=iterations.was_interrupted,
+        )
 
 
 class Proximal:
@@ -113,28 +122,45 @@ class Proximal:
             self._weighed = weights, sums, columns
         return self._weighed[1:]
 
-    def minimise(
-        self,
-        problem: Problem,
-        start: Model,
-        observer: Observer | None = None,
-        *,
-        tightens_gap: bool = True,
-    ) -> SolverResult:
-        """Minimise the objective of a problem; see `solve`.
-
-        `tightens_gap` tells whether to go on until the gap is as small as the gradient is to be.
-        """
+    def objective_of(self, problem: Problem) -> Objective:
+        """The objective of a problem."""
         check_penalty(problem)
-        options = self._options
-        sums, columns = self._weigh(problem)
-        objective = Objective(
-            problem, self._accumulator, sums, self._coordinates, options.tolerance, self._bias
-        )
-        iterations = _Iterations(options.max_iterations, observer)
+        sums, _ = self._weigh(problem)
+        tolerance = self._options.tolerance
+        return Objective(problem, self._accumulator, sums, self._coordinates, tolerance, self._bias)
+
+    def begin(self, objective: Objective, start: Model) -> Evaluation:
+        """The place of a model."""
         with np.errstate(all="ignore"):  # looked at
             place = objective.evaluate(self._coordinates.point_of(*start))
-            check_start(place)
+        check_start(place)
+        return place
+
+    def descend(
+        self,
+        problem: Problem,
+        objective: Objective,
+        place: Evaluation,
+        iterations: Iterations,
+        *,
+        tightens_gap: bool,
+    ) -> Evaluation:
+        """The place to which working sets lead.
+
+        Parameters
+        ----------
+        problem : Problem
+        objective : Objective
+            Of it.
+        place : Evaluation
+            The start.
+        iterations : Iterations
+        tightens_gap : bool
+            Whether to go on until the gap is as small as the gradient is to be.
+        """
+        options = self._options
+        _, columns = self._weigh(problem)
+        with np.errstate(all="ignore"):
             working_set = WorkingSet(
                 problem, objective, columns, options.tolerance, options.n_threads
             )
@@ -150,58 +176,13 @@ class Proximal:
                 working_set.descend(iterations)
                 place = objective.evaluate(self._coordinates.point_of(*working_set.model))
                 if not progress.goes_on(place, place.objective):
-                    place = progress.best
-                    break
-        return result_at(
-            objective,
-            place,
-            iterations.objectives,
-            was_interrupted=iterations.was_interrupted,
-        )
+                    return progress.best
+        return place
 
     def _is_tight(self, objective: Objective, place: Evaluation) -> bool:
         """Whether the gap is as small as the gradient is to be, or is what has been asked for."""
         tolerance = self._options.tolerance
         return tolerance.gap is not None or objective.bound_gap(place) <= tolerance.gradient
-
-
-class _Iterations:
-    """The iterations of a fit, of which an observer is told.
-
-    Parameters
-    ----------
-    most : int
-    observer : Observer or None
-
-    Attributes
-    ----------
-    objectives : list of float
-        After each.
-    was_interrupted : bool
-        Whether the observer has ended them.
-    """
-
-    def __init__(self, most: int, observer: Observer | None) -> None:
-        self._most = most
-        self._observer = observer
-        self.objectives: list[float] = []
-        self.was_interrupted = False
-
-    @property
-    def are_over(self) -> bool:
-        """Whether there may be no more."""
-        return self.was_interrupted or len(self.objectives) >= self._most
-
-    def begin(self) -> None:
-        """Say that an iteration begins."""
-        if self._observer is not None:
-            self._observer.begin_iteration()
-
-    def end(self, objective: float, model: Callable[[], Model]) -> None:
-        """Say what an iteration has led to."""
-        self.objectives.append(objective)
-        if self._observer is not None:
-            self.was_interrupted = self._observer.end_iteration(Iteration(objective, model))
 
 
 def follow(
@@ -217,8 +198,18 @@ def follow(
     with Proximal(problem, options, nothing[1]) as proximal:
         for fold, rows in enumerate(folds):
             of_rows = of_fold(problem, rows)
-            model = nothing
+            place: Evaluation | None = None
             for number, penalty in enumerate(penalties):
-                found = proximal.minimise(penalty.of(of_rows), model, tightens_gap=False)
-                model = found.model
-                report(fold, number, found)
+                penalised = penalty.of(of_rows)
+                objective = proximal.objective_of(penalised)
+                if place is None:
+                    place = proximal.begin(objective, nothing)
+                else:  # whose sums over the rows are the same
+                    place = objective.evaluation_of(*place.model, place.totals)
+                iterations = Iterations(options.max_iterations)
+                place = proximal.descend(
+                    penalised, objective, place, iterations, tightens_gap=False
+                )
+                is_optimal = objective.is_optimal(place)
+                values = np.array(iterations.objectives)
+                report(fold, number, SolverResult(*place.model, values, converged=is_optimal))

@@ -1,17 +1,15 @@
 """Proximal Newton steps over a working set of features."""
 
-from collections.abc import Callable
-from typing import Protocol
-
 import numpy as np
 
-from ..._typing import FloatArray, Model
+from ..._typing import Model
 from ...data.problem import Problem
 from ...objective.objective import Evaluation, Objective
 from ...objective.optimality import Tolerance, shortest_slopes
 from ...runtime.blas import inner_product, matrix_product
 from ..base import LEAST_FALL
 from ..line_search import Trial, search
+from ..observer import Iterations
 from .columns import Columns, Numbers
 from .quadratic import QuadraticModel
 from .rows import Rows
@@ -36,20 +34,6 @@ _PATIENCE = 3
 # Of how far the problem was from optimal when the working set was chosen.
 _LEFT_OF_ROUND = 0.1
 _SHARE_OF_TOLERANCE = 0.3
-
-
-class Iterations(Protocol):
-    """Told of the steps."""
-
-    @property
-    def are_over(self) -> bool:
-        """Whether there may be no more."""
-
-    def begin(self) -> None:
-        """Called before each step."""
-
-    def end(self, objective: float, model: Callable[[], Model]) -> None:
-        """Called after each step that has led lower."""
 
 
 class WorkingSet:
@@ -85,50 +69,48 @@ class WorkingSet:
 
     def choose(self, place: Evaluation) -> None:
         """Take features whose weights aren't zero, or would lower the objective the most."""
-        objective, columns = self._objective, self._columns
-        n_features = len(place.weights)
-        slopes = shortest_slopes(place.gradient[:n_features], place.weights, objective.l1_penalty)
+        self._active = self._columns.numbers_of(self._choose_features(place))
+        features = self._columns.features
+        is_feature = features >= 0
+        self._divisors = np.ones(len(features))
+        self._divisors[is_feature] = self._objective.divisors[features[is_feature]]
+        self._goal = _LEFT_OF_ROUND * place.gradient_norm
+        if self._tolerance.gap is None and place.gradient_norm > self._tolerance.gradient:
+            self._goal = max(self._goal, _SHARE_OF_TOLERANCE * self._tolerance.gradient)
+        self._go_to(place)
+
+    def _choose_features(self, place: Evaluation) -> Numbers:
+        objective = self._objective
+        slopes = place.gradient[: len(place.weights)]
+        slopes = shortest_slopes(slopes, place.weights, objective.l1_penalty)
         violations = np.abs(slopes).max(axis=1)
         is_wanted = np.any(place.weights != 0.0, axis=1)
         fewest = max(_FEWEST_FEATURES, _FEWEST_WEIGHTS // self._n_classes)
-        growth = _GROWTH_OF_SPARSE if columns.are_sparse else _GROWTH_OF_DENSE
+        growth = _GROWTH_OF_SPARSE if self._columns.are_sparse else _GROWTH_OF_DENSE
         most = growth * max(int(is_wanted.sum()), fewest)
         (candidates,) = np.nonzero(violations > 0.0)
         if len(candidates) > most:
             largest = np.argpartition(-violations[candidates], most)[:most]
             candidates = candidates[largest]
         is_wanted[candidates] = True
-        (features,) = np.nonzero(is_wanted)
-        self._active = columns.numbers_of(features)
-        divisors = np.ones(len(columns))
+        return np.flatnonzero(is_wanted)
+
+    def _go_to(self, place: Evaluation) -> None:
+        """Make the rows and the model those of a place."""
+        columns, rows, n_classes = self._columns, self._rows, self._n_classes
         is_feature = columns.features >= 0
-        divisors[is_feature] = objective.divisors[columns.features[is_feature]]
-        self._divisors = divisors
-        self._goal = _LEFT_OF_ROUND * place.gradient_norm
-        if self._tolerance.gap is None and place.gradient_norm > self._tolerance.gradient:
-            self._goal = max(self._goal, _SHARE_OF_TOLERANCE * self._tolerance.gradient)
         weights = columns.zeros()
-        weights[is_feature, : self._n_classes] = place.weights[columns.features[is_feature]]
-        rows = self._rows
+        weights[is_feature, :n_classes] = place.weights[columns.features[is_feature]]
         rows.logits[:] = 0.0
-        bias = place.bias
         if self._has_intercept:
-            weights[0, : self._n_classes] = bias + matrix_product(columns.means, place.weights)
+            weights[0, :n_classes] = place.bias + matrix_product(columns.means, place.weights)
         else:
-            rows.logits[:, : self._n_classes] = bias
+            rows.logits[:, :n_classes] = place.bias
         columns.combine(np.flatnonzero(weights.any(axis=1)), weights, rows.logits)
         rows.evaluate()
-        self._model = QuadraticModel(
-            columns, rows, self._n_classes, objective.l1_penalty, objective.penalty, weights
-        )
-        self.objective = self._value()
-
-    def _value(self) -> float:
-        weights = self._model.weights
-        model = self._model
-        penalties = model.l1_penalties * np.abs(weights).sum(axis=1)
-        penalties += 0.5 * model.l2_penalties * (weights**2).sum(axis=1)
-        return self._rows.loss + float(penalties.sum())
+        l1_penalty, l2_penalty = self._objective.l1_penalty, self._objective.penalty
+        self._model = QuadraticModel(columns, rows, n_classes, l1_penalty, l2_penalty, weights)
+        self.objective = rows.loss + self._model.penalty
 
     @property
     def model(self) -> Model:
@@ -185,7 +167,7 @@ class WorkingSet:
         changes = model.weights - start
         along = self._columns.row_zeros()
         self._columns.combine(np.flatnonzero(changes.any(axis=1)), changes, along)
-        slope = inner_product(rows.slopes, along) + self._penalty_slope(start, changes)
+        slope = inner_product(rows.slopes, along) + model.penalty_slope(start, changes)
         if not slope < 0.0:
             model.weights[:] = start
             return False, first, largest
@@ -197,7 +179,7 @@ class WorkingSet:
             rows.logits += logits
             rows.evaluate()
             model.weights[:] = end if length == 1.0 else start + length * changes
-            there = self._value()
+            there = rows.loss + model.penalty
             return Trial(there, there - value)
 
         found = search(
@@ -213,12 +195,6 @@ class WorkingSet:
     @property
     def _all(self) -> Numbers:
         return np.append(self._active, 0) if self._has_intercept else self._active
-
-    def _penalty_slope(self, start: FloatArray, changes: FloatArray) -> float:
-        model = self._model
-        by_l1 = (np.abs(start + changes) - np.abs(start)).sum(axis=1)
-        by_l2 = (start * changes).sum(axis=1)
-        return float(np.sum(model.l1_penalties * by_l1 + model.l2_penalties * by_l2))
 
     def _approach(self, first: float) -> int:
         """Go to the minimum of the model, nearly; gives the number of sweeps."""
