@@ -410,7 +410,10 @@ def test_predictions_see_coefficients_that_were_changed_in_place(make_data):
 
 @pytest.mark.runs_if(sys.platform == "linux")  # mprotect
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.full)])
-@pytest.mark.parametrize(("n_samples", "n_features"), [(1, 1), (33, 25), (17, 100), (40, 785)])
+@pytest.mark.parametrize(
+    ("n_samples", "n_features"),
+    [(1, 1), (33, 25), (17, 100), pytest.param(40, 785, marks=pytest.mark.full)],
+)
 def test_no_byte_behind_the_features_is_read(n_samples, n_features, dtype):
     """A page that must not be touched follows the last number."""
     n_bytes = n_samples * n_features * np.dtype(dtype).itemsize
