@@ -246,6 +246,10 @@ def _class_shape(n_features: int, n_columns: int, lanes: int, n_contracted: int)
     return ClassShape(class_lanes, n_vectors, 8 if n_vectors == 1 else 4)
 
 
+def _lanes_of_a_row(dtype: np.dtype) -> int:
+    return max(vector_bits() // (8 * dtype.itemsize), 4)
+
+
 def choose_specialisation(
     features_dtype: np.dtype, dtype: np.dtype, n_features: int, n_columns: int, order: Order
 ) -> Specialisation:
@@ -264,7 +268,7 @@ def choose_specialisation(
     -------
     Specialisation
     """
-    lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
+    lanes = _lanes_of_a_row(dtype)
     choose_shapes = _in_many_registers if vector_registers() > 16 else _in_few_registers
     contracted, combined, by_class = choose_shapes(n_features, n_columns, lanes, order == "rows")
     in_place = order == "columns"
@@ -302,7 +306,7 @@ def choose_sparse_specialisation(
     most_vectors: int = _MOST_VECTORS_OF_CLASSES,
 ) -> SparseSpecialisation:
     """The shape of the products that suits a sparse model of some columns."""
-    row_lanes = max(vector_bits() // (8 * dtype.itemsize), 4)
+    row_lanes = _lanes_of_a_row(dtype)
     lanes = 1
     while lanes < min(n_columns, row_lanes):
         lanes *= 2
@@ -332,7 +336,10 @@ def choose_column_specialisation(features_dtype: np.dtype, n_columns: int) -> Sp
 def all_column_specialisations() -> list[SparseSpecialisation]:
     """Every one that columns of dense features may need on this CPU, which are float64."""
     double = np.dtype(np.float64)
-    found = {choose_column_specialisation(double, n_columns): None for n_columns in range(1, 25)}
+    most = _MOST_VECTORS_OF_A_PASS * _lanes_of_a_row(double)
+    found = {
+        choose_column_specialisation(double, n_columns): None for n_columns in range(1, most + 1)
+    }
     return list(found)
 
 
