@@ -13,9 +13,10 @@ from softreg_fast.kernels.loss import PAIR
 from softreg_fast.kernels.simd import cpu
 from softreg_fast.kernels.simd.lanes import exponential, load_block, store_block
 from softreg_fast.runtime import tuning
-from softreg_fast.solvers.newton.solver import relative_cost
+from softreg_fast.solvers.base import Size
+from softreg_fast.solvers.newton.costs import derivatives_cost
 from softreg_fast.solvers.notebook_sgd import DescentSettings, GradientDescent
-from softreg_fast.solvers.registry import Size, choose
+from softreg_fast.solvers.registry import choose
 from softreg_fast.solvers.sgd.dense import DenseDescent
 from softreg_fast.solvers.sgd.options import SgdSettings
 
@@ -112,7 +113,7 @@ def choose_exact_solver(n_samples, n_features, n_columns):
     parameters = SoftmaxClassifier()._check_parameters()
     size = Size(n_samples * n_features, n_features, n_columns)
     chosen = choose(parameters.solver, parameters.needs(), size, exact=True)
-    return chosen.name, relative_cost(n_samples, n_features)
+    return chosen.name, derivatives_cost(size)
 
 
 def reference_epoch(X, y, coef, intercept, learning_rate, batch_size):

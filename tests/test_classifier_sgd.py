@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from softreg_fast.data import splits
 from softreg_fast.estimators.classifier import SoftmaxClassifier
-from softreg_fast.solvers.newton.solver import relative_cost
+from softreg_fast.solvers.base import Size
+from softreg_fast.solvers.newton.costs import relative_cost
 
 
 def _load_synthetic(return_X_y):
@@ -258,12 +259,12 @@ def test_solver_is_chosen_by_what_is_wanted(make_data):
 
 def test_solver_is_chosen_by_what_second_derivatives_cost(make_data):
     X, y = make_data(40, 400, 3)
-    assert relative_cost(40, 400) > 150.0
+    assert relative_cost(Size(40 * 400, 400, 3)) > 150.0
     auto, lbfgs, newton = (
         SoftmaxClassifier(solver=solver).fit(X, y) for solver in ("auto", "lbfgs", "newton")
     )
     assert auto.coef_.tolist() == lbfgs.coef_.tolist() != newton.coef_.tolist()
-    assert relative_cost(4_000, 40) < 150.0
+    assert relative_cost(Size(4_000 * 40, 40, 3)) < 150.0
     sparse, newton = (
         SoftmaxClassifier(l1_ratio=1.0, solver=solver).fit(X, y) for solver in ("auto", "newton")
     )

@@ -48,6 +48,10 @@ SUITES = {
     "sparse predictions": ("test_sparse_prediction.py", "reference or same_bits or overflow"),
     "second derivatives": ("test_squares.py", "reference or same_bits or leads_lower"),
     "columns": ("test_columns.py", "numpy or reference or minimise"),
+    "conjugate gradients": (
+        "test_truncated_newton.py",
+        "reference or same_step or change_no_bit or no_step",
+    ),
     "coordinates": ("test_l1.py", "coordinate_descent"),
     "helping threads": ("test_robustness.py", "threads_help"),
     "claims": ("test_robustness.py", "TestClaims or TestClaimedMap"),

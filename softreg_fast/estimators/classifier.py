@@ -27,9 +27,9 @@ from ..data.splits import split
 from ..inference.separation import describe, find_separation
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..objective.optimality import Optimality
-from ..solvers.base import Solver, SolverResult
+from ..solvers.base import Solver, SolverResult, size_of
 from ..solvers.finish import round_model, solve
-from ..solvers.registry import Size, check_held_out, check_streams, choose
+from ..solvers.registry import check_held_out, check_streams, choose
 from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
 from .base import SoftmaxModel, attributes_of, or_as_before
@@ -72,10 +72,12 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     solver : {"auto", "newton", "lbfgs", "sgd"}, default="auto"
         Algorithm that minimizes the objective.
 
-        - "newton" is exact. It needs few passes over the data, the identity activation, and
-          ``16 * n_classes * n_features ** 2`` bytes for second derivatives, at most 256 MiB. With
-          an L1 penalty it takes any number of features: where they are many, it goes over columns
-          of those that matter, of which it keeps a copy.
+        - "newton" is exact. It needs few passes over the data, and the identity activation. Dense X
+          takes ``16 * n_classes * n_features ** 2`` bytes for second derivatives, at most 256 MiB.
+          On sparse X where that is too much, or takes too long, its steps are found by conjugate
+          gradients, which keep about ten times the coefficients, and a number for each class and
+          sample. With an L1 penalty it takes any number of features: where they are many, it goes
+          over columns of those that matter, of which it keeps a copy.
         - "lbfgs" is exact. It needs more passes and little memory.
         - "sgd" is mini-batch gradient descent. It is fast on many samples and ends within a percent
           of the optimum as a rule.
@@ -84,7 +86,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
           1. "sgd" with held-out samples;
           2. "newton" if it is supported and its second derivatives cost no more than 150 passes
-             over the data, or with an L1 penalty whatever they cost; "sgd" instead if
+             over the data, 15 if X is sparse; also if X is sparse and has no more than 64 stored
+             elements for each feature, and with an L1 penalty whatever they cost. "sgd" instead if
              ``n_samples * n_features * n_classes`` is above 1e11 and `gap_tol` is None;
           3. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10 and
              `gap_tol` is None.
@@ -340,11 +343,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         solver = choose(
             parameters.solver,
             parameters.needs(holds_out=holds_out),
-            Size(
-                problem.n_elements,
-                problem.features.shape[1],
-                self._count_columns(len(classes)),
-            ),
+            size_of(problem, self._count_columns(len(classes))),
         )
         held_out: Problem | None = None
         if is_held_out:

@@ -22,10 +22,10 @@ from ..data.labels import check_weights
 from ..data.problem import Problem, make_penalty
 from ..data.splits import Fold, choose_folds
 from ..inference.scoring import Candidate, HeldOutRows, Scoring, choose_scorer, choose_scoring
-from ..solvers.base import SolverResult
+from ..solvers.base import SolverResult, size_of
 from ..solvers.finish import round_model
 from ..solvers.path import follow
-from ..solvers.registry import EXACT_NAMES, Size, choose
+from ..solvers.registry import EXACT_NAMES, choose
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
@@ -399,7 +399,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         """Fit all."""
         n_features = problem.features.shape[1]
         n_columns = self._count_columns(problem.n_classes)
-        size = Size(problem.n_elements, n_features, n_columns)
+        size = size_of(problem, n_columns)
         needs = [replace(parameters.needs(), l1_ratio=l1_ratio) for l1_ratio in l1_ratios.tolist()]
         solvers = [choose(parameters.solver, each, size, exact=True) for each in needs]
         for each, solver in zip(needs, solvers, strict=True):

@@ -55,7 +55,8 @@ _PARTS = (0, 0, 0, 0)
 
 
 @kernel
-def _take_logits_of_row(rows, row, model, blocks, place, lines_out):
+def take_logits_of_row(rows, row, model, blocks, place, lines_out):
+    """Write the logits of a row to a line."""
     width, vectors, _ = blocks
     start, stop = np.int64(rows.pointers[row]), np.int64(rows.pointers[row + 1])
     for column in range(0, model.shape[1], len(width) * len(vectors)):
@@ -83,7 +84,7 @@ def take_logits(rows, start, n_rows, n_columns, model, blocks, lines, tile_out):
     tile_out : (>= n_columns, >= n_rows)
     """
     for place in range(n_rows):
-        _take_logits_of_row(rows, start + place, model, blocks, place, lines)
+        take_logits_of_row(rows, start + place, model, blocks, place, lines)
         for label in range(n_columns):
             tile_out[label, place] = lines[place, label]
 
@@ -159,7 +160,7 @@ def _work_on_features(columns, chunk, is_first, blocks, slopes, before, gradient
             store_block(gradient_out, feature, column, total)
 
 
-def _column_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
+def sparse_columns_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
     """The types of a panel by columns."""
     count = array_type(np.dtype(np.int64), 1, readonly=True)
     return (
@@ -176,7 +177,7 @@ def _accumulate_types(specialisation: SparseSpecialisation) -> tuple[types.Type,
     matrix = array_type(specialisation.dtype, 2)
     return (
         *sparse_rows_types(specialisation),
-        *_column_types(specialisation),
+        *sparse_columns_types(specialisation),
         array_type(SPARSE_PASS_SETTINGS, 1, readonly=True),
         sparse_blocks_type(specialisation),
         types.int64,

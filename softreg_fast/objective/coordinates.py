@@ -85,6 +85,12 @@ class Coordinates:
         return np.append(penalties, 0.0) if self.fit_intercept else penalties
 
 
+def plain_coordinates(n_features: int, *, fit_intercept: bool) -> Coordinates:
+    """Coordinates that are weights and biases."""
+    ones = np.ones(n_features)
+    return Coordinates(np.zeros(n_features), ones, ones, fit_intercept)
+
+
 def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bool) -> Coordinates:
     """Coordinates in which loss and penalty together are curved alike along all features.
 

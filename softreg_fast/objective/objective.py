@@ -62,6 +62,11 @@ class Evaluation:
         """Weights and bias."""
         return self.weights, self.bias
 
+    @property
+    def largest_component(self) -> float:
+        """Of the gradient by the variables, absolute."""
+        return float(np.abs(self.gradient).max())
+
 
 class Objective:
     """The objective of a problem, for one model after another.

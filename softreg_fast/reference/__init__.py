@@ -1,6 +1,7 @@
 """The mathematics in plain NumPy: slow, obvious, and the oracle of every test."""
 
 from .columns import descend_columns, take_slopes
+from .conjugate_gradients import solve_newton_equation
 from .descent import epoch, proximal_descent, sparse_descent
 from .model import accumulate, batch, logit_gradients, predict
 from .newton import (
@@ -24,6 +25,7 @@ __all__ = [
     "predict",
     "proximal_descent",
     "shuffled_rows",
+    "solve_newton_equation",
     "sparse_descent",
     "sum_features",
     "take_slopes",

@@ -66,6 +66,11 @@ WINDOW_BYTES, FEWEST_WINDOW_BITS, MOST_WINDOW_BITS = 1 << 19, 8, 13
 # Where what a solver needs beside its passes over the rows takes as many products as so many
 # passes, the next exact one is as fast as a rule.
 MOST_PASSES_BESIDE = 150
+# The same for second derivatives of sparse rows: above, Newton's method does without them.
+MOST_PASSES_BESIDE_SPARSE_ONES = 15
+# Elements of a sparse feature, on average, up to which that takes less time than L-BFGS, because it
+# goes over fewer vectors of all unknowns, though over the rows more often.
+MOST_ELEMENTS_OF_A_RARE_FEATURE = 64
 # Products of a pass from which an exact solver takes minutes.
 MOST_PRODUCTS_OF_NEWTON = 100_000_000_000
 MOST_PRODUCTS_OF_LBFGS = 10_000_000_000

@@ -9,6 +9,7 @@ It declares in a `Solver` what it can do and what it costs; `registry` chooses b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from ..objective.objective import Evaluation, Objective
 from ..objective.optimality import Optimality, Tolerance
 from .observer import Observer
 from .sgd.options import SgdOptions
+
+There = TypeVar("There")
 
 # Of the objective, what gradient descent may leave without a warning.
 CLOSE = 0.01
@@ -132,11 +135,45 @@ FollowPaths = Callable[
 ]
 
 
-def _always_fits(n_features: int, n_columns: int) -> bool:
+@dataclass(frozen=True)
+class Size:
+    """Of a problem and its model.
+
+    Attributes
+    ----------
+    n_elements : int
+        Numbers that the features of all rows are made of; of sparse ones those that are stored.
+    n_features, n_columns : int
+    is_sparse : bool, default=False
+        Whether the rows are.
+    """
+
+    n_elements: int
+    n_features: int
+    n_columns: int
+    is_sparse: bool = False
+
+    @property
+    def n_products(self) -> int:
+        """Multiplications of a pass over the rows."""
+        return self.n_elements * self.n_columns
+
+    @property
+    def n_dense_rows(self) -> int:
+        """Rows, or as many as would have their elements if they were dense."""
+        return max(1, self.n_elements // self.n_features)
+
+
+def size_of(problem: Problem, n_columns: int) -> Size:
+    """The size of a problem whose model has some columns."""
+    return Size(problem.n_elements, problem.features.shape[1], n_columns, problem.is_sparse)
+
+
+def _always_fits(size: Size, l1_ratio: float) -> bool:
     return True
 
 
-def _costs_nothing(n_samples: int, n_features: int) -> float:
+def _costs_nothing(size: Size) -> float:
     return 0.0
 
 
@@ -164,12 +201,9 @@ class Solver:
     most_products : float
         Multiplications of a pass over the rows up to which "auto" takes it.
     has_room : callable
-        Whether a model of ``(n_features, n_columns)`` fits its memory.
-    needs_room_with_l1 : bool
-        Whether that matters with an L1 penalty too.
+        Whether a problem of a `Size`, with an L1 ratio, fits its memory.
     relative_cost : callable
-        Products that it needs beside its passes over ``(n_samples, n_features)``, over those of a
-        pass.
+        Products that it needs for a `Size` beside its passes over the rows, over those of a pass.
     follow_paths : callable or None
         Minimises for many penalties and folds of the rows that help each other; see `path.follow`
         for the arguments.
@@ -184,46 +218,57 @@ class Solver:
     supports_streams: bool
     default_max_iterations: int
     most_products: float = np.inf
-    has_room: Callable[[int, int], bool] = _always_fits
-    needs_room_with_l1: bool = True
-    relative_cost: Callable[[int, int], float] = _costs_nothing
+    has_room: Callable[[Size, float], bool] = _always_fits
+    relative_cost: Callable[[Size], float] = _costs_nothing
     follow_paths: FollowPaths | None = None
 
 
-class Progress:
+class Progress(Generic[There]):
     """Whether iterations still lead lower, or rounding lets nothing fall any more.
 
     Parameters
     ----------
-    place : Evaluation
+    place : object
         Where they begin.
+    norm : float
+        Of the gradient there.
     patience : int
         How many of them may bring nothing.
+
+    Attributes
+    ----------
+    best : object
+        The best place so far.
     """
 
-    def __init__(self, place: Evaluation, patience: int) -> None:
+    def __init__(self, place: There, norm: float, patience: int) -> None:
         self.best = place
         self._patience = patience
         self._lowest: float | None = None
-        self._smallest = self._norm(place)
+        self._smallest = norm
         self._n_without = 0
 
-    @staticmethod
-    def _norm(place: Evaluation) -> float:
-        return float(np.abs(place.gradient).max())
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the last iteration has brought nothing."""
+        return self._n_without > 0
 
-    def goes_on(self, place: Evaluation, value: float, least_fall: float = LEAST_FALL) -> bool:
+    def goes_on(
+        self, place: There, norm: float, value: float, least_fall: float = LEAST_FALL
+    ) -> bool:
         """Whether it is worth going on after an iteration that has led to a place.
 
         Parameters
         ----------
-        place : Evaluation
+        place : object
+        norm : float
+            Of the gradient there.
         value : float
             The objective there, or its difference to that of some other place.
         least_fall : float
             Of the lowest value so far, what counts as progress.
         """
-        lowest, norm = self._lowest, self._norm(place)
+        lowest = self._lowest
         has_fallen = lowest is None or value < lowest - least_fall * abs(lowest)
         self._n_without += 1
         if has_fallen or norm < _PROGRESS * self._smallest:

@@ -104,7 +104,7 @@ def _descend(
     observer: Observer | None,
 ) -> bool:
     """Iterate until the model is optimal, or nothing falls; whether the observer has ended it."""
-    progress = Progress(descent.place, _PATIENCE)
+    progress = Progress(descent.place, descent.place.largest_component, _PATIENCE)
     while len(objectives) < options.max_iterations:
         if observer is not None:
             observer.begin_iteration()
@@ -118,7 +118,7 @@ def _descend(
                 return True
         if objective.is_optimal(point):
             return False
-        if not progress.goes_on(descent.place, descent.value, descent.least_fall):
+        if not progress.goes_on(point, point.largest_component, descent.value, descent.least_fall):
             descent.place = progress.best
             return False
     return False

@@ -9,7 +9,7 @@ from typing import Any
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..runtime import tuning
 from . import lbfgs
-from .base import Solver
+from .base import Size, Solver
 from .newton import solver as newton
 from .sgd import solver as sgd
 
@@ -55,37 +55,6 @@ class Needs:
             and (solver.supports_held_out or not self.holds_out)
             and (solver.is_exact or self.gap_tol is None)
         )
-
-
-@dataclass(frozen=True)
-class Size:
-    """Of a problem and its model.
-
-    Attributes
-    ----------
-    n_elements : int
-        Numbers that the features of all rows are made of; of sparse ones those that are stored.
-    n_features, n_columns : int
-    """
-
-    n_elements: int
-    n_features: int
-    n_columns: int
-
-    @property
-    def n_products(self) -> int:
-        """Multiplications of a pass over the rows."""
-        return self.n_elements * self.n_columns
-
-    def fits(self, solver: Solver, l1_ratio: float) -> bool:
-        """Whether it fits a solver's memory."""
-        if l1_ratio > 0.0 and not solver.needs_room_with_l1:
-            return True
-        return solver.has_room(self.n_features, self.n_columns)
-
-    def relative_cost(self, solver: Solver) -> float:
-        """See `Solver`."""
-        return solver.relative_cost(max(1, self.n_elements // self.n_features), self.n_features)
 
 
 def _names_of(attribute: str, value: bool = True, *, exact: bool = False) -> str:
@@ -169,7 +138,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
         solver
         for solver in SOLVERS.values()
         if needs.are_met_by(solver)
-        and size.fits(solver, needs.l1_ratio)
+        and solver.has_room(size, needs.l1_ratio)
         and (solver.is_exact or not exact)
     ]
     if name != AUTO:
@@ -178,7 +147,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
         solver
         for solver in able
         if solver.is_exact
-        and (needs.l1_ratio > 0.0 or size.relative_cost(solver) <= tuning.MOST_PASSES_BESIDE)
+        and (needs.l1_ratio > 0.0 or solver.relative_cost(size) <= tuning.MOST_PASSES_BESIDE)
     ]
     if exact:
         return suited[0] if suited else _least_demanding(needs)
@@ -193,7 +162,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
 
 
 def _check_room(solver: Solver, needs: Needs, size: Size, able: list[Solver]) -> Solver:
-    if size.fits(solver, needs.l1_ratio):
+    if solver.has_room(size, needs.l1_ratio):
         return solver
     remedy = "use fewer features"
     if able:

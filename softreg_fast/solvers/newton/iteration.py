@@ -142,7 +142,11 @@ def descend(
 
     Or until steps lead nowhere any more, or the observer ends them: gives whether that was so.
     """
-    progress = Progress(steps.place, _PATIENCE_OF_EXACT if steps.is_exact else _PATIENCE)
+    progress = Progress(
+        steps.place,
+        steps.place.largest_component,
+        _PATIENCE_OF_EXACT if steps.is_exact else _PATIENCE,
+    )
     while len(objectives) < options.max_iterations and not objective.is_optimal(steps.place):
         if observer is not None:
             observer.begin_iteration()
@@ -152,7 +156,7 @@ def descend(
         objectives.append(value)
         if observer is not None and observer.end_iteration(Iteration(value, lambda: steps.model)):
             return True
-        if not progress.goes_on(steps.place, value):
+        if not progress.goes_on(steps.place, steps.place.largest_component, value):
             steps.place = progress.best
             break
     return False

@@ -19,10 +19,12 @@ from ...objective.dense import LossAndGradient
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of
-from ..base import Report, SolverOptions, SolverResult, check_penalty
+from ..base import Report, SolverOptions, SolverResult, check_penalty, size_of
 from ..path import of_fold, zero_model
 from ..proximal import solver as proximal
+from ..truncated import solver as truncated
 from .compiled import Descent, FewUnknowns, are_few
+from .costs import takes_conjugate_gradients
 from .iteration import Steps, descend
 from .l1 import ProximalSteps
 from .quasi_newton import Curvature
@@ -46,6 +48,10 @@ def follow(
     """Minimise the objective for every fold and penalty, by Newton's method; see `path.follow`."""
     if penalties[-1].l1_penalty > 0.0 and proximal.suits(problem, n_columns):
         proximal.follow(problem, folds, penalties, options, n_columns, report)
+        return
+    size = size_of(problem, n_columns)
+    if penalties[-1].l1_penalty == 0.0 and takes_conjugate_gradients(size):
+        truncated.follow(problem, folds, penalties, options, n_columns, report)
         return
     n_threads = options.n_threads
     with _Newton(problem, penalties, options, n_columns) as newton:

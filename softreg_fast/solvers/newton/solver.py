@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..._typing import FloatArray, Model
+from ..._typing import Model
 from ...data.problem import Problem
 from ...objective.coordinates import choose_coordinates
 from ...objective.dense import Accumulator
@@ -19,37 +19,30 @@ from ...objective.objective import Objective
 from ...objective.passes import accumulator_of
 from ...objective.sparse import SparseAccumulator
 from ...runtime import tuning
-from ..base import Solver, SolverOptions, SolverResult, check_penalty, result_at
+from ..base import (
+    Solver,
+    SolverOptions,
+    SolverResult,
+    check_penalty,
+    result_at,
+    size_of,
+)
 from ..observer import Observer
 from ..proximal import solver as proximal
-from ..room import has_room
+from ..shifts import centre
+from ..truncated import solver as truncated
 from .compiled import FewUnknowns, are_few
+from .costs import fits, relative_cost, takes_conjugate_gradients
 from .iteration import Steps, descend
 from .l1 import ProximalSteps
 from .path import follow
 from .smooth import SmoothSteps
-from .subsample import count_rows, take_sample
+from .subsample import take_sample
 
 # Of all rows, the part gone over first: every so many rows, if that leaves as many.
 _LEAST_STRIDE = 8
 _FEWEST_COARSE_ROWS = 20_000
 _MOST_COARSE_ITERATIONS = 30
-
-
-def relative_cost(n_samples: int, n_features: int) -> float:
-    """Products of taking second derivatives, over those of a pass over the rows.
-
-    Both are in proportion to the number of columns.
-
-    Parameters
-    ----------
-    n_samples : int
-        Or, of sparse rows, as many as would have their elements if they were dense.
-    n_features : int
-    """
-    n_unknowns = n_features + 1
-    n_rows = min(n_samples, count_rows(n_features))
-    return n_unknowns * (n_rows / 2 + n_unknowns / 6) / (3 * n_samples)
 
 
 def solve(
@@ -58,6 +51,8 @@ def solve(
     """Minimise the objective of a problem with a convex loss; see `lbfgs.solve`."""
     if problem.l1_penalty > 0.0 and proximal.suits(problem, len(start[1])):
         return proximal.solve(problem, options, start, observer)
+    if problem.l1_penalty == 0.0 and takes_conjugate_gradients(size_of(problem, len(start[1]))):
+        return truncated.solve(problem, options, start, observer)
     check_penalty(problem)
     n_threads = options.n_threads
     weights, bias = start
@@ -65,7 +60,7 @@ def solve(
     coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
     sample = take_sample(problem, coordinates)
     if len(bias) > 1 and problem.l1_penalty == 0.0:
-        start = _centre(weights, bias, fit_intercept=options.fit_intercept)
+        start = centre(weights, bias, fit_intercept=options.fit_intercept)
 
     def begin(
         rows: Problem, accumulator: Accumulator | SparseAccumulator, start: Model
@@ -111,18 +106,10 @@ SOLVER = Solver(
     supports_streams=False,
     default_max_iterations=1_000,
     most_products=tuning.MOST_PRODUCTS_OF_NEWTON,
-    has_room=has_room,
-    needs_room_with_l1=False,
+    has_room=fits,
     relative_cost=relative_cost,
     follow_paths=follow,
 )
-
-
-def _centre(weights: FloatArray, bias: FloatArray, *, fit_intercept: bool) -> Model:
-    """A model of the same probabilities, with the lowest penalty."""
-    with np.errstate(all="ignore"):  # looked at when it is evaluated
-        weights = weights - weights.mean(axis=1, keepdims=True)
-        return weights, bias - bias.mean() if fit_intercept else bias
 
 
 def _take_part(problem: Problem, stride: int) -> Problem | None:

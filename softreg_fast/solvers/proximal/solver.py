@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Penalty, Problem
-from ...objective.coordinates import Coordinates
+from ...objective.coordinates import plain_coordinates
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of
@@ -54,12 +54,6 @@ def suits(problem: Problem, n_classes: int) -> bool:
     return n_rows < tuning.ROWS_PER_FEATURE_OF_COLUMNS * n_features
 
 
-def _plain_coordinates(n_features: int, *, fit_intercept: bool) -> Coordinates:
-    """Coordinates that are weights and biases."""
-    ones = np.ones(n_features)
-    return Coordinates(np.zeros(n_features), ones, ones, fit_intercept)
-
-
 def solve(
     problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
 ) -> SolverResult:
@@ -93,7 +87,7 @@ class Proximal:
         self._options = options
         self._bias = bias
         n_features = problem.features.shape[1]
-        self._coordinates = _plain_coordinates(n_features, fit_intercept=options.fit_intercept)
+        self._coordinates = plain_coordinates(n_features, fit_intercept=options.fit_intercept)
         self._accumulator = accumulator_of(problem, len(bias), options.n_threads)
         self._weighed: tuple[FloatArray | None, FeatureSums, Columns] | None = None
 
@@ -164,7 +158,7 @@ class Proximal:
             working_set = WorkingSet(
                 problem, objective, columns, options.tolerance, options.n_threads
             )
-            progress = Progress(place, _PATIENCE)
+            progress = Progress(place, place.largest_component, _PATIENCE)
             n_afterwards = 0
             while not iterations.are_over:
                 if objective.is_optimal(place):
@@ -175,7 +169,7 @@ class Proximal:
                 working_set.choose(place)
                 working_set.descend(iterations)
                 place = objective.evaluate(self._coordinates.point_of(*working_set.model))
-                if not progress.goes_on(place, place.objective):
+                if not progress.goes_on(place, place.largest_component, place.objective):
                     return progress.best
         return place
 

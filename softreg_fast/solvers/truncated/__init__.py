@@ -1,0 +1,1 @@
+"""Truncated Newton steps on sparse rows, by conjugate gradients."""

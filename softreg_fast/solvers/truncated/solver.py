@@ -1,0 +1,227 @@
+"""Truncated Newton: steps of Newton's method that conjugate gradients find nearly.
+
+No second derivatives are kept, so sparse rows may have any number of features. A step is found as
+nearly as it is worth (Nash, A survey of truncated-Newton methods, 2000), and taken as far as the
+objective falls.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._typing import FloatArray, Model
+from ...data.problem import Penalty, Problem
+from ...objective.coordinates import plain_coordinates
+from ...objective.dense import LossAndGradient
+from ...objective.moments import FeatureSums, sum_features
+from ...objective.objective import Evaluation, Objective
+from ...objective.sparse import SparseAccumulator
+from ...runtime.blas import inner_product
+from ..base import (
+    Progress,
+    Report,
+    SolverOptions,
+    SolverResult,
+    check_penalty,
+    check_start,
+    result_at,
+)
+from ..line_search import Trial, search
+from ..observer import Iterations, Observer
+from ..path import of_fold, zero_model
+from ..shifts import centre
+from .conjugate_gradients import ConjugateGradients
+
+_MOST_TRIALS = 40
+# Steps that may bring nothing.
+_PATIENCE = 5
+
+
+def solve(
+    problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
+) -> SolverResult:
+    """Minimise the objective of a problem with sparse rows and a convex loss; see `lbfgs.solve`."""
+    iterations = Iterations(options.max_iterations, observer)
+    with TruncatedNewton(problem, options, start[1]) as newton:
+        objective = newton.begin(problem, start)
+        place = newton.descend(objective, iterations)
+        return result_at(
+            objective,
+            place,
+            iterations.objectives,
+            was_interrupted=iterations.was_interrupted,
+        )
+
+
+class TruncatedNewton:
+    """Truncated Newton on the same rows; a context, which keeps its threads.
+
+    Parameters
+    ----------
+    problem : Problem
+        With sparse rows, and of a convex loss. Its weights and its penalty may be others later.
+    options : SolverOptions
+    bias : ndarray of shape (n_classes,)
+        That of all models, if there is no intercept.
+    """
+
+    def __init__(self, problem: Problem, options: SolverOptions, bias: FloatArray) -> None:
+        self._options = options
+        self._bias = bias
+        self._n_classes = len(bias)
+        n_features = problem.features.shape[1]
+        self._coordinates = plain_coordinates(n_features, fit_intercept=options.fit_intercept)
+        self._accumulator = SparseAccumulator(
+            problem, self._n_classes, options.n_threads, keeps_slopes=True
+        )
+        self._model = np.zeros_like(self._accumulator.model)
+        self._weighed: tuple[FloatArray | None, FeatureSums] | None = None
+        self._gradients: ConjugateGradients | None = None
+
+    def __enter__(self) -> Self:
+        self._accumulator.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._accumulator.__exit__(*exception)
+
+    def begin(self, problem: Problem, start: Model | None = None) -> Objective:
+        """Begin with an objective, at a model or where the last one has ended."""
+        check_penalty(problem)
+        weights = problem.sample_weight
+        if self._weighed is None or self._weighed[0] is not weights:
+            self._accumulator.weigh(weights)
+            self._weighed = weights, sum_features(problem, self._options.n_threads)
+            self._gradients = None
+        objective = Objective(
+            problem,
+            self._accumulator,
+            self._weighed[1],
+            self._coordinates,
+            self._options.tolerance,
+            self._bias,
+        )
+        if start is not None:
+            if self._n_classes > 1:
+                start = centre(*start, fit_intercept=self._options.fit_intercept)
+            self._model[:-1, : self._n_classes], self._model[-1, : self._n_classes] = start
+        if self._gradients is None:
+            self._gradients = ConjugateGradients(self._accumulator, objective, self._n_classes)
+        else:
+            self._gradients.give(objective)
+        return objective
+
+    def descend(self, objective: Objective, iterations: Iterations) -> Evaluation:
+        """The place to which steps lead."""
+        assert self._gradients is not None
+        tolerance = self._options.tolerance
+        with np.errstate(all="ignore"):  # looked at
+            loss, bias_gradient = self._pass_over(self._model)
+            value = self._value(objective, self._model, loss)
+            norm = self._gradients.begin(self._model, bias_gradient)
+            place = self._evaluation(objective, loss, bias_gradient)
+            check_start(place)
+            progress = Progress(None, norm, _PATIENCE)
+            best: FloatArray | None = None  # where it has not been stuck
+            while not iterations.are_over:
+                if tolerance.gap is not None or norm <= tolerance.gradient:
+                    place = self._evaluation(objective, loss, bias_gradient)
+                    if objective.is_optimal(place) or objective.is_rounding(place):
+                        return place
+                iterations.begin()
+                step, slope = self._gradients.solve(self._model)
+                found = self._search(objective, value, step, slope)
+                if found is None:
+                    loss, bias_gradient = self._pass_over(self._model)
+                    break
+                value, loss, bias_gradient = found
+                accumulator = self._accumulator
+                self._model, accumulator.model = accumulator.model, self._model
+                norm = self._gradients.begin(self._model, bias_gradient)
+                iterations.end(value, self._model_here)
+                goes_on = progress.goes_on(None, norm, value)
+                if not progress.is_stuck:
+                    best = None
+                elif best is None:
+                    best = accumulator.model.copy()
+                if not goes_on:
+                    break
+            if best is not None:
+                self._model[:] = best
+                loss, bias_gradient = self._pass_over(best)
+            return self._evaluation(objective, loss, bias_gradient)
+
+    def _model_here(self) -> Model:
+        n_classes = self._n_classes
+        return self._model[:-1, :n_classes].copy(), self._model[-1, :n_classes].copy()
+
+    def _pass_over(self, model: FloatArray) -> tuple[float, FloatArray]:
+        """The loss of a model, and its gradient by the biases; that by the weights is kept."""
+        self._accumulator.wait()
+        self._accumulator.model[:] = model
+        return self._accumulator.run()
+
+    def _value(self, objective: Objective, model: FloatArray, loss: float) -> float:
+        """The objective, per unit of weight."""
+        weights = model[:-1]
+        penalty = 0.5 * objective.penalty * inner_product(weights, weights)
+        return loss / objective.sums.total_weight + penalty
+
+    def _evaluation(
+        self, objective: Objective, loss: float, bias_gradient: FloatArray
+    ) -> Evaluation:
+        gradient = self._accumulator.gradient[:, : self._n_classes].copy()
+        totals = LossAndGradient(loss, gradient, bias_gradient)
+        return objective.evaluation_of(*self._model_here(), totals)
+
+    def _search(
+        self, objective: Objective, value: float, step: FloatArray, slope: float
+    ) -> tuple[float, float, FloatArray] | None:
+        """Value, loss and gradient by the biases where the objective is lower along a step.
+
+        The model there is the accumulator's.
+        """
+        if not slope < 0.0:
+            return None
+        accumulator = self._accumulator
+        total_weight = objective.sums.total_weight
+
+        def evaluate(length: float) -> Trial[tuple[float, float, FloatArray]]:
+            accumulator.wait()
+            model = accumulator.model
+            np.multiply(step, length, out=model)
+            model += self._model
+            loss, bias_gradient = accumulator.run()
+            there = self._value(objective, model, loss)
+            slope_there = inner_product(accumulator.gradient, step[:-1])
+            slope_there += inner_product(bias_gradient, step[-1, : self._n_classes])
+            slope_there /= total_weight
+            slope_there += objective.penalty * inner_product(model[:-1], step[:-1])
+            return Trial((there, loss, bias_gradient), there - value, slope_there)
+
+        found = search(evaluate, value, slope, max_trials=_MOST_TRIALS)
+        return None if found is None else found.there
+
+
+def follow(
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    options: SolverOptions,
+    n_classes: int,
+    report: Report,
+) -> None:
+    """Minimise the objective for every fold and penalty; see `path.follow`."""
+    nothing = zero_model(problem, n_classes)
+    with TruncatedNewton(problem, options, nothing[1]) as newton:
+        for fold, rows in enumerate(folds):
+            of_rows = of_fold(problem, rows)
+            for number, penalty in enumerate(penalties):
+                objective = newton.begin(penalty.of(of_rows), nothing if number == 0 else None)
+                iterations = Iterations(options.max_iterations)
+                place = newton.descend(objective, iterations)
+                values = np.array(iterations.objectives)
+                is_optimal = objective.is_optimal(place)
+                report(fold, number, SolverResult(*place.model, values, converged=is_optimal))
