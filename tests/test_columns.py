@@ -12,6 +12,7 @@ from softreg_fast.data.problem import Problem
 from softreg_fast.kernels.columns import MOST_CURVED, descend_columns
 from softreg_fast.objective.moments import sum_features
 from softreg_fast.objective.passes import accumulator_of
+from softreg_fast.objective.penalty import shortest_slopes, sum_absolute
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
 from softreg_fast.solvers.proximal.columns import Columns
@@ -128,7 +129,8 @@ def test_slopes_of_rows_equal_reference(n_columns):
 
 @pytest.mark.parametrize("n_columns", N_COLUMNS)
 @pytest.mark.parametrize(("is_sparse", "dtype"), [(True, DOUBLE), (False, DOUBLE)])
-def test_sweep_equals_reference(is_sparse, dtype, n_columns):
+@pytest.mark.parametrize("is_grouped", [False, True])
+def test_sweep_equals_reference(is_sparse, dtype, n_columns, is_grouped):
     """That some changes are as long as they may be, and some weights become zero, is looked at."""
     problem = _problem(n_columns, is_sparse=is_sparse, dtype=dtype)
     made = _prepare(problem, n_columns)
@@ -147,13 +149,13 @@ def test_sweep_equals_reference(is_sparse, dtype, n_columns):
     violations, missing = np.full((2, n), -1.0)
     descend_columns.specialise(columns.specialisation)(
         order, *columns.arguments, l1, l2, most, rows.factors, rows.probabilities, True, 0.05,
-        columns.specialisation.blocks, np.zeros((1, padded)), columns.zeros(), factors.copy(),
-        slopes, weights, violations, missing,
+        is_grouped, columns.specialisation.blocks, np.zeros((2, padded)), columns.zeros(),
+        factors.copy(), slopes, weights, violations, missing,
     )  # fmt: skip
     expected_slopes, expected, expected_violations = reference.descend_columns(
         made.matrix, order.tolist(), (l1, l2), most, made.weights,
         rows.probabilities[:, :n_columns], factors, rows.slopes[:, :n_columns],
-        start[:, :n_columns],
+        start[:, :n_columns], is_grouped=is_grouped,
     )  # fmt: skip
     is_first_time = np.isin(np.arange(n), order) & (np.arange(n) != 9)
     np.testing.assert_allclose(
@@ -171,18 +173,21 @@ def test_sweep_equals_reference(is_sparse, dtype, n_columns):
     assert ((weights == 0.0) & (start != 0.0)).any()
     assert (violations[[2, 4]] == -1.0).all()
     slope = made.matrix[:, 3] @ rows.slopes[:, :n_columns]
-    stays_zero = (np.abs(slope) <= l1[3] - 0.05).all()
+    sizes = np.linalg.norm(slope) if is_grouped else np.abs(slope)
+    stays_zero = (sizes <= l1[3] - 0.05).all()
     assert (missing[3] == 0.0) == stays_zero
 
 
 @pytest.mark.parametrize("n_columns", N_COLUMNS)
-@pytest.mark.parametrize("is_sparse", [False, True])
-def test_sweeps_and_conjugate_gradients_minimise_the_model(is_sparse, n_columns):
+@pytest.mark.parametrize(("is_sparse", "is_grouped"), [(False, False), (True, False), (True, True)])
+def test_sweeps_and_conjugate_gradients_minimise_the_model(is_sparse, is_grouped, n_columns):
     """The slopes that go along are those of the model, which falls to where it is optimal."""
     problem = _problem(n_columns, is_sparse=is_sparse)
     made = _prepare(problem, n_columns)
     columns, rows, matrix = made.columns, made.rows, made.matrix
-    model = QuadraticModel(columns, rows, n_columns, 0.01, 0.01, columns.zeros())
+    model = QuadraticModel(
+        columns, rows, n_columns, 0.01, 0.01, columns.zeros(), is_grouped=is_grouped
+    )
     model.begin()
     numbers = np.flatnonzero(columns.features >= 0)
     probabilities, start = rows.probabilities[:, :n_columns], rows.slopes[:, :n_columns].copy()
@@ -194,15 +199,14 @@ def test_sweeps_and_conjugate_gradients_minimise_the_model(is_sparse, n_columns)
         np.testing.assert_allclose(model.slopes[:, :n_columns], slopes, rtol=0, atol=1e-12)
         value = 0.5 * np.sum((start + slopes) * logits)
         penalised = weights[numbers]
-        value += 0.01 * np.abs(penalised).sum() + 0.005 * np.sum(penalised**2)
+        value += 0.01 * sum_absolute(penalised, is_grouped=is_grouped)
+        value += 0.005 * np.sum(penalised**2)
         gradient = matrix.T @ slopes
         gradient[numbers] += 0.01 * penalised
-        shortest = np.maximum(
-            np.abs(gradient) - np.where(columns.features >= 0, 0.01, 0.0)[:, None], 0.0
+        gradient[numbers] = shortest_slopes(
+            gradient[numbers], penalised, 0.01, is_grouped=is_grouped
         )
-        is_there = (weights != 0.0) & (columns.features >= 0)[:, None]
-        shortest[is_there] = np.abs(gradient + 0.01 * np.sign(weights))[is_there]
-        return value, shortest.max()
+        return value, np.abs(gradient).max()
 
     values = []
     for number in range(18):

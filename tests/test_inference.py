@@ -95,6 +95,17 @@ def test_refuses_where_there_is_no_theory(make_data):
         _fit(constant, y).summary(constant, y)
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_matrix_without_room_is_refused_with_its_bytes(n_classes):
+    X = csr_array(np.eye(40, 7_000))
+    y = np.arange(40) % n_classes
+    model = SoftmaxClassifier().fit(X, y)
+    n_bytes = 8 * ((n_classes - 1) * 7_001) ** 2
+    message = rf"would take {n_bytes:,} bytes, and may take 268,435,456"
+    with pytest.raises(ValueError, match=message):
+        model.summary(X, y)
+
+
 def test_float32_and_sparse_features(make_data):
     X, y = make_data(500, 4, 3)
     X = np.where(expit(X) > 0.4, X, 0.0).astype(np.float32)

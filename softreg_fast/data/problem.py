@@ -33,6 +33,9 @@ class Problem:
         The objective is the weighted sum of the losses plus half of the first times the sum of the
         squared weights, plus the second times the sum of the absolute weights; biases are not
         penalised.
+    is_grouped : bool, default=False
+        Whether the second stands before the sum of the features' norms instead, each that of its
+        weights of all columns.
     """
 
     features: Any
@@ -43,6 +46,7 @@ class Problem:
     sample_weight: npt.NDArray[np.float64] | None = None
     l2_penalty: float = 0.0
     l1_penalty: float = 0.0
+    is_grouped: bool = False
 
     @property
     def n_samples(self) -> int:
@@ -110,15 +114,16 @@ class Penalty:
 
     l2_penalty: float
     l1_penalty: float
+    is_grouped: bool = False
 
     def of(self, problem: Problem) -> Problem:
         """The problem with this penalty."""
-        return replace(problem, l2_penalty=self.l2_penalty, l1_penalty=self.l1_penalty)
+        return replace(problem, **vars(self))
 
 
-def make_penalty(C: float, l1_ratio: float) -> Penalty:
+def make_penalty(C: float, l1_ratio: float, *, is_grouped: bool = False) -> Penalty:
     """The penalty of scikit-learn's parameters."""
-    return Penalty((1.0 - l1_ratio) / C, l1_ratio / C)
+    return Penalty((1.0 - l1_ratio) / C, l1_ratio / C, is_grouped)
 
 
 def make_problem(x: Any, y: Any, activation: str, dtype: np.dtype) -> Problem:

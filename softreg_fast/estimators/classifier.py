@@ -66,6 +66,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     l1_ratio : float, default=0.0
         Elastic-net mixing parameter in [0, 1]. 0 is an L2 penalty, 1 is an L1 penalty. Not
         supported by solver='lbfgs'.
+    penalty_groups : {None, "features"}, default=None
+        What an L1 penalty is of. None penalizes absolute coefficients. "features" replaces
+        ``sum(abs(W))`` by ``sum_j norm(W[:, j])``, the group lasso: a feature has coefficients of
+        all classes or of none. Equal to None where `coef_` has one row. Not supported by
+        solver='sgd'.
     activation : {"identity", "sigmoid"}, default="identity"
         Function applied to the logits before the softmax. With "sigmoid" the objective is not
         convex, and no loss can fall below ``log(1 + (n_classes - 1) / e)``.
@@ -234,6 +239,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         *,
         C: float = 1.0,
         l1_ratio: float = 0.0,
+        penalty_groups: str | None = None,
         activation: str = "identity",
         solver: str = "auto",
         fit_intercept: bool = True,
@@ -258,6 +264,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
+        self.penalty_groups = penalty_groups
         self.activation = activation
         self.solver = solver
         self.fit_intercept = fit_intercept
@@ -516,6 +523,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             If an argument is not allowed. The object is unchanged.
         """
         parameters = self._check_parameters()
+        if parameters.needs().has_groups:
+            raise ValueError(
+                f"penalty_groups={self.penalty_groups!r} is not allowed with partial_fit: it must "
+                "be None"
+            )
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} is not allowed with partial_fit, which "

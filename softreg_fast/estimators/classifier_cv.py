@@ -107,6 +107,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         logarithmic scale. See `SoftmaxClassifier` for the objective.
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
         Values of `l1_ratio` to try, in [0, 1].
+    penalty_groups : {None, "features"}, default=None
+        What an L1 penalty is of; see `SoftmaxClassifier`.
     activation : {"identity", "sigmoid"}, default="identity"
         Function applied to the logits before the softmax.
     fit_intercept : bool, default=True
@@ -209,6 +211,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         *,
         Cs: Any = 10,
         l1_ratios: Any = (0.0,),
+        penalty_groups: str | None = None,
         activation: str = "identity",
         fit_intercept: bool = True,
         cv: Any = None,
@@ -224,6 +227,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
+        self.penalty_groups = penalty_groups
         self.activation = activation
         self.fit_intercept = fit_intercept
         self.cv = cv
@@ -358,6 +362,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         return SoftmaxClassifier(
             C=C,
             l1_ratio=l1_ratio,
+            penalty_groups=self.penalty_groups,
             activation=self.activation,
             solver=self.solver,
             fit_intercept=self.fit_intercept,
@@ -444,7 +449,10 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
                     lambda: attributes_of_candidate(candidate),
                 )
 
-            penalties = [make_penalty(C, l1_ratio) for C in distinct.tolist()]
+            is_grouped = self.penalty_groups is not None
+            penalties = [
+                make_penalty(C, l1_ratio, is_grouped=is_grouped) for C in distinct.tolist()
+            ]
             solver = solvers[place]
             follow(
                 solver,

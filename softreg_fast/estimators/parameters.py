@@ -18,6 +18,8 @@ from ..solvers.sgd.options import Schedule, SgdOptions
 _SCHEDULES = ("auto", "invscaling")
 _SCALINGS = ("auto", "none", "standard", "whiten")
 
+_GROUPS = "features"
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -29,6 +31,7 @@ class Parameters:
 
     C: float
     l1_ratio: float
+    penalty_groups: str | None
     activation: str
     solver: str
     fit_intercept: bool
@@ -45,11 +48,17 @@ class Parameters:
     @property
     def penalty(self) -> Penalty:
         """That of a problem."""
-        return make_penalty(self.C, self.l1_ratio)
+        return make_penalty(self.C, self.l1_ratio, is_grouped=self.penalty_groups is not None)
 
     def needs(self, *, holds_out: bool = False) -> Needs:
         """What is asked of the solver."""
-        return Needs(self.activation, self.l1_ratio, self.gap_tol, holds_out)
+        return Needs(
+            self.activation,
+            self.l1_ratio,
+            self.gap_tol,
+            holds_out,
+            are_grouped=self.penalty_groups is not None,
+        )
 
     def count_iterations(self, solver: Solver) -> int:
         """How many iterations there are at most."""
@@ -75,6 +84,12 @@ class Parameters:
             n_threads=self.n_threads,
             sgd=replace(self.sgd, seed=seed, held_out=held_out),
         )
+
+
+def _check_groups(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and value == _GROUPS):
+        raise ValueError(f"penalty_groups={value!r} is not allowed: it must be None or {_GROUPS!r}")
+    return value
 
 
 def _none_if_auto(value: Any) -> Any:
@@ -105,7 +120,13 @@ def check_parameters(given: Mapping[str, Any], *, exact: bool = False) -> Parame
     solver = check_choice("solver", given["solver"], NAMES)
     sgd = _check_sgd(given, l1_ratio)
     early_stopping = check_flag("early_stopping", given["early_stopping"])
-    needs = Needs(activation, l1_ratio, holds_out=early_stopping)
+    penalty_groups = _check_groups(given["penalty_groups"])
+    needs = Needs(
+        activation,
+        l1_ratio,
+        holds_out=early_stopping,
+        are_grouped=penalty_groups is not None,
+    )
     check_needs(solver, needs, exact=exact)
     C = check_number("C", given["C"], above=0.0, allow_infinity=True)
     gap_tol = given["gap_tol"]
@@ -115,6 +136,7 @@ def check_parameters(given: Mapping[str, Any], *, exact: bool = False) -> Parame
     return Parameters(
         C=C,
         l1_ratio=l1_ratio,
+        penalty_groups=penalty_groups,
         activation=activation,
         solver=solver,
         fit_intercept=check_flag("fit_intercept", given["fit_intercept"]),

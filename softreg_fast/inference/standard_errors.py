@@ -130,16 +130,18 @@ def summarise(
     """
     n_features, n_columns = weights.shape
     is_penalised = problem.l2_penalty > 0.0
+    contrasts = _contrasts(n_columns, is_penalised=is_penalised)
+    n_unknowns = contrasts.shape[0] * (n_features + fit_intercept)
+    n_bytes = 8 * n_unknowns**2
+    if n_bytes > _MOST_BYTES:
+        raise ValueError(
+            f"X has too many features for standard errors: the second derivatives by {n_unknowns} "
+            f"coefficients would take {n_bytes:,} bytes, and may take {_MOST_BYTES:,}; use fewer "
+            "features"
+        )
     coordinates = choose_coordinates(
         problem, sum_features(problem, n_threads), fit_intercept=fit_intercept
     )
-    contrasts = _contrasts(n_columns, is_penalised=is_penalised)
-    n_unknowns = contrasts.shape[0] * (n_features + fit_intercept)
-    if 8 * n_unknowns**2 > _MOST_BYTES:
-        raise ValueError(
-            f"X has too many features for standard errors: the second derivatives by {n_unknowns} "
-            "coefficients would take more than 256 MiB"
-        )
     _refuse_without_optimum(
         problem, weights, bias, fit_intercept=fit_intercept, n_threads=n_threads
     )

@@ -74,6 +74,7 @@ def _descend_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ..
         matrix,
         types.boolean,
         types.float64,
+        types.boolean,
         sparse_blocks_type(specialisation),
         matrix,
         matrix,
@@ -339,6 +340,76 @@ def _clip(values, most, zeros):
     return minimum(maximum(values, zeros - most), most)
 
 
+@kernel
+def _choose_change_of_group(
+    columns, number, slopes, l1, l2, most, closeness, blocks, curvatures, factor, weights, lines
+):
+    """New weights of all classes of a column whose norm is penalised.
+
+    The classes' second derivatives are taken to be as large as the largest of them. The changes are
+    written to the first line, the second one is overwritten. See `_choose_changes` for what it
+    gives.
+    """
+    width, vectors, _ = blocks
+    step = len(width) * len(vectors)
+    n_padded = weights.shape[1]
+    like = load(weights, 0, 0, width)
+    zeros = block_of(splat(0.0, like), _ONE, vectors)
+    ridge = block_of(splat(l2, like), _ONE, vectors)
+    curvature = 0.0
+    for label in range(n_padded):
+        curvature = max(curvature, curvatures[number, label])
+    curvature = max(factor * curvature + l2, LEAST_CURVATURE)
+    squares_of_slopes, squares_before, squares = zeros, zeros, zeros
+    inverse = block_of(splat(1.0 / curvature, like), _ONE, vectors)
+    for column in range(0, n_padded, step):
+        before = load_block(weights, number, column, width, _ONE, vectors)
+        slope = multiply_add(ridge, before, _contract(columns, number, slopes, column, blocks))
+        wanted = before - slope * inverse
+        squares_of_slopes = multiply_add(slope, slope, squares_of_slopes)
+        squares_before = multiply_add(before, before, squares_before)
+        squares = multiply_add(wanted, wanted, squares)
+        store_block(lines, 1, column, slope)
+    norm_of_slopes = np.sqrt(sum_lanes(squares_of_slopes))
+    norm_before = np.sqrt(sum_lanes(squares_before))
+    norm = np.sqrt(sum_lanes(squares))
+    is_kept = curvature * norm > l1
+    share = block_of(splat(1.0 - l1 / (curvature * norm) if is_kept else 0.0, like), _ONE, vectors)
+    largest = 0.0
+    for column in range(0, n_padded, step):
+        before = load_block(weights, number, column, width, _ONE, vectors)
+        slope = load_block(lines, 1, column, width, _ONE, vectors)
+        wanted = share * (before - slope * inverse) if is_kept else zeros
+        store_block(lines, 0, column, wanted - before)
+    for label in range(n_padded):
+        largest = max(largest, abs(lines[0, label]))
+    is_cut = largest > most
+    length = block_of(splat(most / largest if is_cut else 1.0, like), _ONE, vectors)
+    pull = l1 / norm_before if norm_before > 0.0 else 0.0
+    pulls = block_of(splat(pull, like), _ONE, vectors)
+    # Of slopes within the penalty nothing is left where all weights are zero.
+    left_share = 1.0
+    if norm_before == 0.0:
+        left_share = 1.0 - l1 / norm_of_slopes if norm_of_slopes > l1 else 0.0
+    shares = block_of(splat(left_share, like), _ONE, vectors)
+    violation, alone = zeros, zeros
+    for column in range(0, n_padded, step):
+        before = load_block(weights, number, column, width, _ONE, vectors)
+        slope = load_block(lines, 1, column, width, _ONE, vectors)
+        change = load_block(lines, 0, column, width, _ONE, vectors)
+        # Zeros are exact where nothing is cut.
+        after = before + length * change if is_cut or is_kept else zeros
+        change = after - before
+        own = load_block(curvatures, number, column, width, _ONE, vectors)
+        alone = multiply_add(own * change, change, alone)
+        left = shares * multiply_add(pulls, before, slope)
+        violation = violation + maximum(left, zeros - left)
+        store_block(weights, number, column, after)
+        store_block(lines, 0, column, change)
+    missing = max(norm_of_slopes - (l1 - closeness), 0.0) + norm_before
+    return sum_lanes(violation), missing, sum_lanes(alone)
+
+
 @entry_point(_descend_types)
 def descend_columns(
     numbers,
@@ -353,8 +424,9 @@ def descend_columns(
     probabilities,
     takes_curvatures,
     closeness,
+    is_grouped,
     blocks,
-    changes,
+    lines,
     curvatures,
     factors,
     slopes,
@@ -386,9 +458,11 @@ def descend_columns(
         Whether the second derivatives of the columns are to be written, too.
     closeness : float
         See `missing_out`.
+    is_grouped : bool
+        Whether norms are penalised instead of absolute weights, each that of a column's weights.
     blocks : tuple of tuples
         See `sparse_pass.accumulate_sparse`.
-    changes : (1, padded_classes)
+    lines : (2, padded_classes)
         Overwritten.
     curvatures : (n_columns, padded_classes)
         The classes' second derivatives, without those of the penalties.
@@ -410,26 +484,31 @@ def descend_columns(
         if takes_curvatures:
             _take_curvatures(columns, number, row_weights, probabilities, blocks, curvatures)
         violation, missing, alone = 0.0, 0.0, 0.0
-        for column in range(0, weights.shape[1], len(width) * len(vectors)):
-            slope = _contract(columns, number, slopes, column, blocks)
-            found = _choose_changes(
-                slope, number, column, l1_penalties[number], l2_penalties[number],
+        if is_grouped and l1_penalties[number] > 0.0:
+            violation, missing, alone = _choose_change_of_group(
+                columns, number, slopes, l1_penalties[number], l2_penalties[number],
                 most_changes[number], closeness, blocks, curvatures, factors[number], weights,
-                changes,
+                lines,
             )  # fmt: skip
-            violation += found[0]
-            missing += found[1]
-            alone += found[2]
+        else:
+            for column in range(0, weights.shape[1], len(width) * len(vectors)):
+                slope = _contract(columns, number, slopes, column, blocks)
+                found = _choose_changes(
+                    slope, number, column, l1_penalties[number], l2_penalties[number],
+                    most_changes[number], closeness, blocks, curvatures, factors[number], weights,
+                    lines,
+                )  # fmt: skip
+                violation += found[0]
+                missing += found[1]
+                alone += found[2]
         violations_out[number] = violation
         missing_out[number] = missing
         changed = 0.0
         for label in range(weights.shape[1]):
-            changed = max(changed, abs(changes[0, label]))
+            changed = max(changed, abs(lines[0, label]))
         if changed == 0.0:
             continue
-        together = _change_rows(
-            columns, number, row_weights, probabilities, blocks, changes, slopes
-        )
+        together = _change_rows(columns, number, row_weights, probabilities, blocks, lines, slopes)
         if alone > 0.0 and len(width) > 1:
             needed = max(_CAUTION * together / alone, _FORGETTING * factors[number])
             factors[number] = min(max(needed, LEAST_CURVED), MOST_CURVED)

@@ -7,7 +7,8 @@ penalties. For probabilities ``q`` of the classes of each row, with ``G = X.T @ 
     sum(w * entropy(q)) - sum(max(abs(G) - l1, 0) ** 2) / (2 * l2)
 
 is at most the optimum, if the residuals of each class, ``sum(w * (q - T))``, are zero where there
-is an intercept that isn't penalised, and if ``abs(G) <= l1`` where ``l2`` is zero (van den Doel,
+is an intercept that isn't penalised, and if ``abs(G) <= l1`` where ``l2`` is zero; with grouped
+weights, the norms of the rows of ``G`` stand for ``abs(G)`` (van den Doel,
 Ascher and Haber, The lost honour of l2-based regularization, 2012, has the case of one penalty; it
 is the conjugate of the log-sum-exp, Boyd and Vandenberghe, Convex optimization, 2004, 3.3.1).
 
@@ -29,6 +30,7 @@ from ..data.problem import Problem
 from ..runtime.blas import inner_product
 from .loss import loss_of
 from .moments import FeatureSums
+from .penalty import norms_of, sum_absolute
 from .rounding import BoundedEvaluation
 
 
@@ -114,7 +116,8 @@ def _bound(
     weights, products = evaluation.weights, evaluation.weights_gradient
     bias_gradient = evaluation.bias_gradient
     higher = evaluation.loss + 0.5 * l2_penalty * inner_product(weights, weights)
-    higher += l1_penalty * float(np.abs(weights).sum()) + evaluation.loss_error
+    higher += l1_penalty * sum_absolute(weights, is_grouped=problem.is_grouped)
+    higher += evaluation.loss_error
     if not can_certify(problem):
         return Bounds(higher, float("nan"))
     sizes = evaluation.sizes[:, None]
@@ -127,7 +130,7 @@ def _bound(
     point = _DualPoint(entropy, products, evaluation.bias_error * sizes)
     if fit_intercept:
         point = _without_residual(point, evaluation, sums)
-    value = _best_value(point, l1_penalty, l2_penalty)
+    value = _best_value(point, l1_penalty, l2_penalty, is_grouped=problem.is_grouped)
     # Where something has overflowed, nothing is known.
     return Bounds(higher, max(value, 0.0) if np.isfinite(value) else float("nan"))
 
@@ -161,9 +164,13 @@ def _without_residual(
     return _DualPoint(entropy, products, point.errors)
 
 
-def _best_value(point: _DualPoint, l1_penalty: float, l2_penalty: float) -> float:
+def _best_value(
+    point: _DualPoint, l1_penalty: float, l2_penalty: float, *, is_grouped: bool
+) -> float:
     """The largest value of the dual on the way from a point to the targets, nearly."""
     magnitudes = np.abs(point.products) + point.errors
+    if is_grouped:
+        magnitudes = norms_of(magnitudes)
     largest = float(magnitudes.max())
     scales = [1.0]
     if largest > l1_penalty:

@@ -17,10 +17,10 @@ from .optimality import (
     Slopes,
     Tolerance,
     judge,
-    shortest_slopes,
     slope_divisors,
     slopes_of,
 )
+from .penalty import shortest_slopes, sum_absolute
 from .rounding import BoundedEvaluation, bounded_evaluation
 from .sparse import SparseAccumulator
 
@@ -103,6 +103,7 @@ class Objective:
         self._total_weight = problem.total_weight
         self.penalty = problem.l2_penalty / self._total_weight
         self.l1_penalty = problem.l1_penalty / self._total_weight
+        self.is_grouped = problem.is_grouped
         self._bounded: tuple[Evaluation, BoundedEvaluation] | None = None
         self._sloped: tuple[Evaluation, Slopes] | None = None
 
@@ -110,6 +111,10 @@ class Objective:
     def divisors(self) -> FloatArray:
         """Of the gradient's components; see `optimality.slope_divisors`."""
         return slope_divisors(self._problem, self.sums)
+
+    def shortest_slopes(self, slopes: FloatArray, weights: FloatArray) -> FloatArray:
+        """The shortest subgradient by weights, given the gradient without the L1 penalty."""
+        return shortest_slopes(slopes, weights, self.l1_penalty, is_grouped=self.is_grouped)
 
     def evaluate(self, variables: FloatArray) -> Evaluation:
         """The objective and its gradient, by a pass over the rows."""
@@ -133,8 +138,9 @@ class Objective:
             weights_gradient += self.penalty * weights
         bias_gradient = totals.bias_gradient / self._total_weight
         if self.l1_penalty > 0.0:
-            objective += self.l1_penalty * float(np.abs(weights).sum())
-        slopes = shortest_slopes(weights_gradient, weights, self.l1_penalty)
+            absolute = sum_absolute(weights, is_grouped=self.is_grouped)
+            objective += self.l1_penalty * absolute
+        slopes = self.shortest_slopes(weights_gradient, weights)
         largest = float((np.abs(slopes) / self.divisors[:, None]).max())
         if self._fit_intercept:
             largest = max(largest, float(np.abs(bias_gradient).max()))

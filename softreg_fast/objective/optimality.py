@@ -17,6 +17,7 @@ from .duality_gap import Bounds, bound_objective
 from .loss import curvature_at_zero, loss_of
 from .moments import FeatureSums
 from .passes import accumulator_of
+from .penalty import shortest_slopes
 from .rounding import BoundedEvaluation, bounded_evaluation, evaluate_carefully
 
 # Of the loss' curvature, that of a penalty that hardly matters.
@@ -62,16 +63,6 @@ def slope_divisors(problem: Problem, sums: FeatureSums) -> FloatArray:
     penalty = np.sqrt(problem.l2_penalty / sums.total_weight / _NEGLIGIBLE_PENALTY)
     follows_scale = (penalty < curvature) & (deviations > 0.0)
     return np.where(follows_scale, np.minimum(deviations, 1.0), 1.0)
-
-
-def shortest_slopes(slopes: FloatArray, weights: FloatArray, l1_penalty: float) -> FloatArray:
-    """The shortest subgradient, given the gradient without the L1 penalty."""
-    if l1_penalty == 0.0:
-        return slopes
-    shortest: FloatArray = slopes - np.clip(slopes, -l1_penalty, l1_penalty)
-    where = np.nonzero(weights)
-    shortest[where] = slopes[where] + l1_penalty * np.sign(weights[where])
-    return shortest
 
 
 @dataclass(frozen=True)
@@ -155,7 +146,8 @@ def slopes_of(
     weights = evaluation.weights
     with np.errstate(all="ignore"):
         smooth = evaluation.gradient_of_features + problem.l2_penalty / total * weights
-        slopes = shortest_slopes(smooth, weights, problem.l1_penalty / total)
+        l1_penalty = problem.l1_penalty / total
+        slopes = shortest_slopes(smooth, weights, l1_penalty, is_grouped=problem.is_grouped)
         unit = _ROUNDING_OF_COEFFICIENTS * float(np.finfo(dtype).eps)
         # A logit of features as they are, by whose rounding residuals change.
         sizes = np.hypot(sums.deviations, sums.means)

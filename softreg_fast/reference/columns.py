@@ -37,6 +37,8 @@ def descend_columns(
     factors: FloatArray,
     slopes: FloatArray,
     weights: FloatArray,
+    *,
+    is_grouped: bool = False,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A sweep of coordinate descent on a quadratic model of the loss, plus penalties.
 
@@ -56,6 +58,8 @@ def descend_columns(
     slopes : ndarray of shape (n_rows, n_columns)
         Derivatives of the model by the logits.
     weights : ndarray of shape (n_features, n_columns)
+    is_grouped : bool, default=False
+        Whether norms are penalised instead of absolute weights, each that of a feature's weights.
 
     Returns
     -------
@@ -72,14 +76,27 @@ def descend_columns(
         before = weights[feature].copy()
         slope = column @ slopes + l2 * before
         own = (row_weights * column**2) @ (probabilities * (1.0 - probabilities))
-        curvature = np.maximum(factors[feature] * own + l2, 1e-30)
-        wanted = before - slope / curvature
-        after = np.sign(wanted) * np.maximum(np.abs(wanted) - l1 / curvature, 0.0)
         most = most_changes[feature]
-        weights[feature] = before + np.clip(after - before, -most, most)
-        at_zero = np.maximum(np.abs(slope) - l1, 0.0)
-        shortest = np.where(before == 0.0, at_zero, np.abs(slope + l1 * np.sign(before)))
-        violations[feature] = shortest.sum()
+        if is_grouped and l1 > 0.0:
+            curvature = np.maximum(factors[feature] * own.max() + l2, 1e-30)
+            wanted = before - slope / curvature
+            norm = float(np.linalg.norm(wanted))
+            after = wanted * (1.0 - l1 / (curvature * norm) if curvature * norm > l1 else 0.0)
+            change = after - before
+            change *= min(1.0, most / max(np.abs(change).max(), most))
+            if before.any():
+                shortest = slope + l1 * before / np.linalg.norm(before)
+            else:
+                shortest = slope * max(1.0 - l1 / max(float(np.linalg.norm(slope)), 1e-300), 0.0)
+        else:
+            curvature = np.maximum(factors[feature] * own + l2, 1e-30)
+            wanted = before - slope / curvature
+            after = np.sign(wanted) * np.maximum(np.abs(wanted) - l1 / curvature, 0.0)
+            change = np.clip(after - before, -most, most)
+            at_zero = np.maximum(np.abs(slope) - l1, 0.0)
+            shortest = np.where(before == 0.0, at_zero, np.abs(slope + l1 * np.sign(before)))
+        weights[feature] = before + change
+        violations[feature] = np.abs(shortest).sum()
         changes = np.outer(column, weights[feature] - before)
         slopes += take_slopes(probabilities, row_weights, changes)
     return slopes, weights, violations

@@ -191,6 +191,8 @@ class Solver:
         Whether it stops by the gradient or by the duality gap, in float64.
     supports_l1 : bool
         Whether it takes an L1 penalty.
+    supports_groups : bool
+        Whether that may be of features' norms.
     needs_convexity : bool
         Whether the loss has to be convex in the logits.
     supports_held_out : bool
@@ -213,6 +215,7 @@ class Solver:
     solve: Solve
     is_exact: bool
     supports_l1: bool
+    supports_groups: bool
     needs_convexity: bool
     supports_held_out: bool
     supports_streams: bool

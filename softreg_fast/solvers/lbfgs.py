@@ -129,6 +129,7 @@ SOLVER = Solver(
     solve=solve,
     is_exact=True,
     supports_l1=False,
+    supports_groups=False,
     needs_convexity=False,
     supports_held_out=False,
     supports_streams=False,

@@ -40,17 +40,26 @@ class Needs:
         As users have given it.
     holds_out : bool
         Whether rows are held out.
+    are_grouped : bool
+        Whether an L1 penalty is of features' norms.
     """
 
     activation: str
     l1_ratio: float = 0.0
     gap_tol: float | None = None
     holds_out: bool = False
+    are_grouped: bool = False
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether features' norms are penalised."""
+        return self.are_grouped and self.l1_ratio > 0.0
 
     def are_met_by(self, solver: Solver) -> bool:
         """Whether a solver can do it."""
         return (
             (solver.supports_l1 or self.l1_ratio == 0.0)
+            and (solver.supports_groups or not self.has_groups)
             and (LOSSES[self.activation].is_convex or not solver.needs_convexity)
             and (solver.supports_held_out or not self.holds_out)
             and (solver.is_exact or self.gap_tol is None)
@@ -79,6 +88,11 @@ def check_needs(name: str, needs: Needs, *, exact: bool = False) -> None:
         raise ValueError(
             f"l1_ratio={needs.l1_ratio!r} is not allowed with solver={name!r}: set l1_ratio=0 or "
             f"use solver={_names_of('supports_l1', exact=exact)}"
+        )
+    if needs.has_groups and not solver.supports_groups:
+        raise ValueError(
+            f"penalty_groups='features' is not allowed with solver={name!r}: set "
+            f"penalty_groups=None or use solver={_names_of('supports_groups', exact=exact)}"
         )
     if solver.needs_convexity and not LOSSES[needs.activation].is_convex:
         raise ValueError(
@@ -155,6 +169,12 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
         return suited[0]
     if able:
         return able[-1]
+    if needs.has_groups:
+        reason = "held-out samples" if needs.holds_out else f"activation={needs.activation!r}"
+        raise ValueError(
+            f"penalty_groups='features' is not allowed with {reason}, which solver="
+            f"{_names_of('supports_groups')} does not support: it must be None"
+        )
     raise ValueError(
         f"gap_tol={needs.gap_tol!r} is not allowed with held-out samples: they require solver="
         f"{_last_resort()!r}, which does not support gap_tol; it must be None"

@@ -46,7 +46,7 @@ def follow(
     report: Report,
 ) -> None:
     """Minimise the objective for every fold and penalty, by Newton's method; see `path.follow`."""
-    if penalties[-1].l1_penalty > 0.0 and proximal.suits(problem, n_columns):
+    if penalties[-1].l1_penalty > 0.0 and proximal.suits(penalties[-1].of(problem), n_columns):
         proximal.follow(problem, folds, penalties, options, n_columns, report)
         return
     size = size_of(problem, n_columns)

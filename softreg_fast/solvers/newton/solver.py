@@ -101,6 +101,7 @@ SOLVER = Solver(
     solve=solve,
     is_exact=True,
     supports_l1=True,
+    supports_groups=True,
     needs_convexity=True,
     supports_held_out=False,
     supports_streams=False,

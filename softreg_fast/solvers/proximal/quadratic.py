@@ -5,8 +5,8 @@ import numpy as np
 from ..._typing import FloatArray
 from ...kernels.columns import LEAST_CURVATURE, descend_columns
 from ...runtime.blas import inner_product
-from ..shifts import best_shifts
 from .columns import Columns, Numbers
+from .penalty import l1_penalty_of
 from .rows import Rows
 
 _FIRST_FACTOR = 1.3
@@ -31,6 +31,8 @@ class QuadraticModel:
         Per unit of weight.
     weights : ndarray of shape (n_columns, n_padded)
         Where the rows are. Changed in place, by steps.
+    is_grouped : bool
+        Whether the L1 penalty is that of the features' norms.
 
     Attributes
     ----------
@@ -46,6 +48,8 @@ class QuadraticModel:
         l1_penalty: float,
         l2_penalty: float,
         weights: FloatArray,
+        *,
+        is_grouped: bool,
     ) -> None:
         self._columns = columns
         self._rows = rows
@@ -55,6 +59,7 @@ class QuadraticModel:
         self._l1_penalties = np.where(is_feature, l1_penalty, 0.0)
         self._l2_penalties = np.where(is_feature, l2_penalty, 0.0)
         self._l1_penalty, self._l2_penalty = l1_penalty, l2_penalty
+        self._l1 = l1_penalty_of(is_grouped=is_grouped)
         self._source = np.random.default_rng(0)
         self._descend = descend_columns.specialise(columns.specialisation)
         self._arguments = columns.arguments
@@ -62,20 +67,20 @@ class QuadraticModel:
         self.slopes = columns.row_zeros()
         self._curvatures = columns.zeros()
         self._factors = np.full(len(columns), _FIRST_FACTOR if n_classes > 1 else 1.0)
-        self._changes = np.zeros((1, columns.n_padded))
+        self._lines = np.zeros((2, columns.n_padded))
         self.violations = np.zeros(len(columns))
         self._missing = np.zeros(len(columns))
 
     @property
     def penalty(self) -> float:
         """Of the weights."""
-        by_l1 = self._l1_penalties * np.abs(self.weights).sum(axis=1)
+        by_l1 = self._l1_penalties * self._l1.sizes(self.weights).sum(axis=1)
         by_l2 = 0.5 * self._l2_penalties * (self.weights**2).sum(axis=1)
         return float(np.sum(by_l1 + by_l2))
 
     def penalty_slope(self, start: FloatArray, changes: FloatArray) -> float:
         """How much changes of all weights raise the penalty, if that of squares were linear."""
-        by_l1 = (np.abs(start + changes) - np.abs(start)).sum(axis=1)
+        by_l1 = (self._l1.sizes(start + changes) - self._l1.sizes(start)).sum(axis=1)
         by_l2 = (start * changes).sum(axis=1)
         return float(np.sum(self._l1_penalties * by_l1 + self._l2_penalties * by_l2))
 
@@ -102,8 +107,9 @@ class QuadraticModel:
                 self._rows.probabilities,
                 takes_curvatures,
                 closeness,
+                self._l1.is_grouped,
                 columns.specialisation.blocks,
-                self._changes,
+                self._lines,
                 self._curvatures,
                 self._factors,
                 self.slopes,
@@ -129,8 +135,14 @@ class QuadraticModel:
         """Go where probabilities are the same, and the penalty is the lowest."""
         if self._n_classes > 1:
             weights = self.weights[numbers, : self._n_classes]
-            shifts = best_shifts(weights, self._l1_penalty, self._l2_penalty)
+            shifts = self._l1.shifts(weights, self._l1_penalty, self._l2_penalty)
             self.weights[numbers, : self._n_classes] = weights - shifts
+
+    def signs(self, numbers: Numbers) -> FloatArray:
+        """Of the weights of some columns; one or zero for all of them if norms are penalised."""
+        weights = self.weights[numbers]
+        are_there: FloatArray = self._l1.are_there(weights).astype(np.float64)
+        return are_there if self._l1.is_grouped else np.sign(weights)
 
     def find_support(self, numbers: Numbers) -> Numbers:
         """Which of some columns have weights that aren't zero."""
@@ -148,12 +160,13 @@ class QuadraticModel:
         l1 = self._l1_penalties[numbers, None]
         l2 = self._l2_penalties[numbers, None]
         start = self.weights[numbers]
-        is_free = (start != 0.0) | (l1 == 0.0)
-        scales = np.maximum(self._curvatures[numbers] + l2, LEAST_CURVATURE)
+        is_free = self._l1.are_there(start) | (l1 == 0.0)
+        scales = self._curvatures[numbers] + l2 + l1 * self._l1.curvatures(start)
+        scales = np.maximum(scales, LEAST_CURVATURE)
         by_column, by_row, bent = columns.zeros(), columns.row_zeros(), columns.row_zeros()
         columns.contract(numbers, self.slopes, by_column)
         slopes = by_column[numbers] + l2 * start
-        residual = -(slopes + l1 * np.sign(start))
+        residual = -(slopes + l1 * self._l1.slopes(start))
         most = columns.most_changes[numbers, None]
         is_free &= np.abs(residual) <= most * scales  # those that aren't curved would go too far
         residual *= is_free
@@ -168,7 +181,8 @@ class QuadraticModel:
             columns.combine(numbers, by_column, by_row)
             rows.multiply(by_row, bent)
             columns.contract(numbers, bent, by_column)
-            curved = (by_column[numbers] + l2 * direction) * is_free
+            bends = l2 * direction + l1 * self._l1.bend(start, direction)
+            curved = (by_column[numbers] + bends) * is_free
             curvature = inner_product(direction, curved)
             if not curvature > 0.0:
                 break
@@ -196,7 +210,7 @@ class QuadraticModel:
         n_crossing, best = 0, None
         for length in _LENGTHS:
             change = length * step
-            crosses = (l1 > 0.0) & (start != 0.0) & ((start + change) * start <= 0.0)
+            crosses = (l1 > 0.0) & self._l1.cross(start, change)
             by_row = length * logits
             if crosses.any():
                 change[crosses] = -start[crosses]
@@ -204,10 +218,10 @@ class QuadraticModel:
                 by_row[:] = 0.0
                 columns.combine(numbers, by_column, by_row)
             rows.multiply(by_row, bent)
-            value = l1 * (np.abs(start + change) - np.abs(start))
-            value += l2 * change * (start + 0.5 * change)
+            sizes = l1 * (self._l1.sizes(start + change) - self._l1.sizes(start))
+            value = float(np.sum(sizes) + np.sum(l2 * change * (start + 0.5 * change)))
             smooth = inner_product(self.slopes, by_row) + 0.5 * inner_product(by_row, bent)
-            total = float(value.sum() + smooth)
+            total = value + smooth
             if total >= lowest:
                 if best is not None:
                     break

@@ -43,11 +43,14 @@ _PATIENCE, _MOST_AFTERWARDS = 3, 2
 
 
 def suits(problem: Problem, n_classes: int) -> bool:
-    """Whether going over columns of features takes less than second derivatives do."""
+    """Whether going over columns of features takes less than second derivatives do.
+
+    Where features' norms are penalised, nothing else is there.
+    """
     n_features = int(problem.features.shape[1])
     n_rows = problem.n_elements / n_features  # or as many as would have these elements
     n_unknowns = n_features * n_classes
-    if not has_room(n_features, n_classes):
+    if not has_room(n_features, n_classes) or (problem.is_grouped and n_classes > 1):
         return True
     if n_classes == 1 or n_unknowns <= tuning.MOST_UNKNOWNS_BETWEEN_CLASSES_WITH_L1:
         return tuning.SQUARED_UNKNOWNS_PER_ROW_OF_COLUMNS * n_rows < n_unknowns**2

@@ -5,7 +5,7 @@ import numpy as np
 from ..._typing import Model
 from ...data.problem import Problem
 from ...objective.objective import Evaluation, Objective
-from ...objective.optimality import Tolerance, shortest_slopes
+from ...objective.optimality import Tolerance
 from ...runtime.blas import inner_product, matrix_product
 from ..base import LEAST_FALL
 from ..line_search import Trial, search
@@ -65,6 +65,7 @@ class WorkingSet:
         self._tolerance = tolerance
         self._share = 1.0
         self._first: float | None = None
+        self._is_grouped = objective.is_grouped and self._n_classes > 1
         self._has_intercept = objective.coordinates.fit_intercept
 
     def choose(self, place: Evaluation) -> None:
@@ -82,7 +83,7 @@ class WorkingSet:
     def _choose_features(self, place: Evaluation) -> Numbers:
         objective = self._objective
         slopes = place.gradient[: len(place.weights)]
-        slopes = shortest_slopes(slopes, place.weights, objective.l1_penalty)
+        slopes = objective.shortest_slopes(slopes, place.weights)
         violations = np.abs(slopes).max(axis=1)
         is_wanted = np.any(place.weights != 0.0, axis=1)
         fewest = max(_FEWEST_FEATURES, _FEWEST_WEIGHTS // self._n_classes)
@@ -109,7 +110,9 @@ class WorkingSet:
         columns.combine(np.flatnonzero(weights.any(axis=1)), weights, rows.logits)
         rows.evaluate()
         l1_penalty, l2_penalty = self._objective.l1_penalty, self._objective.penalty
-        self._model = QuadraticModel(columns, rows, n_classes, l1_penalty, l2_penalty, weights)
+        self._model = QuadraticModel(
+            columns, rows, n_classes, l1_penalty, l2_penalty, weights, is_grouped=self._is_grouped
+        )
         self.objective = rows.loss + self._model.penalty
 
     @property
@@ -201,12 +204,12 @@ class WorkingSet:
         assert self._first is not None
         model = self._model
         wanted = max(self._share * self._first, _LEAST_LEFT * first)
-        may_polish, signs = True, np.sign(model.weights[self._active])
+        may_polish, signs = True, model.signs(self._active)
         for n_sweeps in range(2, _MOST_SWEEPS + 1):
             left = model.sweep(model.find_support(self._active))
             if left <= wanted:
                 break
-            before, signs = signs, np.sign(model.weights[self._active])
+            before, signs = signs, model.signs(self._active)
             n_weights = np.count_nonzero(signs)
             has_settled = np.count_nonzero(signs != before) <= _FEW_CHANGES * n_weights
             if has_settled and may_polish and n_sweeps >= _SWEEPS_BEFORE_POLISH:

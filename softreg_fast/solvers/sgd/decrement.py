@@ -22,7 +22,7 @@ from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...objective.dense import LossAndGradient
 from ...objective.loss import loss_of, probabilities_of_columns
-from ...objective.optimality import shortest_slopes
+from ...objective.penalty import shortest_slopes
 from ...runtime.blas import inner_product, one_blas_thread
 
 _ROWS_PER_FEATURE = 3

@@ -81,6 +81,7 @@ SOLVER = Solver(
     solve=solve,
     is_exact=False,
     supports_l1=True,
+    supports_groups=False,
     needs_convexity=False,
     supports_held_out=True,
     supports_streams=True,
