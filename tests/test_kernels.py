@@ -272,7 +272,9 @@ def test_epochs_equal_reference_step_by_step(n_samples, n_features, n_classes, k
         _assert_close(found_bias, bias, np.float64)
 
 
-@pytest.mark.parametrize("n_features", [1, 7, pytest.param(54, marks=pytest.mark.full), 300])
+@pytest.mark.parametrize(
+    "n_features", [1, 7, *(pytest.param(each, marks=pytest.mark.full) for each in (54, 300))]
+)
 @pytest.mark.parametrize(
     "dtype", [DTYPES[0], pytest.param(DTYPES[1], marks=pytest.mark.full)], ids=str
 )
