@@ -14,7 +14,8 @@ from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
 from softreg_fast.solvers import lbfgs
-from softreg_fast.solvers.base import SolverOptions
+from softreg_fast.solvers.base import Size, SolverOptions
+from softreg_fast.solvers.registry import Needs, choose
 from softreg_fast.solvers.truncated import conjugate_gradients
 from softreg_fast.solvers.truncated.solver import TruncatedNewton, solve
 
@@ -207,6 +208,24 @@ def wide():
     return X, random.integers(0, 3, 300)
 
 
+@pytest.mark.parametrize(
+    ("n_elements", "n_features", "is_sparse", "gap_tol", "name"),
+    [
+        (1_500_000, 100_000, True, None, "newton"),
+        (1_500_000, 100_000, False, None, "lbfgs"),
+        (10_000_000, 50_000, True, None, "lbfgs"),  # whose features have 200 elements
+        (10_000_000, 50, True, None, "newton"),  # by second derivatives
+        (1_000_000_000, 100_000_000, True, None, "sgd"),
+        (1_000_000_000, 100_000_000, True, 1e-3, "newton"),
+    ],
+)
+def test_solver_is_chosen_by_how_rare_features_are(
+    n_elements, n_features, is_sparse, gap_tol, name
+):
+    size = Size(n_elements, n_features, 20, is_sparse)
+    assert choose("auto", Needs("identity", gap_tol=gap_tol), size).name == name
+
+
 def test_newton_takes_sparse_rows_of_any_width(wide):
     model = SoftmaxClassifier(solver="newton", tol=1e-9).fit(*wide)
     other = SoftmaxClassifier(solver="lbfgs", tol=1e-9).fit(*wide)
@@ -250,6 +269,14 @@ def test_observer_sees_the_model_of_each_step_and_may_end_them():
     np.testing.assert_array_equal(found.weights, witness.seen[-1][1][0])
     others = solve(problem, _options(max_iterations=2), start)
     np.testing.assert_array_equal(others.weights, witness.seen[1][1][0])
+
+
+def test_features_whose_squares_overflow_are_refused(wide):
+    X, y = wide
+    model = SoftmaxClassifier(solver="newton")
+    with pytest.raises(ValueError, match="overflows float64: scale the features"):
+        model.fit(X * 1e160, y)
+    assert not hasattr(model, "coef_")
 
 
 def test_separable_classes_without_penalty_are_named(wide):

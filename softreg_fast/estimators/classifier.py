@@ -93,7 +93,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
           2. "newton" if it is supported and its second derivatives cost no more than 150 passes
              over the data, 15 if X is sparse; also if X is sparse and has no more than 64 stored
              elements for each feature, and with an L1 penalty whatever they cost. "sgd" instead if
-             ``n_samples * n_features * n_classes`` is above 1e11 and `gap_tol` is None;
+             ``n_samples * n_features * n_classes`` is above 1e11, or 1e10 for conjugate gradients,
+             and `gap_tol` is None;
           3. "lbfgs"; "sgd" instead if ``n_samples * n_features * n_classes`` is above 1e10 and
              `gap_tol` is None.
     fit_intercept : bool, default=True

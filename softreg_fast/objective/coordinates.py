@@ -91,8 +91,8 @@ def plain_coordinates(n_features: int, *, fit_intercept: bool) -> Coordinates:
     return Coordinates(np.zeros(n_features), ones, ones, fit_intercept)
 
 
-def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bool) -> Coordinates:
-    """Coordinates in which loss and penalty together are curved alike along all features.
+def means_and_spreads(sums: FeatureSums, *, fit_intercept: bool) -> tuple[FloatArray, FloatArray]:
+    """What features are taken less, and the roots of the mean squares of what is left.
 
     Raises
     ------
@@ -105,6 +105,18 @@ def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bo
         squares_are_finite = np.isfinite(spreads**2).all()
     if not (np.isfinite(means).all() and squares_are_finite):
         raise ValueError("the square of a feature overflows float64: scale the features")
+    return means, spreads
+
+
+def choose_coordinates(problem: Problem, sums: FeatureSums, *, fit_intercept: bool) -> Coordinates:
+    """Coordinates in which loss and penalty together are curved alike along all features.
+
+    Raises
+    ------
+    ValueError
+        A feature's square overflows.
+    """
+    means, spreads = means_and_spreads(sums, fit_intercept=fit_intercept)
     penalty = problem.l2_penalty / sums.total_weight / curvature_at_zero(problem.n_classes)
     scales = np.hypot(spreads, np.sqrt(penalty))
     scales[scales == 0.0] = 1.0

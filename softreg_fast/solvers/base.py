@@ -173,6 +173,10 @@ def _always_fits(size: Size, l1_ratio: float) -> bool:
     return True
 
 
+def _as_many_as_there_are(size: Size) -> float:
+    return float("inf")
+
+
 def _costs_nothing(size: Size) -> float:
     return 0.0
 
@@ -200,8 +204,8 @@ class Solver:
     supports_streams : bool
         Whether it learns from blocks of rows, one after the other.
     default_max_iterations : int
-    most_products : float
-        Multiplications of a pass over the rows up to which "auto" takes it.
+    most_products : callable
+        Multiplications of a pass over the rows of a `Size` up to which "auto" takes it.
     has_room : callable
         Whether a problem of a `Size`, with an L1 ratio, fits its memory.
     relative_cost : callable
@@ -220,7 +224,7 @@ class Solver:
     supports_held_out: bool
     supports_streams: bool
     default_max_iterations: int
-    most_products: float = np.inf
+    most_products: Callable[[Size], float] = _as_many_as_there_are
     has_room: Callable[[Size, float], bool] = _always_fits
     relative_cost: Callable[[Size], float] = _costs_nothing
     follow_paths: FollowPaths | None = None

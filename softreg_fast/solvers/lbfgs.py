@@ -134,7 +134,7 @@ SOLVER = Solver(
     supports_held_out=False,
     supports_streams=False,
     default_max_iterations=1_000,
-    most_products=tuning.MOST_PRODUCTS_OF_LBFGS,
+    most_products=lambda _: tuning.MOST_PRODUCTS_OF_LBFGS,
 )
 
 

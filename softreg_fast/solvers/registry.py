@@ -165,7 +165,7 @@ def choose(name: str, needs: Needs, size: Size, *, exact: bool = False) -> Solve
     ]
     if exact:
         return suited[0] if suited else _least_demanding(needs)
-    if suited and (needs.gap_tol is not None or size.n_products <= suited[0].most_products):
+    if suited and (needs.gap_tol is not None or size.n_products <= suited[0].most_products(size)):
         return suited[0]
     if able:
         return able[-1]

@@ -30,6 +30,13 @@ def fits(size: Size, l1_ratio: float) -> bool:
     return size.is_sparse or l1_ratio > 0.0 or has_room(size.n_features, size.n_columns)
 
 
+def most_products(size: Size) -> float:
+    """Of a pass over the rows, the products up to which steps end in time."""
+    if takes_conjugate_gradients(size):  # which take as many passes as L-BFGS does
+        return tuning.MOST_PRODUCTS_OF_LBFGS
+    return tuning.MOST_PRODUCTS_OF_NEWTON
+
+
 def relative_cost(size: Size) -> float:
     """What steps cost beside passes over the rows, over a pass; see `solvers.base.Solver`."""
     if not takes_conjugate_gradients(size):

@@ -18,7 +18,6 @@ from ...objective.moments import sum_features
 from ...objective.objective import Objective
 from ...objective.passes import accumulator_of
 from ...objective.sparse import SparseAccumulator
-from ...runtime import tuning
 from ..base import (
     Solver,
     SolverOptions,
@@ -32,7 +31,7 @@ from ..proximal import solver as proximal
 from ..shifts import centre
 from ..truncated import solver as truncated
 from .compiled import FewUnknowns, are_few
-from .costs import fits, relative_cost, takes_conjugate_gradients
+from .costs import fits, most_products, relative_cost, takes_conjugate_gradients
 from .iteration import Steps, descend
 from .l1 import ProximalSteps
 from .path import follow
@@ -106,7 +105,7 @@ SOLVER = Solver(
     supports_held_out=False,
     supports_streams=False,
     default_max_iterations=1_000,
-    most_products=tuning.MOST_PRODUCTS_OF_NEWTON,
+    most_products=most_products,
     has_room=fits,
     relative_cost=relative_cost,
     follow_paths=follow,

@@ -25,23 +25,24 @@ class ConjugateGradients:
         Keeps slopes.
     objective : Objective
         Of the same problem. Its penalty may be another one later.
-    n_classes : int
-        Columns of the model.
-
-    Attributes
-    ----------
     means : ndarray of shape (n_features,)
         What features are taken less.
+    n_classes : int
+        Columns of the model.
     """
 
     def __init__(
-        self, accumulator: SparseAccumulator, objective: Objective, n_classes: int
+        self,
+        accumulator: SparseAccumulator,
+        objective: Objective,
+        means: FloatArray,
+        n_classes: int,
     ) -> None:
         self._accumulator = accumulator
-        sums, fit_intercept = objective.sums, objective.coordinates.fit_intercept
+        self._means = means
+        fit_intercept = objective.coordinates.fit_intercept
         shape = n_rows, n_padded = accumulator.model.shape
         n_features = n_rows - 1
-        self.means = sums.means if fit_intercept else np.zeros(n_features)
         self._n_classes = n_classes
         self._settings = np.zeros(1, kernels.CONJUGATE_GRADIENT_SETTINGS)
         self._settings["n_classes"] = n_classes
@@ -53,9 +54,12 @@ class ConjugateGradients:
         self._mask[0, :n_classes] = 1.0
         self._gradient_row, self._row_sums, self._direction_bias = np.zeros((3, 1, n_padded))
         self._bent = aligned_zeros((accumulator.panel_rows, n_padded), accumulator.model.dtype)
-        n_totals = min(accumulator.n_panels - 1, 2)
-        self._totals = [aligned_zeros((n_features, n_padded), np.dtype(float))] * n_totals
-        self._totals = [each.copy() for each in self._totals] or [np.zeros((0, n_padded))]
+        # Where panels are summed, if there are several.
+        n_totals, shape_of_totals = 1, (0, n_padded)
+        if accumulator.n_panels > 1:
+            n_totals, shape_of_totals = min(accumulator.n_panels - 1, 2), (n_features, n_padded)
+        dtype = accumulator.model.dtype
+        self._totals = [aligned_zeros(shape_of_totals, dtype) for _ in range(n_totals)]
         self._inverse = aligned_zeros(shape, accumulator.model.dtype)
         self._steps, self._residuals, self._directions = (
             [aligned_zeros(shape, accumulator.model.dtype) for _ in range(2)] for _ in range(3)
@@ -120,7 +124,7 @@ class ConjugateGradients:
                 break
             self._directions.reverse()
         step = self._steps[0]
-        step[-1] -= matrix_product(self.means, step[:-1])
+        step[-1] -= matrix_product(self._means, step[:-1])
         return step, -2.0 * float(self._state["decrease"][0])
 
     def _call(self, model: FloatArray) -> None:
@@ -132,7 +136,7 @@ class ConjugateGradients:
             self._settings["is_first"] = number == 0
             self._settings["is_last"] = number == last
             arguments = (
-                self.means,
+                self._means,
                 self._inverse_divisors,
                 self._mask,
                 accumulator.slopes,

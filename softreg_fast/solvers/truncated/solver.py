@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..._typing import FloatArray, Model
 from ...data.problem import Penalty, Problem
-from ...objective.coordinates import plain_coordinates
+from ...objective.coordinates import means_and_spreads, plain_coordinates
 from ...objective.dense import LossAndGradient
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.objective import Evaluation, Objective
@@ -93,7 +93,9 @@ class TruncatedNewton:
         weights = problem.sample_weight
         if self._weighed is None or self._weighed[0] is not weights:
             self._accumulator.weigh(weights)
-            self._weighed = weights, sum_features(problem, self._options.n_threads)
+            sums = sum_features(problem, self._options.n_threads)
+            self._means, _ = means_and_spreads(sums, fit_intercept=self._options.fit_intercept)
+            self._weighed = weights, sums
             self._gradients = None
         objective = Objective(
             problem,
@@ -108,7 +110,9 @@ class TruncatedNewton:
                 start = centre(*start, fit_intercept=self._options.fit_intercept)
             self._model[:-1, : self._n_classes], self._model[-1, : self._n_classes] = start
         if self._gradients is None:
-            self._gradients = ConjugateGradients(self._accumulator, objective, self._n_classes)
+            self._gradients = ConjugateGradients(
+                self._accumulator, objective, self._means, self._n_classes
+            )
         else:
             self._gradients.give(objective)
         return objective
