@@ -15,6 +15,7 @@ from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
 from softreg_fast.solvers import lbfgs
 from softreg_fast.solvers.base import Size, SolverOptions
+from softreg_fast.solvers.newton.costs import takes_conjugate_gradients
 from softreg_fast.solvers.registry import Needs, choose
 from softreg_fast.solvers.truncated import conjugate_gradients
 from softreg_fast.solvers.truncated.solver import TruncatedNewton, solve
@@ -215,6 +216,7 @@ def wide():
         (1_500_000, 100_000, False, None, "lbfgs"),
         (10_000_000, 50_000, True, None, "lbfgs"),  # whose features have 200 elements
         (10_000_000, 50, True, None, "newton"),  # by second derivatives
+        (400_000, 300, True, None, "lbfgs"),
         (1_000_000_000, 100_000_000, True, None, "sgd"),
         (1_000_000_000, 100_000_000, True, 1e-3, "newton"),
     ],
@@ -224,6 +226,13 @@ def test_solver_is_chosen_by_how_rare_features_are(
 ):
     size = Size(n_elements, n_features, 20, is_sparse)
     assert choose("auto", Needs("identity", gap_tol=gap_tol), size).name == name
+
+
+def test_paths_share_second_derivatives_of_sparse_rows():
+    single, path = (Size(400_000, 300, 20, True, is_path) for is_path in (False, True))
+    assert takes_conjugate_gradients(single)
+    assert not takes_conjugate_gradients(path)
+    assert choose("auto", Needs("identity"), path, exact=True).name == "newton"
 
 
 def test_newton_takes_sparse_rows_of_any_width(wide):

@@ -404,7 +404,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         """Fit all."""
         n_features = problem.features.shape[1]
         n_columns = self._count_columns(problem.n_classes)
-        size = size_of(problem, n_columns)
+        size = size_of(problem, n_columns, is_path=True)
         needs = [replace(parameters.needs(), l1_ratio=l1_ratio) for l1_ratio in l1_ratios.tolist()]
         solvers = [choose(parameters.solver, each, size, exact=True) for each in needs]
         for each, solver in zip(needs, solvers, strict=True):

@@ -66,8 +66,9 @@ WINDOW_BYTES, FEWEST_WINDOW_BITS, MOST_WINDOW_BITS = 1 << 19, 8, 13
 # Where what a solver needs beside its passes over the rows takes as many products as so many
 # passes, the next exact one is as fast as a rule.
 MOST_PASSES_BESIDE = 150
-# The same for second derivatives of sparse rows: above, Newton's method does without them.
-MOST_PASSES_BESIDE_SPARSE_ONES = 15
+# The same for second derivatives of sparse rows: above, Newton's method does without them. Paths of
+# many fits share them.
+MOST_PASSES_BESIDE_SPARSE_ONES, MOST_PASSES_BESIDE_SPARSE_PATHS = 15, 60
 # Elements of a sparse feature, on average, up to which that takes less time than L-BFGS, because it
 # goes over fewer vectors of all unknowns, though over the rows more often.
 MOST_ELEMENTS_OF_A_RARE_FEATURE = 64

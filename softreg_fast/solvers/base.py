@@ -146,12 +146,15 @@ class Size:
     n_features, n_columns : int
     is_sparse : bool, default=False
         Whether the rows are.
+    is_path : bool, default=False
+        Whether it is that of many fits, which may share second derivatives.
     """
 
     n_elements: int
     n_features: int
     n_columns: int
     is_sparse: bool = False
+    is_path: bool = False
 
     @property
     def n_products(self) -> int:
@@ -164,9 +167,10 @@ class Size:
         return max(1, self.n_elements // self.n_features)
 
 
-def size_of(problem: Problem, n_columns: int) -> Size:
+def size_of(problem: Problem, n_columns: int, *, is_path: bool = False) -> Size:
     """The size of a problem whose model has some columns."""
-    return Size(problem.n_elements, problem.features.shape[1], n_columns, problem.is_sparse)
+    n_features = problem.features.shape[1]
+    return Size(problem.n_elements, n_features, n_columns, problem.is_sparse, is_path)
 
 
 def _always_fits(size: Size, l1_ratio: float) -> bool:

@@ -21,8 +21,10 @@ def takes_conjugate_gradients(size: Size) -> bool:
     """Whether steps without an L1 penalty are found without second derivatives at hand."""
     if not size.is_sparse:
         return False
-    is_costly = derivatives_cost(size) > tuning.MOST_PASSES_BESIDE_SPARSE_ONES
-    return is_costly or not has_room(size.n_features, size.n_columns)
+    most = tuning.MOST_PASSES_BESIDE_SPARSE_ONES
+    if size.is_path:
+        most = tuning.MOST_PASSES_BESIDE_SPARSE_PATHS
+    return derivatives_cost(size) > most or not has_room(size.n_features, size.n_columns)
 
 
 def fits(size: Size, l1_ratio: float) -> bool:

@@ -49,7 +49,7 @@ def follow(
     if penalties[-1].l1_penalty > 0.0 and proximal.suits(penalties[-1].of(problem), n_columns):
         proximal.follow(problem, folds, penalties, options, n_columns, report)
         return
-    size = size_of(problem, n_columns)
+    size = size_of(problem, n_columns, is_path=True)
     if penalties[-1].l1_penalty == 0.0 and takes_conjugate_gradients(size):
         truncated.follow(problem, folds, penalties, options, n_columns, report)
         return
