@@ -21,7 +21,7 @@ from .threads import move_thread, start_threads
 Result = TypeVar("Result")
 Function = Callable[[int, int, int], Result]
 
-_LOOKS_BEFORE_MOVING = 100
+_LOOKS_BEFORE_MOVING = 4
 _SECONDS_BETWEEN_LOOKS = 2e-5
 _BITS_OF_A_WORD = 64
 
@@ -156,7 +156,8 @@ class Team:
             n_looks += 1
             if n_looks == _LOOKS_BEFORE_MOVING:
                 self._lend_cpu(busy)
-            time.sleep(0.0 if n_looks < _LOOKS_BEFORE_MOVING else _SECONDS_BETWEEN_LOOKS)
+            # Longer than nothing: a thread that is done has to get Python's lock to say so.
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
         for helper in self._moved:
             helper.move(self._cpus)
         self._moved = []
