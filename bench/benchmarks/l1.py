@@ -68,6 +68,6 @@ def run(options):
         name = record.add_case(case, _title(case, C, fit_intercept))
         print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
         courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
-        check_sides(record, name, sides, courses, lowest)
+        check_sides(record, name, sides, courses, lowest, options)
         cases.forget()
     return record

@@ -60,6 +60,6 @@ def run(options):
         )
         sides = prepare_sides(record, case, all_sides(), options)
         courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
-        check_sides(record, name, sides, courses, lowest)
+        check_sides(record, name, sides, courses, lowest, options)
         cases.forget()
     return record
