@@ -300,12 +300,12 @@ def check_penalty(problem: Problem) -> None:
         )
 
 
-def check_start(point: Evaluation) -> None:
+def check_start(objective: float, gradient_norm: float) -> None:
     """Raise ValueError if the objective or its gradient overflows at the start."""
-    if not np.isfinite([point.objective, point.gradient_norm]).all():
+    if not np.isfinite([objective, gradient_norm]).all():
         raise ValueError(
-            f"the objective at the start is {point.objective} and the largest component of its "
-            f"gradient {point.gradient_norm}: scale the features, or start elsewhere"
+            f"the objective at the start is {objective} and the largest component of its "
+            f"gradient {gradient_norm}: scale the features, or start elsewhere"
         )
 
 

@@ -78,7 +78,7 @@ def solve(
     with accumulator_of(problem, len(bias), options.n_threads) as accumulator:
         objective = Objective(problem, accumulator, sums, coordinates, options.tolerance, bias)
         descent = _Descent(objective, start, curvature_at_zero(problem.n_classes))
-        check_start(descent.place)
+        check_start(descent.place.objective, descent.place.gradient_norm)
         objectives: list[float] = []
         is_ended = False
         reached = np.inf

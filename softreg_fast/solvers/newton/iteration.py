@@ -65,7 +65,7 @@ class Steps(ABC):
         """Begin at a model."""
         with np.errstate(all="ignore"):  # looked at
             self.place = self._objective.evaluate(self._coordinates.point_of(weights, bias))
-        check_start(self.place)
+        check_start(self.place.objective, self.place.gradient_norm)
 
     def begin_at(self, place: Evaluation) -> None:
         """Begin at a place that is known."""

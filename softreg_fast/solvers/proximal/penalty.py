@@ -23,10 +23,13 @@ class L1Penalty(Protocol):
     def slopes(self, weights: FloatArray) -> FloatArray:
         """Its derivatives by weights whose size isn't zero; zeros where it is."""
 
-    def curvatures(self, weights: FloatArray) -> FloatArray:
+    def signs(self, weights: FloatArray) -> FloatArray:
+        """For each weight, what changes where a size becomes zero or leads through it."""
+
+    def curvatures(self, weights: FloatArray) -> FloatArray | float:
         """Its second derivatives by each weight by itself, where the size isn't zero."""
 
-    def bend(self, weights: FloatArray, direction: FloatArray) -> FloatArray:
+    def bend(self, weights: FloatArray, direction: FloatArray) -> FloatArray | float:
         """How its derivatives change along a direction, to first order."""
 
     def are_there(self, weights: FloatArray) -> Flags:
@@ -52,13 +55,17 @@ class AbsoluteWeights:
         """See `L1Penalty`."""
         return np.sign(weights)
 
-    def curvatures(self, weights: FloatArray) -> FloatArray:
+    def signs(self, weights: FloatArray) -> FloatArray:
         """See `L1Penalty`."""
-        return np.zeros_like(weights)
+        return np.sign(weights)
 
-    def bend(self, weights: FloatArray, direction: FloatArray) -> FloatArray:
+    def curvatures(self, weights: FloatArray) -> float:
         """See `L1Penalty`."""
-        return np.zeros_like(weights)
+        return 0.0
+
+    def bend(self, weights: FloatArray, direction: FloatArray) -> float:
+        """See `L1Penalty`."""
+        return 0.0
 
     def are_there(self, weights: FloatArray) -> Flags:
         """See `L1Penalty`."""
@@ -87,6 +94,10 @@ class NormsOfFeatures:
     def slopes(self, weights: FloatArray) -> FloatArray:
         """See `L1Penalty`."""
         return directions_of(weights)
+
+    def signs(self, weights: FloatArray) -> FloatArray:
+        """See `L1Penalty`."""
+        return self.are_there(weights).astype(np.float64)
 
     def curvatures(self, weights: FloatArray) -> FloatArray:
         """See `L1Penalty`."""

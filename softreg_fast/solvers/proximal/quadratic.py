@@ -139,10 +139,8 @@ class QuadraticModel:
             self.weights[numbers, : self._n_classes] = weights - shifts
 
     def signs(self, numbers: Numbers) -> FloatArray:
-        """Of the weights of some columns; one or zero for all of them if norms are penalised."""
-        weights = self.weights[numbers]
-        are_there: FloatArray = self._l1.are_there(weights).astype(np.float64)
-        return are_there if self._l1.is_grouped else np.sign(weights)
+        """Of the weights of some columns; see `penalty.L1Penalty`."""
+        return self._l1.signs(self.weights[numbers])
 
     def find_support(self, numbers: Numbers) -> Numbers:
         """Which of some columns have weights that aren't zero."""

@@ -130,7 +130,7 @@ class Proximal:
         """The place of a model."""
         with np.errstate(all="ignore"):  # looked at
             place = objective.evaluate(self._coordinates.point_of(*start))
-        check_start(place)
+        check_start(place.objective, place.gradient_norm)
         return place
 
     def descend(

@@ -125,8 +125,7 @@ class TruncatedNewton:
             loss, bias_gradient = self._pass_over(self._model)
             value = self._value(objective, self._model, loss)
             norm = self._gradients.begin(self._model, bias_gradient)
-            place = self._evaluation(objective, loss, bias_gradient)
-            check_start(place)
+            check_start(value, norm)
             progress = Progress(None, norm, _PATIENCE)
             best: FloatArray | None = None  # where it has not been stuck
             while not iterations.are_over:
