@@ -214,7 +214,6 @@ class SparseAccumulator(TeamContext):
         compiled = kernels.accumulate_sparse.specialise(self.specialisation)
         sums = np.zeros(1 + self._n_columns)
         for number, (start, stop, panel) in enumerate(self.panels(by_columns=not only_loss)):
-            # What it calls next writes to what a late thread may write to.
             self._settings["only_loss"] = only_loss
             self._settings["is_first"] = number == 0
             before, gradient = self._no_gradients

@@ -1,6 +1,6 @@
 """Fits for many penalties over folds of the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +8,11 @@ import numpy.typing as npt
 
 from .._typing import Model
 from ..data.problem import Penalty, Problem
-from .base import Report, Solver, SolverOptions
+from ..objective.objective import Evaluation, Objective
+from .base import Report, Solver, SolverOptions, SolverResult
+from .observer import Iterations
+
+FitPenalty = Callable[[Problem, Model | None, Iterations], tuple[Objective, Evaluation]]
 
 
 def follow(
@@ -53,6 +57,37 @@ def follow(
             found = solver.solve(penalty.of(of_rows), options, model, None)
             model = found.model
             report(fold, place, found)
+
+
+def follow_in_turn(
+    fit: FitPenalty,
+    problem: Problem,
+    folds: Sequence[npt.NDArray[np.int64]],
+    penalties: Sequence[Penalty],
+    options: SolverOptions,
+    n_columns: int,
+    report: Report,
+) -> None:
+    """Follow the path of one fold after the other, each fit beginning where the last one ended.
+
+    Parameters
+    ----------
+    fit : callable
+        Takes a problem, a start, which is None to go on from the last place, and the iterations to
+        tell of; gives the objective and the place that it has led to.
+    problem, folds, penalties, options, n_columns, report
+        See `follow`.
+    """
+    nothing = zero_model(problem, n_columns)
+    for fold, rows in enumerate(folds):
+        of_rows = of_fold(problem, rows)
+        for number, penalty in enumerate(penalties):
+            iterations = Iterations(options.max_iterations)
+            start = nothing if number == 0 else None
+            objective, place = fit(penalty.of(of_rows), start, iterations)
+            is_optimal = objective.is_optimal(place)
+            values = np.array(iterations.objectives)
+            report(fold, number, SolverResult(*place.model, values, converged=is_optimal))
 
 
 def of_fold(problem: Problem, rows: npt.NDArray[np.int64]) -> Problem:

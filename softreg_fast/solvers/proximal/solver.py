@@ -32,7 +32,7 @@ from ..base import (
     result_at,
 )
 from ..observer import Iterations, Observer
-from ..path import of_fold, zero_model
+from ..path import follow_in_turn
 from ..room import has_room
 from .columns import Columns
 from .working_set import WorkingSet
@@ -93,6 +93,7 @@ class Proximal:
         self._coordinates = plain_coordinates(n_features, fit_intercept=options.fit_intercept)
         self._accumulator = accumulator_of(problem, len(bias), options.n_threads)
         self._weighed: tuple[FloatArray | None, FeatureSums, Columns] | None = None
+        self._place: Evaluation | None = None
 
     def __enter__(self) -> Self:
         self._accumulator.__enter__()
@@ -132,6 +133,22 @@ class Proximal:
             place = objective.evaluate(self._coordinates.point_of(*start))
         check_start(place.objective, place.gradient_norm)
         return place
+
+    def fit(
+        self, problem: Problem, start: Model | None, iterations: Iterations
+    ) -> tuple[Objective, Evaluation]:
+        """Minimise an objective, from a model or from where the last one has ended.
+
+        Its gap is not tightened.
+        """
+        objective = self.objective_of(problem)
+        if start is not None:
+            place = self.begin(objective, start)
+        else:  # whose sums over the rows are the same
+            assert self._place is not None
+            place = objective.evaluation_of(*self._place.model, self._place.totals)
+        self._place = self.descend(problem, objective, place, iterations, tightens_gap=False)
+        return objective, self._place
 
     def descend(
         self,
@@ -191,22 +208,5 @@ def follow(
     report: Report,
 ) -> None:
     """Minimise the objective for every fold and penalty; see `path.follow`."""
-    nothing = zero_model(problem, n_classes)
-    with Proximal(problem, options, nothing[1]) as proximal:
-        for fold, rows in enumerate(folds):
-            of_rows = of_fold(problem, rows)
-            place: Evaluation | None = None
-            for number, penalty in enumerate(penalties):
-                penalised = penalty.of(of_rows)
-                objective = proximal.objective_of(penalised)
-                if place is None:
-                    place = proximal.begin(objective, nothing)
-                else:  # whose sums over the rows are the same
-                    place = objective.evaluation_of(*place.model, place.totals)
-                iterations = Iterations(options.max_iterations)
-                place = proximal.descend(
-                    penalised, objective, place, iterations, tightens_gap=False
-                )
-                is_optimal = objective.is_optimal(place)
-                values = np.array(iterations.objectives)
-                report(fold, number, SolverResult(*place.model, values, converged=is_optimal))
+    with Proximal(problem, options, np.zeros(n_classes)) as proximal:
+        follow_in_turn(proximal.fit, problem, folds, penalties, options, n_classes, report)

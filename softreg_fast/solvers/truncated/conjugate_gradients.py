@@ -53,16 +53,16 @@ class ConjugateGradients:
         self._mask = np.zeros((1, n_padded))
         self._mask[0, :n_classes] = 1.0
         self._gradient_row, self._row_sums, self._direction_bias = np.zeros((3, 1, n_padded))
-        self._bent = aligned_zeros((accumulator.panel_rows, n_padded), accumulator.model.dtype)
+        dtype = accumulator.model.dtype
+        self._bent = aligned_zeros((accumulator.panel_rows, n_padded), dtype)
         # Where panels are summed, if there are several.
         n_totals, shape_of_totals = 1, (0, n_padded)
         if accumulator.n_panels > 1:
             n_totals, shape_of_totals = min(accumulator.n_panels - 1, 2), (n_features, n_padded)
-        dtype = accumulator.model.dtype
         self._totals = [aligned_zeros(shape_of_totals, dtype) for _ in range(n_totals)]
-        self._inverse = aligned_zeros(shape, accumulator.model.dtype)
+        self._inverse = aligned_zeros(shape, dtype)
         self._steps, self._residuals, self._directions = (
-            [aligned_zeros(shape, accumulator.model.dtype) for _ in range(2)] for _ in range(3)
+            [aligned_zeros(shape, dtype) for _ in range(2)] for _ in range(3)
         )
         self._sums = (
             accumulator.chunk_sums(),

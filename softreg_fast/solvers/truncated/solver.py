@@ -30,7 +30,7 @@ from ..base import (
 )
 from ..line_search import Trial, search
 from ..observer import Iterations, Observer
-from ..path import of_fold, zero_model
+from ..path import follow_in_turn
 from ..shifts import centre
 from .conjugate_gradients import ConjugateGradients
 
@@ -45,8 +45,7 @@ def solve(
     """Minimise the objective of a problem with sparse rows and a convex loss; see `lbfgs.solve`."""
     iterations = Iterations(options.max_iterations, observer)
     with TruncatedNewton(problem, options, start[1]) as newton:
-        objective = newton.begin(problem, start)
-        place = newton.descend(objective, iterations)
+        objective, place = newton.fit(problem, start, iterations)
         return result_at(
             objective,
             place,
@@ -77,7 +76,7 @@ class TruncatedNewton:
             problem, self._n_classes, options.n_threads, keeps_slopes=True
         )
         self._model = np.zeros_like(self._accumulator.model)
-        self._weighed: tuple[FloatArray | None, FeatureSums] | None = None
+        self._weighed: tuple[FloatArray | None, FeatureSums, FloatArray] | None = None
         self._gradients: ConjugateGradients | None = None
 
     def __enter__(self) -> Self:
@@ -87,20 +86,28 @@ class TruncatedNewton:
     def __exit__(self, *exception: Any) -> None:
         self._accumulator.__exit__(*exception)
 
-    def begin(self, problem: Problem, start: Model | None = None) -> Objective:
+    def fit(
+        self, problem: Problem, start: Model | None, iterations: Iterations
+    ) -> tuple[Objective, Evaluation]:
+        """Minimise an objective, from a model or from where the last one has ended."""
+        objective = self.begin(problem, start)
+        return objective, self.descend(objective, iterations)
+
+    def begin(self, problem: Problem, start: Model | None) -> Objective:
         """Begin with an objective, at a model or where the last one has ended."""
         check_penalty(problem)
         weights = problem.sample_weight
         if self._weighed is None or self._weighed[0] is not weights:
             self._accumulator.weigh(weights)
             sums = sum_features(problem, self._options.n_threads)
-            self._means, _ = means_and_spreads(sums, fit_intercept=self._options.fit_intercept)
-            self._weighed = weights, sums
+            means, _ = means_and_spreads(sums, fit_intercept=self._options.fit_intercept)
+            self._weighed = weights, sums, means
             self._gradients = None
+        _, sums, means = self._weighed
         objective = Objective(
             problem,
             self._accumulator,
-            self._weighed[1],
+            sums,
             self._coordinates,
             self._options.tolerance,
             self._bias,
@@ -111,7 +118,7 @@ class TruncatedNewton:
             self._model[:-1, : self._n_classes], self._model[-1, : self._n_classes] = start
         if self._gradients is None:
             self._gradients = ConjugateGradients(
-                self._accumulator, objective, self._means, self._n_classes
+                self._accumulator, objective, means, self._n_classes
             )
         else:
             self._gradients.give(objective)
@@ -217,14 +224,5 @@ def follow(
     report: Report,
 ) -> None:
     """Minimise the objective for every fold and penalty; see `path.follow`."""
-    nothing = zero_model(problem, n_classes)
-    with TruncatedNewton(problem, options, nothing[1]) as newton:
-        for fold, rows in enumerate(folds):
-            of_rows = of_fold(problem, rows)
-            for number, penalty in enumerate(penalties):
-                objective = newton.begin(penalty.of(of_rows), nothing if number == 0 else None)
-                iterations = Iterations(options.max_iterations)
-                place = newton.descend(objective, iterations)
-                values = np.array(iterations.objectives)
-                is_optimal = objective.is_optimal(place)
-                report(fold, number, SolverResult(*place.model, values, converged=is_optimal))
+    with TruncatedNewton(problem, options, np.zeros(n_classes)) as newton:
+        follow_in_turn(newton.fit, problem, folds, penalties, options, n_classes, report)
