@@ -44,7 +44,7 @@ def _with_ignored_rows(make_data, fill, dtype, *, is_sparse, n_samples=300):
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
 @pytest.mark.parametrize(
     "settings",
     [

@@ -410,6 +410,7 @@ def test_numba_cache_dir_comes_first(tmp_path, monkeypatch):
     assert first.path == tmp_path / "relative" / "softreg_fast"
 
 
+@pytest.mark.full
 @pytest.mark.runs_if(os.name == "posix")
 def test_numba_cache_dir_relative_to_a_removed_folder_is_left_out(tmp_path):
     code = f"""

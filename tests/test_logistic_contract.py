@@ -635,7 +635,9 @@ def test_sparse_features(make_data, n_classes, class_weight):
             )
 
 
-@pytest.mark.parametrize("solver", [*SOLVERS, "sgd"], indirect=True)
+@pytest.mark.parametrize(
+    "solver", [*SOLVERS, pytest.param("sgd", marks=pytest.mark.full)], indirect=True
+)
 @pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
 def test_sparse_dtypes(make_data, dtype, solver):
     X, y = make_data(150, 6, 3)
