@@ -666,6 +666,7 @@ def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
     for_sparse_rows = {
         "descend_sparse",
         "accumulate_sparse",
+        "ascend_dual",
         "conjugate_gradients",
         "predict_sparse",
     }

@@ -81,8 +81,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
           takes ``16 * n_classes * n_features ** 2`` bytes for second derivatives, at most 256 MiB.
           On sparse X where that is too much, or takes too long, its steps are found by conjugate
           gradients, which keep about ten times the coefficients, and a number for each class and
-          sample. With an L1 penalty it takes any number of features: where they are many, it goes
-          over columns of those that matter, of which it keeps a copy.
+          sample. If features are rare and samples short for `C` (such as those of tf-idf, up to
+          ``C=10``), epochs of dual coordinate ascent go first: one thread, another number for each
+          class and sample, and several epochs an iteration. With an L1 penalty it takes any number
+          of features: where they are many, it goes over columns of those that matter, of which it
+          keeps a copy.
         - "lbfgs" is exact. It needs more passes and little memory.
         - "sgd" is mini-batch gradient descent. It is fast on many samples and ends within a percent
           of the optimum as a rule.

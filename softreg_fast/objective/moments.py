@@ -69,6 +69,14 @@ class FeatureSums:
         return means
 
     @cached_property
+    def mean_square(self) -> float:
+        """Of a row: the sum of its squared features."""
+        with np.errstate(all="ignore"):
+            squares = self.squares / self.total_weight
+            about_zero = squares + self.origin * (2.0 * self.shifts + self.origin)
+        return float(about_zero.sum())
+
+    @cached_property
     def variances(self) -> FloatArray:
         """Of the features; zero where they differ by nothing but rounding."""
         with np.errstate(all="ignore"):

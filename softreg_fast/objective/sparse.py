@@ -145,6 +145,18 @@ class SparseAccumulator(TeamContext):
         return data, rows, lengths
 
     @property
+    def row_arguments(self) -> tuple[Any, ...]:
+        """Features, targets and weights of the rows, as entry points take them."""
+        features, weights = self._problem.features, self._problem.sample_weight
+        return (
+            features.data,
+            features.indices,
+            self._pointers,
+            self._problem.targets,
+            _NO_WEIGHTS if weights is None else weights,
+        )
+
+    @property
     def gradient(self) -> FloatArray:
         """That by the weights, of the last pass; of shape (n_features, n_padded)."""
         return self._gradients[(len(self._panels) - 1) % 2]
@@ -246,13 +258,8 @@ class SparseAccumulator(TeamContext):
         n_threads: int,
         call: int,
     ) -> None:
-        sample_weight = self._problem.sample_weight
         compiled(
-            self._problem.features.data,
-            self._problem.features.indices,
-            self._pointers,
-            self._problem.targets,
-            _NO_WEIGHTS if sample_weight is None else sample_weight,
+            *self.row_arguments,
             *panel.arguments,
             settings,
             self.specialisation.blocks,

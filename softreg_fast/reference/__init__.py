@@ -3,6 +3,7 @@
 from .columns import descend_columns, take_slopes
 from .conjugate_gradients import solve_newton_equation
 from .descent import epoch, proximal_descent, sparse_descent
+from .dual_ascent import ascend_dual
 from .model import accumulate, batch, logit_gradients, predict
 from .newton import (
     complete_derivatives,
@@ -15,6 +16,7 @@ from .order import shuffled_rows
 
 __all__ = [
     "accumulate",
+    "ascend_dual",
     "batch",
     "complete_derivatives",
     "descend_columns",

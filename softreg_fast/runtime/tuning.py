@@ -72,6 +72,10 @@ MOST_PASSES_BESIDE_SPARSE_ONES, MOST_PASSES_BESIDE_SPARSE_PATHS = 15, 60
 # Elements of a sparse feature, on average, up to which that takes less time than L-BFGS, because it
 # goes over fewer vectors of all unknowns, though over the rows more often.
 MOST_ELEMENTS_OF_A_RARE_FEATURE = 64
+# The rows' squared norms times their weight over the L2 penalty, and elements of a feature, both on
+# average, up to which dual coordinate ascent is a faster way to near the optimum.
+LARGEST_CURVATURE_OF_DUAL_ASCENT = 10.0
+MOST_ELEMENTS_FOR_DUAL_ASCENT = 48
 # Products of a pass from which an exact solver takes minutes.
 MOST_PRODUCTS_OF_NEWTON = 100_000_000_000
 MOST_PRODUCTS_OF_LBFGS = 10_000_000_000

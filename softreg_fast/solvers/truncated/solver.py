@@ -5,6 +5,7 @@ nearly as it is worth (Nash, A survey of truncated-Newton methods, 2000), and ta
 objective falls.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ from ..line_search import Trial, search
 from ..observer import Iterations, Observer
 from ..path import follow_in_turn
 from ..shifts import centre
+from . import dual_ascent
 from .conjugate_gradients import ConjugateGradients
 
 _MOST_TRIALS = 40
@@ -91,6 +93,8 @@ class TruncatedNewton:
     ) -> tuple[Objective, Evaluation]:
         """Minimise an objective, from a model or from where the last one has ended."""
         objective = self.begin(problem, start)
+        if start is not None and not (start[0].any() or start[1].any()):
+            self._ascend(problem, objective, iterations)
         return objective, self.descend(objective, iterations)
 
     def begin(self, problem: Problem, start: Model | None) -> Objective:
@@ -162,6 +166,40 @@ class TruncatedNewton:
                 self._model[:] = best
                 loss, bias_gradient = self._pass_over(best)
             return self._evaluation(objective, loss, bias_gradient)
+
+    def _ascend(self, problem: Problem, objective: Objective, iterations: Iterations) -> None:
+        """Go near the optimum by dual coordinate ascent, from zeros, where that is a good way."""
+        assert self._gradients is not None
+        sums, tolerance = objective.sums, self._options.tolerance
+        if not dual_ascent.suits(problem, sums):
+            return
+        ascent = dual_ascent.DualAscent(
+            problem,
+            self._accumulator,
+            sums,
+            self._n_classes,
+            fit_intercept=self._options.fit_intercept,
+        )
+        ratio = 0.0
+        while not iterations.are_over:
+            n_epochs = ascent.epochs_for(ratio)
+            if n_epochs == 0:
+                break
+            iterations.begin()
+            ascent.advance(n_epochs, self._model)
+            loss, bias_gradient = self._pass_over(self._model)
+            norm = self._gradients.begin(self._model, bias_gradient)
+            value = self._value(objective, self._model, loss)
+            if not value <= math.log(problem.n_classes):  # that of zeros
+                self._model[:] = 0.0
+                break
+            iterations.end(value, self._model_here)
+            if tolerance.gap is None:
+                ratio = (tolerance.gradient / norm) ** 2
+            else:
+                ratio = tolerance.gap * value / ascent.divergence
+            if ratio >= 1.0:
+                break
 
     def _model_here(self) -> Model:
         n_classes = self._n_classes
