@@ -49,8 +49,8 @@ def _dense(problem):
 
 def _prepare(problem, n_columns, *, fit_intercept=True, n_threads=1):
     """Columns of all features, rows with random logits, and what they are in plain NumPy."""
-    sums = sum_features(problem)
-    accumulator = accumulator_of(problem, n_columns)
+    sums = sum_features(problem, n_threads)
+    accumulator = accumulator_of(problem, n_columns, n_threads)
     columns = Columns(
         problem, sums, accumulator, n_columns, fit_intercept=fit_intercept, n_threads=n_threads
     )

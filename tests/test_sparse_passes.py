@@ -11,6 +11,7 @@ from conftest import HANG_GUARD, WITHOUT_JIT
 
 from softreg_fast import reference
 from softreg_fast.data.problem import Problem
+from softreg_fast.objective.moments import sum_features, sum_sparse_squares
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
 from softreg_fast.runtime.sparse_workspace import take_panel
@@ -182,14 +183,50 @@ def test_logits_of_weightless_rows_may_be_anything(n_columns, activation):
         _assert_same(_evaluate(found, _model(n_columns)), expected)
 
 
-@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
-def test_panel_has_the_elements_of_its_rows_by_columns(index_dtype):
-    features = _problem(index_dtype=index_dtype).features
-    panel = take_panel(features, 5, 17)
-    assert panel.rows.dtype == np.int32
-    n_features = features.shape[1]
-    found = scipy.sparse.csc_array((panel.data, panel.rows, panel.pointers), (12, n_features))
-    np.testing.assert_array_equal(found.toarray(), features.toarray()[5:17])
-    assert panel.cuts[0] == 0
-    assert panel.cuts[-1] == n_features
-    assert (np.diff(panel.cuts) > 0).all()
+@pytest.mark.parametrize(
+    ("features_dtype", "index_dtype"), [(DOUBLE, np.int32), (SINGLE, np.int64)]
+)
+def test_panel_equals_reference(features_dtype, index_dtype, monkeypatch):
+    """The elements of its rows by columns, in the order of the rows, for any number of threads."""
+    matrix = _problem(dtype=features_dtype, index_dtype=index_dtype).features
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    for start, stop in ((0, matrix.shape[0]), (5, 17), (3, 4)):
+        (elements,) = np.nonzero((rows >= start) & (rows < stop))
+        elements = elements[np.argsort(matrix.indices[elements], kind="stable")]
+        counts = np.bincount(matrix.indices[elements], minlength=40)
+        for n_threads in (1, 2, 3):
+            panel = take_panel(matrix, matrix.indptr, start, stop, n_threads)
+            np.testing.assert_array_equal(panel.data, matrix.data[elements])
+            np.testing.assert_array_equal(panel.rows, rows[elements] - start)
+            np.testing.assert_array_equal(np.diff(panel.pointers), counts)
+            assert panel.data.dtype == features_dtype
+            assert (panel.cuts[0], panel.cuts[-1]) == (0, 40)
+
+
+@pytest.mark.parametrize("is_weighted", [True, False], ids=["weighted", "unweighted"])
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE])
+@pytest.mark.parametrize("mean", [0.0, 1e6])
+def test_moments_equal_reference(mean, dtype, is_weighted, monkeypatch):
+    """Also of features whose means are far from zero, and of panels; of any number of threads."""
+    problem = _problem(dtype=dtype)
+    problem.features.data += dtype.type(mean)
+    if not is_weighted:
+        problem = replace(problem, sample_weight=None)
+    X, weights = problem.features.toarray().astype(np.float64), problem.weights()
+    found = [sum_features(problem, 1), sum_features(problem, 2)]
+    with SparseAccumulator(problem, 3, 1) as accumulator:
+        found.append(sum_features(problem, 1, accumulator.panels))
+    monkeypatch.setattr(tuning, "ELEMENTS_PER_CALL", 100)
+    monkeypatch.setattr(tuning, "ELEMENTS_OF_A_FEATURE", 1)
+    found.append(sum_features(problem, 1))
+    for sums in found:
+        by_class, squares = reference.sum_features(X, problem.targets, weights, 3, sums.origin)
+        size = weights.sum() * max(mean, 1.0)
+        np.testing.assert_allclose(sums.about_origin, by_class, rtol=0, atol=1e-13 * size)
+        np.testing.assert_allclose(sums.squares, squares, rtol=1e-12, atol=1e-13 * size)
+        np.testing.assert_allclose(sums.means, np.average(X, axis=0, weights=weights), rtol=1e-12)
+        np.testing.assert_array_equal(sums.squares, found[0].squares)
+        square = np.average((X**2).sum(axis=1), weights=weights)
+        assert sums.mean_square == pytest.approx(square, rel=1e-10)
+    np.testing.assert_array_equal(sum_sparse_squares(problem, sums.origin), sums.squares)
+    np.testing.assert_allclose(sum_sparse_squares(problem), weights @ X**2, rtol=1e-12)

@@ -52,7 +52,7 @@ LEAST_LOGARITHM = -40.0
 N_LINES = 5
 
 _ONE = (0,)
-_MOST_STEPS = 20
+_MOST_STEPS = 60
 # Of a probability: what Newton's last step changes squares to nothing.
 _SMALL_CHANGE = 1e-4
 
@@ -94,20 +94,19 @@ def _climb_single(logs, row, curvature, lines):
     sum = logit + curvature * own
     low, high = sum - curvature, sum
     odds = min(max(before, low), high)
-    probability = own
-    for _ in range(_MOST_STEPS):
+    change = 2.0 * (high - low)
+    while abs(change) > _SMALL_CHANGE:
         probability = 1.0 / (1.0 + math.exp(-odds))
         error = odds + curvature * probability - sum
         if error > 0.0:
             high = odds
         else:
             low = odds
+        before = change
         change = -error / (1.0 + curvature * probability * (1.0 - probability))
-        if not low <= odds + change <= high:
+        if not (low <= odds + change <= high and abs(change) <= 0.5 * abs(before)):
             change = 0.5 * (low + high) - odds
         odds += change
-        if abs(change) <= _SMALL_CHANGE:
-            break
     odds = min(max(odds, LEAST_LOGARITHM), -LEAST_LOGARITHM)
     logs[row, 0] = odds
     lines[1, 0] = own - 1.0 / (1.0 + math.exp(-odds))
@@ -160,8 +159,8 @@ def _climb(logs, row, n_classes, curvature, width, lines):
         store(lines, 1, column, probabilities)
         store(lines, 2, column, own)
     divergence = np.float64(sum_lanes(spread)) + top + math.log(np.float64(sum_lanes(total)))
-    sum = 1.0
-    for step in range(_MOST_STEPS + 1):
+    step = 0
+    while True:
         total, excess, slope, moved = zero, zero, zero, zero
         for column in range(0, n_padded, len(width)):
             own = load(lines, 2, column, width)
@@ -176,8 +175,10 @@ def _climb(logs, row, n_classes, curvature, width, lines):
                 change = load(lines, 4, column, width)
                 moved = maximum(moved, probabilities * maximum(change, zero - change))
         sum = np.float64(sum_lanes(total))
-        if step == _MOST_STEPS or (step > 0 and sum_lanes(moved) <= _SMALL_CHANGE):
+        largest = max(abs(sum - 1.0), sum_lanes(moved))
+        if step == _MOST_STEPS or (step > 0 and largest <= _SMALL_CHANGE):
             break
+        step += 1
         level = splat((sum_lanes(excess) - 1.0) / sum_lanes(slope), like)
         for column in range(0, n_padded, len(width)):
             own, probabilities = load(lines, 2, column, width), load(lines, 3, column, width)

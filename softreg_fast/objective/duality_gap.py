@@ -155,12 +155,15 @@ def _without_residual(
     positive = constant[constant > 0.0]
     entropy = (1.0 - share) * point.entropy
     entropy -= share * float(positive @ np.log(positive))
-    moved = (sums.origin - evaluation.origin)[:, None] * shares
-    features_by_class = sums.about_origin.T / sums.total_weight + moved
-    changes = np.outer(features_by_class.sum(axis=1), constant) - features_by_class
+    features_by_class = sums.about_origin.T * (share / sums.total_weight)
+    distance = sums.origin - evaluation.origin
+    if distance.any():
+        features_by_class += (share * distance)[:, None] * shares
+    products = features_by_class.sum(axis=1)[:, None] * constant
+    products -= features_by_class
     if is_single_column:
-        changes = changes[:, 1:]
-    products = (1.0 - share) * point.products + share * changes
+        products = products[:, 1:]
+    products += (1.0 - share) * point.products
     return _DualPoint(entropy, products, point.errors)
 
 
@@ -168,7 +171,8 @@ def _best_value(
     point: _DualPoint, l1_penalty: float, l2_penalty: float, *, is_grouped: bool
 ) -> float:
     """The largest value of the dual on the way from a point to the targets, nearly."""
-    magnitudes = np.abs(point.products) + point.errors
+    magnitudes = np.abs(point.products)
+    magnitudes += point.errors
     if is_grouped:
         magnitudes = norms_of(magnitudes)
     largest = float(magnitudes.max())
@@ -181,10 +185,13 @@ def _best_value(
         scales.append(min(1.0, max(ratio, 0.0) / curvature))
     values = []
     for scale in scales:
-        excess = np.maximum(scale * magnitudes - l1_penalty, 0.0)
         # Rounding must not make infeasible what is scaled to be feasible.
         cost = 0.0 if scale * largest <= l1_penalty * (1.0 + 1e-15) else np.inf
         if cost and l2_penalty > 0.0:
-            cost = inner_product(excess, excess) / (2.0 * l2_penalty)
+            squares = scale**2 * curvature
+            if l1_penalty > 0.0:
+                excess = np.maximum(scale * magnitudes - l1_penalty, 0.0)
+                squares = inner_product(excess, excess)
+            cost = squares / (2.0 * l2_penalty)
         values.append(scale * point.entropy - cost)
     return max(values)

@@ -37,25 +37,42 @@ class Evaluation:
     ----------
     weights : ndarray of shape (n_features, n_columns)
     bias : ndarray of shape (n_columns,)
-    variables : ndarray of shape (n_unknowns, n_columns)
-        The model in the coordinates of the objective.
     totals : LossAndGradient
         Sums over the rows.
     objective : float
-    gradient : ndarray of shape (n_unknowns, n_columns)
-        By the variables, without that of an L1 penalty.
+    weights_gradient : ndarray of shape (n_features, n_columns)
+        Without that of an L1 penalty.
+    bias_gradient : ndarray of shape (n_columns,)
     gradient_norm : float
         The largest absolute component of the shortest subgradient by weights and bias, over the
         features' divisors.
+    coordinates : Coordinates
+        Those of the objective.
+    known_variables : ndarray of shape (n_unknowns, n_columns) or None
+        The model in these, if it was given in them.
     """
 
     weights: FloatArray
     bias: FloatArray
-    variables: FloatArray
     totals: LossAndGradient
     objective: float
-    gradient: FloatArray
+    weights_gradient: FloatArray
+    bias_gradient: FloatArray
     gradient_norm: float
+    coordinates: Coordinates
+    known_variables: FloatArray | None = None
+
+    @cached_property
+    def variables(self) -> FloatArray:
+        """The model in the coordinates of the objective, shape (n_unknowns, n_columns)."""
+        if self.known_variables is not None:
+            return self.known_variables
+        return self.coordinates.point_of(self.weights, self.bias)
+
+    @cached_property
+    def gradient(self) -> FloatArray:
+        """By the variables, without that of an L1 penalty, shape (n_unknowns, n_columns)."""
+        return self.coordinates.gradient_of(self.weights_gradient, self.bias_gradient)
 
     @property
     def model(self) -> Model:
@@ -126,10 +143,14 @@ class Objective:
         self, weights: FloatArray, bias: FloatArray, totals: LossAndGradient
     ) -> Evaluation:
         """Of a model of known totals."""
-        return self._evaluation(weights, bias, totals, self.coordinates.point_of(weights, bias))
+        return self._evaluation(weights, bias, totals)
 
     def _evaluation(
-        self, weights: FloatArray, bias: FloatArray, totals: LossAndGradient, variables: FloatArray
+        self,
+        weights: FloatArray,
+        bias: FloatArray,
+        totals: LossAndGradient,
+        variables: FloatArray | None = None,
     ) -> Evaluation:
         objective = totals.loss / self._total_weight
         weights_gradient = totals.weights_gradient / self._total_weight
@@ -141,11 +162,20 @@ class Objective:
             absolute = sum_absolute(weights, is_grouped=self.is_grouped)
             objective += self.l1_penalty * absolute
         slopes = self.shortest_slopes(weights_gradient, weights)
-        largest = float((np.abs(slopes) / self.divisors[:, None]).max())
+        largest = float((np.abs(slopes).max(axis=1) / self.divisors).max())
         if self._fit_intercept:
             largest = max(largest, float(np.abs(bias_gradient).max()))
-        gradient = self.coordinates.gradient_of(weights_gradient, bias_gradient)
-        return Evaluation(weights, bias, variables, totals, objective, gradient, largest)
+        return Evaluation(
+            weights,
+            bias,
+            totals,
+            objective,
+            weights_gradient,
+            bias_gradient,
+            largest,
+            self.coordinates,
+            variables,
+        )
 
     def _bounded_at(self, point: Evaluation) -> BoundedEvaluation:
         """What follows from a point's totals; the last point's is remembered."""

@@ -119,6 +119,13 @@ class Slopes:
         return int(self.weight_limits.argmax())
 
 
+def _quotients(slopes: FloatArray, divisors: FloatArray) -> FloatArray:
+    """The absolute slopes of each feature over its divisor."""
+    quotients: FloatArray = np.abs(slopes)
+    quotients /= divisors[:, None]
+    return quotients
+
+
 def slopes_of(
     problem: Problem,
     sums: FeatureSums,
@@ -145,7 +152,8 @@ def slopes_of(
     total = sums.total_weight
     weights = evaluation.weights
     with np.errstate(all="ignore"):
-        smooth = evaluation.gradient_of_features + problem.l2_penalty / total * weights
+        smooth = evaluation.gradient_of_features
+        smooth += problem.l2_penalty / total * weights
         l1_penalty = problem.l1_penalty / total
         slopes = shortest_slopes(smooth, weights, l1_penalty, is_grouped=problem.is_grouped)
         unit = _ROUNDING_OF_COEFFICIENTS * float(np.finfo(dtype).eps)
@@ -157,7 +165,7 @@ def slopes_of(
         limits = sizes * change + unit * problem.l2_penalty / total * largest
         none = np.zeros(0)
         return Slopes(
-            np.abs(slopes) / divisors[:, None],
+            _quotients(slopes, divisors),
             np.abs(evaluation.bias_gradient) if fit_intercept else none,
             evaluation.errors_of_features / divisors,
             evaluation.bias_error if fit_intercept else 0.0,

@@ -1,7 +1,10 @@
 """Loss and gradient over all rows of a problem, whatever the rows are."""
 
+from collections.abc import Callable, Iterator
+
 from ..data.problem import Problem
 from .dense import Accumulator
+from .moments import PlacedPanel
 from .sparse import SparseAccumulator
 
 
@@ -12,3 +15,10 @@ def accumulator_of(
     if problem.is_sparse:
         return SparseAccumulator(problem, n_columns, n_threads)
     return Accumulator(problem, n_columns, n_threads)
+
+
+def panels_of(
+    accumulator: Accumulator | SparseAccumulator,
+) -> Callable[[], Iterator[PlacedPanel]] | None:
+    """What gives the rows by columns that an accumulator has, if they are sparse."""
+    return accumulator.panels if isinstance(accumulator, SparseAccumulator) else None

@@ -64,7 +64,9 @@ class BoundedEvaluation:
 
     @property
     def gradient_of_features(self) -> FloatArray:
-        """The weights' gradient, of features as they are."""
+        """The weights' gradient, of features as they are; a new array."""
+        if not self.origin.any():
+            return self.weights_gradient.copy()
         return self.weights_gradient + self.origin[:, None] * self.bias_gradient
 
     @property

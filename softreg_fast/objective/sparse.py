@@ -243,7 +243,9 @@ class SparseAccumulator(TeamContext):
     def _panel(self, number: int, start: int, stop: int) -> Panel:
         panel = self._panels[number]
         if panel is None:
-            panel = self._panels[number] = take_panel(self._problem.features, start, stop)
+            features = self._problem.features
+            panel = take_panel(features, self._pointers, start, stop, len(self._workspaces))
+            self._panels[number] = panel
         return panel
 
     def _call(

@@ -8,10 +8,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from .._typing import FloatArray
-from ..data.row_blocks import rows_of
 from ..kernels.groups import N_ROW_VALUES
 from ..kernels.shapes import SparseSpecialisation
+from ..kernels.sparse_columns import ColumnsSpecialisation, count_elements, place_elements
 from . import tuning
+from .claimed_map import claimed_map
 from .workspace import aligned_zeros, round_up
 
 
@@ -38,17 +39,50 @@ class Panel:
         return self.data, self.rows, self.pointers, self.cuts
 
 
-def take_panel(features: csr_array, start: int, stop: int) -> Panel:
-    """The rows from `start` to `stop`, by columns: a copy of their elements."""
-    columns = rows_of(features, slice(start, stop)).tocsc()
-    pointers = columns.indptr.astype(np.int64)
+def take_panel(
+    features: csr_array, pointers: npt.NDArray[Any], start: int, stop: int, n_threads: int
+) -> Panel:
+    """The rows from `start` to `stop`, by columns: a copy of their elements.
+
+    Parameters
+    ----------
+    features : csr_array
+    pointers : ndarray of shape (n_samples + 1,)
+        Its `indptr`, in the type of its `indices`.
+    start, stop : int
+    n_threads : int
+    """
+    n_features = features.shape[1]
+    cuts = np.linspace(start, stop, n_threads + 1).astype(np.int64)
+    chunks = range(n_threads)
+    number = np.dtype(np.uint32 if features.nnz < 2**32 else np.uint64)
+    kind = ColumnsSpecialisation(features.dtype, features.indices.dtype, number)
+    count, place = count_elements.specialise(kind), place_elements.specialise(kind)
+    counts = np.zeros((n_threads, n_features), number)
+
+    def count_chunk(chunk: int) -> None:
+        first, last = pointers[cuts[chunk]], pointers[cuts[chunk + 1]]
+        count(features.indices, int(first), int(last), counts[chunk])
+
+    claimed_map(count_chunk, chunks, n_threads)
+    column_pointers = np.zeros(n_features + 1, np.int64)
+    np.cumsum(counts.sum(axis=0), out=column_pointers[1:])
+    places = np.cumsum(counts, axis=0, dtype=number) - counts
+    places += column_pointers[:-1].astype(number)
+    n_elements = int(column_pointers[-1])
+    data, rows = np.empty(n_elements, features.dtype), np.empty(n_elements, np.int32)
+
+    def place_chunk(chunk: int) -> None:
+        bounds = int(cuts[chunk]), int(cuts[chunk + 1])
+        all_rows = features.data, features.indices, pointers
+        place(*all_rows, *bounds, start, places[chunk], data, rows)
+
+    claimed_map(place_chunk, chunks, n_threads)
     # A feature without elements costs about as much as two elements.
-    costs = pointers + 2 * np.arange(len(pointers))
-    n_chunks = min(tuning.MOST_CHUNKS, features.shape[1])
-    cuts = np.searchsorted(costs, np.linspace(0, costs[-1], n_chunks + 1))
-    return Panel(
-        columns.data, columns.indices.astype(np.int32, copy=False), pointers, np.unique(cuts)
-    )
+    costs = column_pointers + 2 * np.arange(len(column_pointers))
+    n_chunks = min(tuning.MOST_CHUNKS, n_features)
+    feature_cuts = np.searchsorted(costs, np.linspace(0, costs[-1], n_chunks + 1))
+    return Panel(data, rows, column_pointers, np.unique(feature_cuts))
 
 
 def no_panel(dtype: np.dtype) -> Panel:

@@ -13,7 +13,7 @@ from ..objective.coordinates import choose_coordinates
 from ..objective.loss import curvature_at_zero
 from ..objective.moments import sum_features
 from ..objective.objective import Evaluation, Objective
-from ..objective.passes import accumulator_of
+from ..objective.passes import accumulator_of, panels_of
 from ..runtime import tuning
 from ..runtime.blas import inner_product, norm
 from .base import (
@@ -73,9 +73,9 @@ def solve(
     """
     check_penalty(problem)
     _, bias = start
-    sums = sum_features(problem, options.n_threads)
-    coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
     with accumulator_of(problem, len(bias), options.n_threads) as accumulator:
+        sums = sum_features(problem, options.n_threads, panels_of(accumulator))
+        coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
         objective = Objective(problem, accumulator, sums, coordinates, options.tolerance, bias)
         descent = _Descent(objective, start, curvature_at_zero(problem.n_classes))
         check_start(descent.place.objective, descent.place.gradient_norm)

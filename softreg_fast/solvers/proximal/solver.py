@@ -20,7 +20,7 @@ from ...data.problem import Penalty, Problem
 from ...objective.coordinates import plain_coordinates
 from ...objective.moments import FeatureSums, sum_features
 from ...objective.objective import Evaluation, Objective
-from ...objective.passes import accumulator_of
+from ...objective.passes import accumulator_of, panels_of
 from ...runtime import tuning
 from ..base import (
     Progress,
@@ -108,7 +108,7 @@ class Proximal:
         if self._weighed is None or self._weighed[0] is not weights:
             self._accumulator.weigh(weights)
             n_threads = self._options.n_threads
-            sums = sum_features(problem, n_threads)
+            sums = sum_features(problem, n_threads, panels_of(self._accumulator))
             columns = Columns(
                 problem,
                 sums,

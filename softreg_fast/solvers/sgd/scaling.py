@@ -59,12 +59,11 @@ def weighted_moments(
 
 def _sparse_moments(problem: Problem, *, center: bool) -> tuple[FloatArray, FloatArray]:
     features, total = problem.features, problem.total_weight
-    weights = problem.weights()
     if not center:
-        return np.zeros(features.shape[1]), sum_sparse_squares(features, weights) / total
-    means = features.T @ weights / total
+        return np.zeros(features.shape[1]), sum_sparse_squares(problem) / total
+    means = features.T @ problem.weights() / total
     # About the mean, so that a mean far from zero costs no digits.
-    variances = sum_sparse_squares(features, weights, means) / total
+    variances = sum_sparse_squares(problem, means) / total
     rounding = problem.n_samples * _EPSILON * means
     variances[variances <= rounding**2] = 0.0
     return means, variances

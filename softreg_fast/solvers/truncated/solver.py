@@ -7,7 +7,7 @@ objective falls.
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -93,9 +93,14 @@ class TruncatedNewton:
     ) -> tuple[Objective, Evaluation]:
         """Minimise an objective, from a model or from where the last one has ended."""
         objective = self.begin(problem, start)
-        if start is not None and not (start[0].any() or start[1].any()):
-            self._ascend(problem, objective, iterations)
-        return objective, self.descend(objective, iterations)
+        with np.errstate(all="ignore"):  # looked at
+            place = None
+            if start is not None and not (start[0].any() or start[1].any()):
+                place = self._ascend(problem, objective, iterations)
+            if place is None:
+                place = self._place_at(objective, self._model)
+            check_start(place.value, place.norm)
+            return objective, self._descend(objective, place, iterations)
 
     def begin(self, problem: Problem, start: Model | None) -> Objective:
         """Begin with an objective, at a model or where the last one has ended."""
@@ -103,7 +108,7 @@ class TruncatedNewton:
         weights = problem.sample_weight
         if self._weighed is None or self._weighed[0] is not weights:
             self._accumulator.weigh(weights)
-            sums = sum_features(problem, self._options.n_threads)
+            sums = sum_features(problem, self._options.n_threads, self._accumulator.panels)
             means, _ = means_and_spreads(sums, fit_intercept=self._options.fit_intercept)
             self._weighed = weights, sums, means
             self._gradients = None
@@ -128,51 +133,48 @@ class TruncatedNewton:
             self._gradients.give(objective)
         return objective
 
-    def descend(self, objective: Objective, iterations: Iterations) -> Evaluation:
-        """The place to which steps lead."""
+    def _descend(self, objective: Objective, place: "_Place", iterations: Iterations) -> Evaluation:
+        """Where steps lead from a place, that of the model."""
         assert self._gradients is not None
         tolerance = self._options.tolerance
-        with np.errstate(all="ignore"):  # looked at
-            loss, bias_gradient = self._pass_over(self._model)
-            value = self._value(objective, self._model, loss)
+        accumulator = self._accumulator
+        progress = Progress(None, place.norm, _PATIENCE)
+        best: FloatArray | None = None  # where it has not been stuck
+        while not iterations.are_over:
+            if tolerance.gap is not None or place.norm <= tolerance.gradient:
+                evaluation = self._evaluation(objective, place)
+                if objective.is_optimal(evaluation) or objective.is_rounding(evaluation):
+                    return evaluation
+            iterations.begin()
+            step, slope = self._gradients.solve(self._model)
+            found = self._search(objective, place.value, step, slope)
+            if found is None:
+                place = self._place_at(objective, self._model)
+                break
+            value, loss, bias_gradient = found
+            self._model, accumulator.model = accumulator.model, self._model
             norm = self._gradients.begin(self._model, bias_gradient)
-            check_start(value, norm)
-            progress = Progress(None, norm, _PATIENCE)
-            best: FloatArray | None = None  # where it has not been stuck
-            while not iterations.are_over:
-                if tolerance.gap is not None or norm <= tolerance.gradient:
-                    place = self._evaluation(objective, loss, bias_gradient)
-                    if objective.is_optimal(place) or objective.is_rounding(place):
-                        return place
-                iterations.begin()
-                step, slope = self._gradients.solve(self._model)
-                found = self._search(objective, value, step, slope)
-                if found is None:
-                    loss, bias_gradient = self._pass_over(self._model)
-                    break
-                value, loss, bias_gradient = found
-                accumulator = self._accumulator
-                self._model, accumulator.model = accumulator.model, self._model
-                norm = self._gradients.begin(self._model, bias_gradient)
-                iterations.end(value, self._model_here)
-                goes_on = progress.goes_on(None, norm, value)
-                if not progress.is_stuck:
-                    best = None
-                elif best is None:
-                    best = accumulator.model.copy()
-                if not goes_on:
-                    break
-            if best is not None:
-                self._model[:] = best
-                loss, bias_gradient = self._pass_over(best)
-            return self._evaluation(objective, loss, bias_gradient)
+            place = _Place(value, loss, bias_gradient, norm)
+            iterations.end(value, self._model_here)
+            goes_on = progress.goes_on(None, norm, value)
+            if not progress.is_stuck:
+                best = None
+            elif best is None:
+                best = accumulator.model.copy()
+            if not goes_on:
+                break
+        if best is not None:
+            self._model[:] = best
+            place = self._place_at(objective, best)
+        return self._evaluation(objective, place)
 
-    def _ascend(self, problem: Problem, objective: Objective, iterations: Iterations) -> None:
+    def _ascend(
+        self, problem: Problem, objective: Objective, iterations: Iterations
+    ) -> "_Place | None":
         """Go near the optimum by dual coordinate ascent, from zeros, where that is a good way."""
-        assert self._gradients is not None
         sums, tolerance = objective.sums, self._options.tolerance
         if not dual_ascent.suits(problem, sums):
-            return
+            return None
         ascent = dual_ascent.DualAscent(
             problem,
             self._accumulator,
@@ -180,30 +182,35 @@ class TruncatedNewton:
             self._n_classes,
             fit_intercept=self._options.fit_intercept,
         )
+        place: _Place | None = None
         ratio = 0.0
-        while not iterations.are_over:
+        while not iterations.are_over and ratio < 1.0:
             n_epochs = ascent.epochs_for(ratio)
             if n_epochs == 0:
                 break
             iterations.begin()
             ascent.advance(n_epochs, self._model)
-            loss, bias_gradient = self._pass_over(self._model)
-            norm = self._gradients.begin(self._model, bias_gradient)
-            value = self._value(objective, self._model, loss)
-            if not value <= math.log(problem.n_classes):  # that of zeros
+            place = self._place_at(objective, self._model)
+            if not place.value <= math.log(problem.n_classes):  # that of zeros
                 self._model[:] = 0.0
-                break
-            iterations.end(value, self._model_here)
+                return None
+            iterations.end(place.value, self._model_here)
             if tolerance.gap is None:
-                ratio = (tolerance.gradient / norm) ** 2
+                ratio = (tolerance.gradient / place.norm) ** 2 if place.norm > 0.0 else 1.0
             else:
-                ratio = tolerance.gap * value / ascent.divergence
-            if ratio >= 1.0:
-                break
+                ratio = tolerance.gap * place.value / ascent.divergence
+        return place
 
     def _model_here(self) -> Model:
         n_classes = self._n_classes
         return self._model[:-1, :n_classes].copy(), self._model[-1, :n_classes].copy()
+
+    def _place_at(self, objective: Objective, model: FloatArray) -> "_Place":
+        """Where a model is; steps may begin there."""
+        assert self._gradients is not None
+        loss, bias_gradient = self._pass_over(model)
+        norm = self._gradients.begin(model, bias_gradient)
+        return _Place(self._value(objective, model, loss), loss, bias_gradient, norm)
 
     def _pass_over(self, model: FloatArray) -> tuple[float, FloatArray]:
         """The loss of a model, and its gradient by the biases; that by the weights is kept."""
@@ -217,11 +224,9 @@ class TruncatedNewton:
         penalty = 0.5 * objective.penalty * inner_product(weights, weights)
         return loss / objective.sums.total_weight + penalty
 
-    def _evaluation(
-        self, objective: Objective, loss: float, bias_gradient: FloatArray
-    ) -> Evaluation:
+    def _evaluation(self, objective: Objective, place: "_Place") -> Evaluation:
         gradient = self._accumulator.gradient[:, : self._n_classes].copy()
-        totals = LossAndGradient(loss, gradient, bias_gradient)
+        totals = LossAndGradient(place.loss, gradient, place.bias_gradient)
         return objective.evaluation_of(*self._model_here(), totals)
 
     def _search(
@@ -251,6 +256,27 @@ class TruncatedNewton:
 
         found = search(evaluate, value, slope, max_trials=_MOST_TRIALS)
         return None if found is None else found.there
+
+
+class _Place(NamedTuple):
+    """Where a model is, after a pass over the rows.
+
+    Attributes
+    ----------
+    value : float
+        The objective, per unit of weight.
+    loss : float
+        Summed over the rows.
+    bias_gradient : ndarray of shape (n_classes,)
+        Of the loss.
+    norm : float
+        The gradient's; see `ConjugateGradients.begin`.
+    """
+
+    value: float
+    loss: float
+    bias_gradient: FloatArray
+    norm: float
 
 
 def follow(
