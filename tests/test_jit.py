@@ -663,7 +663,10 @@ def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
         for value in vars(module).values()
         if isinstance(value, entry_point.EntryPoint)
     }
-    for_sparse_rows = {
+    for_other_rows = {
+        "accumulate_table",
+        "count_categories",
+        "predict_table",
         "descend_sparse",
         "accumulate_sparse",
         "ascend_dual",
@@ -674,7 +677,7 @@ def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
         "sum_columns",
         "sum_sparse_rows",
     }
-    assert specialised == known - for_sparse_rows
+    assert specialised == known - for_other_rows
 
 
 def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):

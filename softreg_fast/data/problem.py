@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import check_features, check_targets
+from .table import Table
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -17,7 +18,7 @@ class Problem:
 
     Attributes
     ----------
-    features : ndarray or scipy.sparse.csr_array, of shape (n_samples, n_features)
+    features : ndarray, scipy.sparse.csr_array or Table, of shape (n_samples, n_features)
         float32 or float64, finite, also in `dtype`; an array of any strides.
     targets : ndarray of shape (n_samples,), int32
         From 0 to ``n_classes - 1``.
@@ -61,7 +62,16 @@ class Problem:
     @property
     def is_sparse(self) -> bool:
         """Whether the features are a sparse matrix."""
-        return not isinstance(self.features, np.ndarray)
+        return not (self.is_table or isinstance(self.features, np.ndarray))
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the features are numbers and categories."""
+        return isinstance(self.features, Table)
+
+    def as_matrix(self) -> "Problem":
+        """The problem with a sparse matrix in place of a table."""
+        return replace(self, features=self.features.tocsr()) if self.is_table else self
 
     def weights(self, rows: Any = slice(None)) -> npt.NDArray[np.float64]:
         """Weights of some rows, ones if there are none."""

@@ -20,8 +20,8 @@ class RowBlock:
     ----------
     rows : slice
         Which rows of the problem they are.
-    features : ndarray or csr_array of shape (n_rows, n_features)
-        Of the same memory.
+    features : ndarray, csr_array or Table of shape (n_rows, n_features)
+        Of the same memory, but for a table.
     targets : ndarray of shape (n_rows,), int32
     weights : ndarray of shape (n_rows,), float64
         Ones, if the problem has none.

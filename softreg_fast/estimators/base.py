@@ -8,16 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._typing import FloatArray, Model
+from .._warning import warn_caller
 from ..data.arrays import check_any_features, check_features, is_known, shape_features
 from ..data.labels import encode, weigh_rows
 from ..data.problem import Problem
+from ..data.table import Table
 from ..inference.prediction import decide, predict
 from ..objective.loss import LOSSES
 from ..runtime.threads import check_n_threads
-from .validation import validate
+from .tables import TableReader, make_reader
+from .validation import check_labels_of_rows, validate
 
 
 def or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,9 +70,12 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Predictions of a fitted model, and the model as other packages' objects."""
 
     activation: str
+    categorical_features: Any
     class_weight: Any
     n_threads: int | None
     n_features_in_: int
+    categories_: list[npt.NDArray[Any]]
+    _reader: TableReader
     classes_: Any
     coef_: FloatArray
     intercept_: FloatArray
@@ -82,18 +88,73 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _make_problem(self, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, npt.NDArray[Any]]:
         """A problem without a penalty, and the classes; sets what `validate_data` sets."""
-        if _are_plain(X, y):  # scikit-learn would take longer to find out than a small fit does
-            self.__dict__.pop("feature_names_in_", None)
-            self.n_features_in_ = X.shape[1]
-        else:
-            X, y = validate(self, X, y)
-        features = self._check_features("X", X)
+        features, y = self._take(X, y)
         classes, targets = encode(y)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
         activation = self.activation
         return Problem(
             features, targets, len(classes), activation, features.dtype, weights
         ), classes
+
+    def _take(self, X: Any, y: Any, *, keeps_unseen: bool = False) -> tuple[Any, Any]:
+        """Features and labels of a first block of rows; sets what `validate_data` sets."""
+        for name in ("categories_", "_reader"):
+            self.__dict__.pop(name, None)
+        if self.categorical_features is not None:
+            validate_data(self, X, skip_check_array=True)
+            names = getattr(self, "feature_names_in_", None)
+            reader = make_reader(self.categorical_features, X, names, keeps_unseen=keeps_unseen)
+            self._reader, self.categories_ = reader, reader.of_categorical
+            return self._read_table("X", X), check_labels_of_rows(y, X)
+        if _are_plain(X, y):  # scikit-learn would take longer to find out than a small fit does
+            self.__dict__.pop("feature_names_in_", None)
+            self.n_features_in_ = X.shape[1]
+        else:
+            X, y = validate(self, X, y)
+        return self._check_features("X", X), y
+
+    def _take_more(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Features and labels of other rows."""
+        if hasattr(self, "_reader"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            return self._read_table("X", X), check_labels_of_rows(y, X)
+        X, y = validate(self, X, y, reset=False)
+        return self._check_features("X", X), y
+
+    def _read_table(self, name: str, X: Any) -> Table:
+        """Numbers and categories; warns of those that nobody knows."""
+        table, unknown = self._reader.read(name, X)
+        if unknown:
+            columns = ", ".join(repr(column) for column in unknown)
+            warn_caller(
+                f"{name} has categories that fit has not seen, in the columns {columns}: they "
+                "contribute nothing",
+                UserWarning,
+            )
+        return table
+
+    @property
+    def _n_coefficients(self) -> int:
+        """Of a class."""
+        reader = getattr(self, "_reader", None)
+        return self.n_features_in_ if reader is None else reader.n_coefficients
+
+    def get_coefficient_names(self) -> npt.NDArray[Any]:
+        """Names of the columns of `coef_`.
+
+        Returns
+        -------
+        ndarray of shape (n_coefficients,), object
+            Names of features, or "x0", "x1" and so on if they have none. A category has the name
+            of its feature, an underscore and its own.
+        """
+        check_is_fitted(self)
+        if hasattr(self, "_reader"):
+            return np.array(self._reader.coefficient_names, object)
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            names = [f"x{place}" for place in range(self.n_features_in_)]
+        return np.array(names, object)
 
     def _check_features(self, name: str, X: Any, dtype: np.dtype | None = None) -> Any:
         """See `check_any_features`; errors name features that have names."""
@@ -102,15 +163,20 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _count_columns(self, n_classes: int) -> int:
         return LOSSES[self.activation].count_columns(n_classes)
 
-    def _check_input(self, X: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _check_input(self, X: Any) -> tuple[Any, FloatArray, FloatArray]:
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
         check_is_fitted(self)
         check_n_threads("n_threads", self.n_threads)
+        coef, intercept = self._coefficients()
+        if hasattr(self, "_reader"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+            table = self._read_table("X", X)
+            dtype = np.result_type(table.dtype, coef)
+            return table, coef.T.astype(dtype), intercept.astype(dtype)
         features = X
         is_known = not hasattr(self, "feature_names_in_") and _is_plain(X)
         if not is_known or X.shape[1] != self.n_features_in_:
             features = validate(self, X, reset=False)
-        coef, intercept = self._coefficients()
         dtype = np.result_type(features, coef)
         return features, coef.T.astype(dtype), intercept.astype(dtype)
 
@@ -131,11 +197,12 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             intercept = shape_features("intercept_", np.atleast_2d(intercept), double)[0]
         n_classes = len(self.classes_)
         is_allowed = len(coef) == n_classes or (len(coef) == 1 and n_classes == 2)
-        if not is_allowed or coef.shape[1] != self.n_features_in_ or len(intercept) != len(coef):
+        n_expected = self._n_coefficients
+        if not is_allowed or coef.shape[1] != n_expected or len(intercept) != len(coef):
             rows = "1 or 2" if n_classes == 2 else str(n_classes)
             raise ValueError(
                 f"coef_ has shape {coef.shape} and intercept_ {intercept.shape}: they must have "
-                f"shapes ({rows}, {self.n_features_in_}) and ({rows},)"
+                f"shapes ({rows}, {n_expected}) and ({rows},)"
             )
         return coef, intercept
 
@@ -161,9 +228,10 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return values[:, 0]
         return values[:, 1] - values[:, 0] if len(self.classes_) == 2 else values
 
-    def _refuse_unbounded(self, features: FloatArray, results: FloatArray) -> None:
+    def _refuse_unbounded(self, features: Any, results: FloatArray) -> None:
         """Raise ValueError for what isn't finite, or a result that is NaN because of overflows."""
-        self._check_features("X", features)
+        if not isinstance(features, Table):  # whose numbers are known to be finite
+            self._check_features("X", features)
         for name in ("coef_", "intercept_"):
             array = np.atleast_2d(getattr(self, name))
             check_features(name, array, np.dtype(np.float64))
@@ -239,7 +307,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        sklearn.linear_model.LogisticRegression
+        sklearn.linear_model.LogisticRegression or sklearn.pipeline.Pipeline
+            With `categorical_features`, a pipeline that begins with `OneHotEncoder`.
 
         Raises
         ------

@@ -24,6 +24,7 @@ from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
 from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
+from ..data.table import Table
 from ..inference.separation import describe, find_separation
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..objective.optimality import Optimality
@@ -35,7 +36,7 @@ from ..solvers.sgd.stream import advance, begin_stream
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
 from .parameters import Parameters, check_parameters
-from .validation import CHECKS, to_known, validate
+from .validation import CHECKS, check_labels_of_rows, to_known
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 
@@ -117,6 +118,16 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     class_weight : dict or "balanced", default=None
         Factors of the sample weights by class. "balanced" uses factors inversely proportional to
         the weighted class frequencies.
+    categorical_features : "from_dtype" or array-like, default=None
+        Columns of X that are categories. "from_dtype" means those of a categorical type in a
+        pandas, polars or Arrow data frame. An array-like holds names or numbers of columns, or is a
+        mask; columns of another type must hold integers then.
+
+        Each category of the samples has a coefficient, which is looked up: exact solvers with an L2
+        penalty and predictions make no one-hot matrix. The others make a sparse one. A missing
+        value is a category of its own if a sample of `fit` has one. Categories that `fit` has not
+        seen contribute nothing, and a warning names their columns. `partial_fit` knows all
+        categories of the types in the first block.
     learning_rate : {"auto", "invscaling"} or float, default="auto"
         Learning rate. Only used when solver='sgd'.
 
@@ -175,8 +186,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
-        Coefficients. One row for two classes with the identity activation.
+    coef_ : ndarray of shape (n_classes, n_coefficients) or (1, n_coefficients)
+        Coefficients: of each feature, or of each category of it, in the order of the columns. One
+        row for two classes with the identity activation. See `get_coefficient_names`.
     intercept_ : ndarray of shape (n_classes,) or (1,)
         Intercepts. Their mean is zero with the identity activation and more than two classes.
     n_iter_ : int
@@ -186,6 +198,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         solver='sgd' uses the losses as the samples were met. Not available after `partial_fit`.
     validation_curve_ : ndarray of shape (n_iter_,) or None
         Mean loss of the held-out samples after each epoch. Not available after `partial_fit`.
+    categories_ : list of ndarray
+        Categories of each categorical column. Only with `categorical_features`.
     activation_ : str
         Activation of the fitted model.
     converged_ : bool
@@ -251,6 +265,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         gap_tol: float | None = None,
         max_iter: int | None = None,
         class_weight: Any = None,
+        categorical_features: Any = None,
         learning_rate: Any = "auto",
         batch_size: Any = "auto",
         momentum: Any = "auto",
@@ -276,6 +291,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         self.gap_tol = gap_tol
         self.max_iter = max_iter
         self.class_weight = class_weight
+        self.categorical_features = categorical_features
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.momentum = momentum
@@ -347,7 +363,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         as `X`, including `X_val`. Give `X_val` another number of rows there.
         """
         parameters = self._check_parameters()
+        known = getattr(self, "_reader", None)
         problem, classes = self._make_problem(X, y, sample_weight)
+        if self.warm_start and known is not None and hasattr(self, "_reader"):
+            known.check_same(self._reader)
         problem = parameters.penalty.of(problem)
         is_held_out = any(part is not None for part in (X_val, y_val, sample_weight_val))
         holds_out = parameters.early_stopping or is_held_out
@@ -447,8 +466,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     def _name_of(self, feature: int) -> str:
         """A feature as users know it."""
-        names = getattr(self, "feature_names_in_", None)
-        return f"feature {feature}" if names is None else f"the feature {names[feature]!r}"
+        has_names = hasattr(self, "feature_names_in_") or hasattr(self, "_reader")
+        name = self.get_coefficient_names()[feature] if has_names else None
+        return f"feature {feature}" if name is None else f"the feature {name!r}"
 
     def _warn_of_separation(self, solver: Solver, problem: Problem, model: Model) -> None:
         separation = find_separation(
@@ -474,6 +494,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             raise ValueError("X_val and y_val must both be given, or both be None")
         # Of the checks of features that are known by names, those of the names alone.
         validate_data(self, X_val, reset=False, skip_check_array=True, ensure_2d=False)
+        if hasattr(self, "_reader"):
+            table, y_val = self._read_table("X_val", X_val), check_labels_of_rows(y_val, X_val)
+            return self._held_out_of(table, y_val, sample_weight_val, classes, problem)
         try:
             X_val, y_val = check_X_y(to_known("X_val", X_val), y_val, estimator=self, **CHECKS)
         except (TypeError, ValueError) as error:
@@ -486,6 +509,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 f"X_val has {X_val.shape[1]} features: it must have {n_features}, as X has"
             )
         features = self._check_features("X_val", X_val, problem.dtype)
+        return self._held_out_of(features, y_val, sample_weight_val, classes, problem)
+
+    def _held_out_of(
+        self, features: Any, y_val: Any, sample_weight_val: Any, classes: Any, problem: Problem
+    ) -> Problem:
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
         return drop_weightless(
@@ -538,8 +566,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 "doesn't know all rows: it must be a dict or None"
             )
         is_first = not hasattr(self, "classes_")
-        X, y = validate(self, X, y, reset=is_first)
-        features = self._check_features("X", X)
+        if is_first:
+            features, y = self._take(X, y, keeps_unseen=True)
+        else:
+            features, y = self._take_more(X, y)
+        features = features.tocsr() if isinstance(features, Table) else features
         classes = self._known_classes(classes)
         stream = getattr(self, "_stream", None)
         dtype = features.dtype
@@ -711,23 +742,19 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         ]:
             if is_refused:
                 raise ValueError(f"summary requires {name}={wanted}, got {name}={value!r}")
-        X, y = validate(self, X, y, reset=False)
-        features = self._check_features("X", X)
+        features, y = self._take_more(X, y)
         coef, intercept = self._coefficients()
         double = np.dtype(np.float64)
         problem = self._known_problem(
             features, y, sample_weight, self.classes_, self.activation_, double, parameters
         )
-        names = getattr(self, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{place}" for place in range(features.shape[1])]
         return summarise(
             problem,
             coef.T.astype(double),
             intercept.astype(double),
             fit_intercept=bool(self.fit_intercept),
             classes=self.classes_.tolist(),
-            names=[str(name) for name in names],
+            names=[str(name) for name in self.get_coefficient_names()],
             confidence=confidence,
             n_threads=parameters.n_threads,
         )

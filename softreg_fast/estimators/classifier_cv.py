@@ -129,6 +129,9 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Maximum number of iterations of each fit. None means 1,000.
     class_weight : dict or "balanced", default=None
         Factors of the sample weights by class. "balanced" uses the frequencies in all samples.
+    categorical_features : "from_dtype" or array-like, default=None
+        Columns of X that are categories; see `SoftmaxClassifier`. A sparse matrix is made of them,
+        which scorers are given.
     refit : bool, default=True
         Whether to fit the model with the best mean score to all samples. Otherwise coefficients,
         `C_` and `l1_ratio_` are the means of the best of each fold.
@@ -141,7 +144,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    coef_ : ndarray of shape (n_classes, n_features) or (1, n_features)
+    coef_ : ndarray of shape (n_classes, n_coefficients) or (1, n_coefficients)
         Coefficients.
     intercept_ : ndarray of shape (n_classes,) or (1,)
         Intercepts.
@@ -162,6 +165,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Whether all fits reached `tol` or `gap_tol`.
     gap_ : float
         Duality gap of the last fit; see `SoftmaxClassifier`. NaN if ``refit=False``.
+    categories_ : list of ndarray
+        Categories of each categorical column. Only with `categorical_features`.
     activation_ : str
         Activation of the fitted model.
     n_features_in_ : int
@@ -221,6 +226,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         gap_tol: float | None = None,
         max_iter: int | None = None,
         class_weight: Any = None,
+        categorical_features: Any = None,
         refit: bool = True,
         n_threads: int | None = None,
         verbose: int = 0,
@@ -237,6 +243,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self.gap_tol = gap_tol
         self.max_iter = max_iter
         self.class_weight = class_weight
+        self.categorical_features = categorical_features
         self.refit = refit
         self.n_threads = n_threads
         self.verbose = verbose
@@ -275,6 +282,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         refuse_unless_routed(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()
         problem, classes = self._make_problem(X, y, sample_weight)
+        problem = problem.as_matrix()
         labels = classes[problem.targets]
         if sample_weight is not None:
             sample_weight = check_weights("sample_weight", sample_weight, problem.n_samples)
@@ -380,7 +388,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         """What scorers are given."""
         estimator = self._single(candidate.C, candidate.l1_ratio)
         attributes = attributes_of(candidate.model, self.activation, classes)
-        estimator.__dict__.update(attributes, n_features_in_=self.n_features_in_)
+        # Of the columns that scorers are given, in which categories are features.
+        estimator.__dict__.update(attributes, n_features_in_=problem.features.shape[1])
         return estimator
 
     def _attributes_of(

@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 # Kernels look for numbers that aren't finite.
 CHECKS: dict[str, Any] = {
@@ -99,3 +104,12 @@ def validate(estimator: Any, X: Any, *y: Any, reset: bool = True) -> Any:
                     f"{name} is not allowed: {_COMPLEX}; it must hold real numbers"
                 ) from error
         raise
+
+
+def check_labels_of_rows(y: Any, X: Any) -> Any:
+    """Labels of as many rows as a table has; see `validate`."""
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(X, y)
+    if y.dtype.kind in "fc":
+        assert_all_finite(y, input_name="y")
+    return y

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._typing import FloatArray
+from ..data.table import Table
 from ..kernels.predict import predict as predict_kernel
 from ..kernels.shapes import Specialisation
 from ..objective.loss import LOSSES
@@ -28,6 +29,7 @@ from ..runtime.workspace import (
     specialise,
 )
 from .sparse_prediction import SparseRows
+from .table_prediction import TableRows
 
 _NO_TARGETS = np.zeros(0, np.int32)
 _KEPT_BYTES = 1 << 16
@@ -101,7 +103,7 @@ def predict(
 
     Parameters
     ----------
-    features : ndarray or csr_array of shape (n_samples, n_features)
+    features : ndarray, csr_array or Table of shape (n_samples, n_features)
         float32 or float64; an array of any strides.
     weights : ndarray of shape (n_features, n_columns)
         Their dtype, float32 or float64, is that of the arithmetic and of the result. One column
@@ -160,6 +162,8 @@ def _run(
 ) -> bool:
     """Fill those of the arrays that have rows: probabilities, values and logits."""
     code = LOSSES[activation].code
+    if isinstance(features, Table):
+        return _predict_blocks(TableRows(features, weights, bias, code, outputs), n_threads)
     if issparse(features):
         return _predict_blocks(SparseRows(features, weights, bias, code, outputs), n_threads)
     prepared = _prepare(features, weights, bias)

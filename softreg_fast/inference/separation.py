@@ -69,6 +69,7 @@ def find_separation(
         The first two are proven, to the accuracy that `look_for_direction` names. Of as many
         features and classes as that doesn't take, None may mean that nothing is known.
     """
+    problem = problem.as_matrix()
     rows = WeighedRows(problem, fit_intercept=fit_intercept)
     if not rows.n_unknowns:
         return None

@@ -29,6 +29,9 @@ _NUMBERS_PER_BLOCK = 1 << 20
 _MOST_BYTES = 1 << 28
 # Of the information in scaled features, the smallest eigenvalue over the largest.
 _LEAST_EIGENVALUE = 1e-12
+# What names dependent features in an error: of a direction's largest component; and how many.
+_SMALL_SHARE = 0.1
+_MOST_NAMES = 10
 # Of a Newton step from the model, in standard errors.
 _LONGEST_STEP = 0.01
 
@@ -149,7 +152,7 @@ def summarise(
     penalties = coordinates.penalties_of(problem.l2_penalty)
     curvature = moments.information.copy()
     curvature[np.diag_indices(n_unknowns)] += np.tile(penalties, contrasts.shape[0])
-    inverse = _invert(curvature)
+    inverse = _invert(curvature, [*names, "intercept"][: n_features + fit_intercept])
     covariance = inverse
     if is_penalised:
         covariance = inverse @ moments.squares @ inverse
@@ -265,8 +268,8 @@ def _accumulate(
     return _Moments(information, squares, gradient)
 
 
-def _invert(matrix: FloatArray) -> FloatArray:
-    """The inverse of symmetric second derivatives.
+def _invert(matrix: FloatArray, names: Sequence[str]) -> FloatArray:
+    """The inverse of symmetric second derivatives, by unknowns of these names for each contrast.
 
     Raises
     ------
@@ -281,9 +284,15 @@ def _invert(matrix: FloatArray) -> FloatArray:
         )
     values, vectors = eigh(matrix / np.outer(scales, scales))
     if values[0] <= _LEAST_EIGENVALUE * values[-1]:
+        flat = np.abs(vectors[:, values <= _LEAST_EIGENVALUE * values[-1]])
+        places = np.nonzero((flat > _SMALL_SHARE * flat.max(axis=0)).any(axis=1))[0] % len(names)
+        dependent = [names[place] for place in np.unique(places)]
+        listed = ", ".join(dependent[:_MOST_NAMES])
+        if len(dependent) > _MOST_NAMES:
+            listed += f" and {len(dependent) - _MOST_NAMES} more"
         raise ValueError(
             "the second derivatives are singular, so that coefficients have no standard errors: "
-            "features depend on each other; drop some, or set a finite C"
+            f"features depend on each other ({listed}); drop some, or set a finite C"
         )
     inverse: FloatArray = (vectors / values) @ vectors.T / np.outer(scales, scales)
     return inverse

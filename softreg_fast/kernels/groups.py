@@ -84,6 +84,27 @@ class SparseRows(NamedTuple):
     order: Any
 
 
+class TableRows(NamedTuple):
+    """The rows of a problem of numbers and categories.
+
+    Attributes
+    ----------
+    numbers : (n_numbers, n_samples)
+    codes : (n_categorical, n_samples)
+        Unsigned integers, the numbers of categories.
+    offsets : (n_categorical,) int64
+        The model's rows of the categories with the number zero.
+    targets, weights
+        See `Rows`.
+    """
+
+    numbers: Any
+    codes: Any
+    offsets: Any
+    targets: Any
+    weights: Any
+
+
 class Columns(NamedTuple):
     """Some rows of a sparse matrix, by columns (CSC).
 

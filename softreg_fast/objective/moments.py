@@ -9,6 +9,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..data.table import Table
 from ..kernels.moments import (
     SparseSumsSpecialisation,
     SumsSpecialisation,
@@ -16,6 +17,8 @@ from ..kernels.moments import (
     sum_rows,
     sum_sparse_rows,
 )
+from ..kernels.shapes import choose_specialisation_of_a_pass
+from ..kernels.table_pass import count_categories
 from ..runtime import tuning
 from ..runtime.claimed_map import claimed_map, cut_into_blocks
 from ..runtime.sparse_workspace import Panel
@@ -136,6 +139,8 @@ def sum_features(
     class_weights = np.bincount(
         problem.targets, problem.sample_weight, minlength=problem.n_classes
     ).astype(np.float64)
+    if problem.is_table:
+        return _sum_table(problem, class_weights, n_threads)
     if problem.is_sparse:
         return _sum_sparse(problem, class_weights, n_threads, panels)
     first = 0 if problem.sample_weight is None else int((problem.sample_weight > 0.0).argmax())
@@ -190,6 +195,40 @@ def _sum_dense(
         squares = np.sum([squares for _, squares in sums], axis=0)
     none_small = np.zeros(n_features)
     return FeatureSums(by_class, squares, origin, class_weights, n_samples, none_small)
+
+
+def _sum_table(problem: Problem, class_weights: FloatArray, n_threads: int | None) -> FeatureSums:
+    table: Table = problem.features
+    n_numbers, n_classes = len(table.numbers), problem.n_classes
+    weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
+    by_row = np.zeros((table.n_model_rows, n_classes))
+    squares, origin, deviations = np.zeros((3, table.n_model_rows))
+    kind = choose_specialisation_of_a_pass(table.dtype, table.codes.dtype, problem.dtype, n_classes)
+    count = count_categories.specialise(kind)
+
+    def count_column(place: int) -> None:
+        first = table.offsets[place]
+        own = by_row[first : first + table.n_categories[place] + 1]
+        count(table.codes[place], problem.targets, weights, own)
+
+    n_used = count_threads_for_pass(n_threads, table.codes.size)
+    claimed_map(count_column, range(len(table.codes)), min(n_used, max(1, len(table.codes))))
+    squares[n_numbers:] = by_row[n_numbers:].sum(axis=1)
+    if n_numbers:
+        sums = sum_features(replace(problem, features=table.numbers.T), n_threads)
+        by_row[:n_numbers] = sums.about_origin.T
+        squares[:n_numbers], origin[:n_numbers] = sums.squares, sums.origin
+        deviations[:n_numbers] = sums.small_deviations
+    rows = table.model_rows
+    about_origin = np.ascontiguousarray(by_row[rows].T)
+    return FeatureSums(
+        about_origin,
+        squares[rows],
+        origin[rows],
+        class_weights,
+        problem.n_samples,
+        deviations[rows],
+    )
 
 
 def _sum_elements(

@@ -9,7 +9,7 @@ from .._typing import FloatArray, Model
 from ..data.problem import Problem
 from ..runtime.blas import inner_product
 from .coordinates import Coordinates
-from .dense import Accumulator, LossAndGradient
+from .dense import LossAndGradient
 from .duality_gap import bound_objective
 from .moments import FeatureSums
 from .optimality import (
@@ -20,9 +20,9 @@ from .optimality import (
     slope_divisors,
     slopes_of,
 )
+from .passes import AnyAccumulator
 from .penalty import shortest_slopes, sum_absolute
 from .rounding import BoundedEvaluation, bounded_evaluation
-from .sparse import SparseAccumulator
 
 _DOUBLE = np.dtype(np.float64)
 # Of the tolerance, errors of the gradient that passes of the kernels can't get below it.
@@ -91,7 +91,7 @@ class Objective:
     Parameters
     ----------
     problem : Problem
-    accumulator : Accumulator, SparseAccumulator or None
+    accumulator : accumulator or None
         Of this problem; not needed where totals are known.
     sums : FeatureSums
         Of its features.
@@ -104,7 +104,7 @@ class Objective:
     def __init__(
         self,
         problem: Problem,
-        accumulator: Accumulator | SparseAccumulator | None,
+        accumulator: AnyAccumulator | None,
         sums: FeatureSums,
         coordinates: Coordinates,
         tolerance: Tolerance,

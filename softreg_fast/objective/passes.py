@@ -6,19 +6,24 @@ from ..data.problem import Problem
 from .dense import Accumulator
 from .moments import PlacedPanel
 from .sparse import SparseAccumulator
+from .table import TableAccumulator
+
+AnyAccumulator = Accumulator | SparseAccumulator | TableAccumulator
 
 
 def accumulator_of(
     problem: Problem, n_columns: int, n_threads: int | None = None
-) -> Accumulator | SparseAccumulator:
+) -> AnyAccumulator:
     """The accumulator that suits the problem's features; see `Accumulator` for the arguments."""
     if problem.is_sparse:
         return SparseAccumulator(problem, n_columns, n_threads)
+    if problem.is_table:
+        return TableAccumulator(problem, n_columns, n_threads)
     return Accumulator(problem, n_columns, n_threads)
 
 
 def panels_of(
-    accumulator: Accumulator | SparseAccumulator,
+    accumulator: AnyAccumulator,
 ) -> Callable[[], Iterator[PlacedPanel]] | None:
     """What gives the rows by columns that an accumulator has, if they are sparse."""
     return accumulator.panels if isinstance(accumulator, SparseAccumulator) else None

@@ -247,6 +247,7 @@ def are_few(problem: Problem, sample: Sample, options: SolverOptions, bias: Floa
     has_bias_to_keep = not options.fit_intercept and bool(bias.any())
     return (
         sample.is_whole
+        and not problem.is_table
         and sample.n_unknowns * len(bias) <= tuning.MOST_UNKNOWNS_OF_COMPILED_STEPS
         and problem.l1_penalty == 0.0
         and not has_bias_to_keep

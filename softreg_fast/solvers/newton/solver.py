@@ -13,11 +13,9 @@ import numpy as np
 from ..._typing import Model
 from ...data.problem import Problem
 from ...objective.coordinates import choose_coordinates
-from ...objective.dense import Accumulator
 from ...objective.moments import sum_features
 from ...objective.objective import Objective
-from ...objective.passes import accumulator_of
-from ...objective.sparse import SparseAccumulator
+from ...objective.passes import AnyAccumulator, accumulator_of
 from ..base import (
     Solver,
     SolverOptions,
@@ -48,6 +46,8 @@ def solve(
     problem: Problem, options: SolverOptions, start: Model, observer: Observer | None = None
 ) -> SolverResult:
     """Minimise the objective of a problem with a convex loss; see `lbfgs.solve`."""
+    if problem.l1_penalty > 0.0:
+        problem = problem.as_matrix()
     if problem.l1_penalty > 0.0 and proximal.suits(problem, len(start[1])):
         return proximal.solve(problem, options, start, observer)
     if problem.l1_penalty == 0.0 and takes_conjugate_gradients(size_of(problem, len(start[1]))):
@@ -61,9 +61,7 @@ def solve(
     if len(bias) > 1 and problem.l1_penalty == 0.0:
         start = centre(weights, bias, fit_intercept=options.fit_intercept)
 
-    def begin(
-        rows: Problem, accumulator: Accumulator | SparseAccumulator, start: Model
-    ) -> tuple[Steps, Objective]:
+    def begin(rows: Problem, accumulator: AnyAccumulator, start: Model) -> tuple[Steps, Objective]:
         objective = Objective(rows, accumulator, sums, coordinates, options.tolerance, bias)
         kind = ProximalSteps if problem.l1_penalty > 0.0 else SmoothSteps
         steps = kind(objective, sample, n_threads)

@@ -82,7 +82,7 @@ def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
         rows = chosen if isinstance(rows, slice) else rows[chosen]
     features = problem.features[rows]
     row_weights = _share(weights[rows] * stands_for)
-    if problem.is_sparse:
+    if not isinstance(features, np.ndarray):
         features = features.toarray()
     n_unknowns = n_features + coordinates.fit_intercept
     taken = aligned_zeros((len(row_weights), _pad(n_unknowns)), np.float64)

@@ -9,8 +9,8 @@ from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...kernels import columns as kernels
 from ...kernels.shapes import SparseSpecialisation, choose_column_specialisation
-from ...objective.dense import Accumulator
 from ...objective.moments import FeatureSums
+from ...objective.passes import AnyAccumulator
 from ...objective.sparse import SparseAccumulator
 from ...runtime import tuning
 from ...runtime.claimed_map import claimed_map, cut_into_blocks
@@ -89,7 +89,7 @@ class Columns:
         self,
         problem: Problem,
         sums: FeatureSums,
-        accumulator: Accumulator | SparseAccumulator,
+        accumulator: AnyAccumulator,
         n_classes: int,
         *,
         fit_intercept: bool,

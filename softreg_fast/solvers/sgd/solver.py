@@ -64,6 +64,7 @@ def solve(
     FloatingPointError
         See `Descent.run`.
     """
+    problem = problem.as_matrix()
     settings = settle(
         options.sgd,
         problem,
@@ -72,7 +73,8 @@ def solve(
         fit_intercept=options.fit_intercept,
     )
     if options.sgd.held_out is not None:
-        return _stop_early(problem, options.sgd.held_out, options, settings, start, observer)
+        held_out = options.sgd.held_out.as_matrix()
+        return _stop_early(problem, held_out, options, settings, start, observer)
     return minimise(problem, settings, start, options.n_threads, observer)
 
 

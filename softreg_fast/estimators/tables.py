@@ -1,0 +1,349 @@
+"""Tables of users: which columns are categories, and which those are."""
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from ..data.table import Table
+
+FROM_DTYPE = "from_dtype"
+_DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+_HINT = "as categories, with astype('category') of pandas or cast(pl.Categorical) of polars"
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """A categorical column.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Integers, numbers of the values; negative or masked where a value is missing.
+    values : ndarray
+        Those that the column's type knows, of which each is there once.
+    """
+
+    codes: npt.NDArray[Any]
+    values: npt.NDArray[Any]
+
+
+def _columns_of(X: Any) -> list[Any]:
+    """The columns of a data frame or of an array."""
+    if hasattr(X, "iloc"):
+        return [X.iloc[:, place] for place in range(X.shape[1])]
+    if hasattr(X, "get_columns"):
+        return list(X.get_columns())
+    if hasattr(X, "columns") and hasattr(X, "schema"):
+        return list(X.columns)
+    return list(np.asarray(X).T)
+
+
+def _is_categorical(column: Any) -> bool:
+    """Whether a column's type is one of categories."""
+    kind = getattr(column, "type", None)
+    if kind is not None:
+        return type(kind).__name__ == "DictionaryType"
+    kind = getattr(column, "dtype", None)
+    return type(kind).__name__ in ("CategoricalDtype", "Categorical", "Enum")
+
+
+def _codes_of(column: Any) -> _Codes:
+    """Of a column whose type is one of categories."""
+    if hasattr(column, "cat") and hasattr(column, "array"):  # pandas
+        return _Codes(column.array.codes, column.array.categories.to_numpy())
+    if hasattr(column, "to_physical"):  # polars
+        values = column.unique().drop_nulls()
+        known = values.to_physical().to_numpy().astype(np.int64)
+        order = np.argsort(known)
+        codes = column.to_physical().to_numpy(writable=False)
+        is_missing = column.is_null().to_numpy()
+        codes = np.searchsorted(known[order], np.where(is_missing, 0, codes).astype(np.int64))
+        codes[is_missing] = -1
+        return _Codes(codes, np.array(values.to_list(), object)[order])
+    combined = column.combine_chunks()  # Arrow
+    codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return _Codes(codes, np.array(combined.dictionary.to_pylist(), object))
+
+
+def _numbers_of(name: str, column: Any) -> npt.NDArray[Any]:
+    """A column of numbers, NaN where they are missing."""
+    kind = getattr(column, "dtype", None)
+    array: npt.NDArray[Any]
+    if type(kind).__module__.startswith("pandas") and hasattr(kind, "numpy_dtype"):
+        array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    elif hasattr(column, "to_numpy"):
+        array = column.to_numpy()
+    else:
+        array = np.asarray(column)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} has dtype {array.dtype if kind is None else kind}: columns must hold real "
+            f"numbers or categories; give strings {_HINT}"
+        )
+    return array
+
+
+def _integer_codes(name: str, array: npt.NDArray[Any]) -> _Codes:
+    """Of a column of integers that stand for categories."""
+    is_missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
+    values, codes = np.unique(array[~is_missing], return_inverse=True)
+    if array.dtype.kind == "f":
+        if not np.array_equal(values, np.trunc(values)) or not np.isfinite(values).all():
+            raise ValueError(
+                f"{name} is in categorical_features, but has numbers that are no integers: its "
+                "categories must be integers, or those of its type"
+            )
+        values = values.astype(np.int64)
+    all_codes = np.full(len(array), -1)
+    all_codes[~is_missing] = codes
+    return _Codes(all_codes, values)
+
+
+def _sorted_values(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    try:
+        return np.argsort(values, kind="stable")
+    except TypeError:  # of several kinds, in the order of the type
+        return np.arange(len(values))
+
+
+def _with_missing(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values, and NaN after them."""
+    if values.dtype.kind in "iuf":
+        return np.append(values.astype(np.float64), np.nan)
+    extended = np.empty(len(values) + 1, object)
+    extended[:-1], extended[-1] = values, np.nan
+    return extended
+
+
+def _is_missing(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """How columns of users become a table.
+
+    Attributes
+    ----------
+    categories : tuple
+        Of each column: its categories, or None if it is a number.
+    names : tuple of str
+        Of the columns.
+    """
+
+    categories: tuple[npt.NDArray[Any] | None, ...]
+    names: tuple[str, ...]
+
+    @property
+    def of_categorical(self) -> list[npt.NDArray[Any]]:
+        """The categories of the categorical columns."""
+        return [each for each in self.categories if each is not None]
+
+    @property
+    def n_coefficients(self) -> int:
+        """Of a class."""
+        return sum(1 if each is None else len(each) for each in self.categories)
+
+    @property
+    def coefficient_names(self) -> list[str]:
+        """Of the columns, and of each category of them."""
+        names = []
+        for name, categories in zip(self.names, self.categories, strict=True):
+            names += [name] if categories is None else [f"{name}_{each}" for each in categories]
+        return names
+
+    def check_same(self, other: "TableReader") -> None:
+        """Raise ValueError if another one has other categories."""
+        for label, own, others in zip(self.names, self.categories, other.categories, strict=True):
+            are_same = own is None and others is None
+            if own is not None and others is not None:
+                are_same = own.astype(str).tolist() == others.astype(str).tolist()
+            if not are_same:
+                raise ValueError(
+                    f"X[{label!r}] has other categories than in the last fit, with whose model "
+                    "warm_start=True begins"
+                )
+
+    def read(self, name: str, X: Any) -> tuple[Table, list[str]]:
+        """A table, and the names of the columns in which categories are unknown.
+
+        Parameters
+        ----------
+        name : str
+            Of the argument, for errors.
+        X : data frame or array-like
+            With as many columns, of the same names.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A column is not of numbers, or has one that isn't finite.
+        """
+        columns = _columns_of(X)
+        n_samples = int(np.shape(X)[0])
+        sizes = tuple(len(each) for each in self.of_categorical)
+        most = max(sizes, default=0)
+        kind = np.dtype(np.uint8 if most < 256 else np.uint16 if most < 65_536 else np.uint32)
+        is_number = [each is None for each in self.categories]
+        parts = [
+            _numbers_of(f"{name}[{label!r}]", column)
+            for column, label, is_one in zip(columns, self.names, is_number, strict=True)
+            if is_one
+        ]
+        are_single = bool(parts) and all(part.dtype == _SINGLE for part in parts)
+        dtype = _SINGLE if are_single else _DOUBLE
+        table_numbers = np.empty((len(parts), n_samples), dtype)
+        labels = [label for label, is_one in zip(self.names, is_number, strict=True) if is_one]
+        for place, part in enumerate(parts):
+            table_numbers[place] = part
+            _check_finite(name, labels[place], table_numbers[place])
+        codes = np.empty((len(sizes), n_samples), kind)
+        unknown, place = [], 0
+        for column, label, categories in zip(columns, self.names, self.categories, strict=True):
+            if categories is None:
+                continue
+            found = _read_codes(f"{name}[{label!r}]", column)
+            places = _places_of(found.values, categories)
+            codes[place] = places.astype(kind)[found.codes]
+            if (places == len(categories)).any() and (codes[place] == len(categories)).any():
+                unknown.append(label)
+            place += 1
+        return Table(table_numbers, codes, sizes, self._order()), unknown
+
+    def _order(self) -> npt.NDArray[np.int64]:
+        """See `Table.order`."""
+        n_numbers = sum(each is None for each in self.categories)
+        order: list[int] = []
+        number, category = 0, n_numbers
+        for categories in self.categories:
+            if categories is None:
+                order.append(number)
+                number += 1
+            else:
+                order += range(category, category + len(categories))
+                category += len(categories)
+        return np.array(order, np.int64)
+
+
+def _check_finite(name: str, label: str, column: npt.NDArray[Any]) -> None:
+    with np.errstate(all="ignore"):
+        if np.isfinite(column.sum()):
+            return
+    is_wrong = ~np.isfinite(column)
+    if is_wrong.any():
+        row = int(is_wrong.argmax())
+        found = "NaN" if np.isnan(column[row]) else column[row]
+        raise ValueError(
+            f"{name}[{label!r}] is {found} in row {row}: every element must be a finite "
+            f"{column.dtype.name} number"
+        )
+
+
+def _read_codes(name: str, column: Any) -> _Codes:
+    if _is_categorical(column):
+        return _codes_of(column)
+    return _integer_codes(name, _numbers_of(name, column))
+
+
+def _places_of(values: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """The number of each value's category; that of a missing one is the last.
+
+    It is the number of categories where there is none.
+    """
+    known = {value: place for place, value in enumerate(categories.tolist())}
+    missing = len(categories)
+    if len(categories) and _is_missing(categories[-1]):
+        missing -= 1
+    places = [known.get(value, len(categories)) for value in values.tolist()]
+    return np.array([*places, missing], np.int64)
+
+
+def make_reader(
+    categorical_features: Any, X: Any, names: Sequence[str] | None, *, keeps_unseen: bool = False
+) -> TableReader:
+    """How to read tables like this one.
+
+    Parameters
+    ----------
+    categorical_features : "from_dtype" or array-like
+        See `SoftmaxClassifier`.
+    X : data frame or array-like of shape (n_samples, n_features)
+    names : sequence of str or None
+        Of the columns.
+    keeps_unseen : bool, default=False
+        Whether categories that a column's type knows and no row has are kept.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not allowed.
+    """
+    if issparse(X):
+        raise TypeError(
+            "categorical_features requires a data frame or a dense array: X is a sparse matrix"
+        )
+    columns = _columns_of(X)
+    labels = [f"x{place}" for place in range(len(columns))] if names is None else list(names)
+    are_chosen = _choose(categorical_features, columns, labels, has_names=names is not None)
+    all_categories: list[npt.NDArray[Any] | None] = []
+    for column, label, is_chosen in zip(columns, labels, are_chosen, strict=True):
+        if not is_chosen:
+            _numbers_of(f"X[{label!r}]", column[:1])
+            all_categories.append(None)
+            continue
+        found = _read_codes(f"X[{label!r}]", column)
+        is_seen = np.zeros(len(found.values) + 1, bool)
+        is_seen[found.codes] = True
+        values = found.values if keeps_unseen else found.values[is_seen[:-1]]
+        values = values[_sorted_values(values)]
+        all_categories.append(_with_missing(values) if is_seen[-1] else values)
+    return TableReader(tuple(all_categories), tuple(labels))
+
+
+def _choose(
+    categorical_features: Any, columns: list[Any], labels: list[str], *, has_names: bool
+) -> list[bool]:
+    """Whether each column is categorical."""
+    if isinstance(categorical_features, str):
+        if categorical_features == FROM_DTYPE:
+            return [_is_categorical(column) for column in columns]
+        raise ValueError(
+            f"categorical_features={categorical_features!r} is not allowed: it must be None, "
+            f"{FROM_DTYPE!r} or a list of columns"
+        )
+    try:
+        chosen = list(categorical_features)
+    except TypeError as error:
+        raise TypeError(
+            f"categorical_features={categorical_features!r} is not allowed: it must be None, "
+            f"{FROM_DTYPE!r} or a list of columns"
+        ) from error
+    n_columns = len(columns)
+    if chosen and all(isinstance(each, bool | np.bool_) for each in chosen):
+        if len(chosen) != n_columns:
+            raise ValueError(
+                f"categorical_features has {len(chosen)} elements and X has {n_columns} columns: "
+                "a mask must have one for each"
+            )
+        return [bool(each) for each in chosen]
+    are_chosen = [False] * n_columns
+    for each in chosen:
+        if isinstance(each, str):
+            if not has_names or each not in labels:
+                raise ValueError(
+                    f"categorical_features has {each!r}, which is none of the columns of X"
+                )
+            are_chosen[labels.index(each)] = True
+        elif isinstance(each, numbers.Integral) and 0 <= int(each) < n_columns:
+            are_chosen[int(each)] = True
+        else:
+            raise ValueError(
+                f"categorical_features has {each!r}: it must be names of columns, or numbers from "
+                f"0 to {n_columns - 1}, or a mask"
+            )
+    return are_chosen
