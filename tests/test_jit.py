@@ -666,6 +666,7 @@ def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
     for_other_rows = {
         "accumulate_table",
         "count_categories",
+        "take_tile_slopes",
         "predict_table",
         "descend_sparse",
         "accumulate_sparse",

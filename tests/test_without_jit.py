@@ -53,6 +53,7 @@ SUITES = {
         "reference or same_step or change_no_bit or no_step",
     ),
     "tables": ("test_table.py", "reference or same_sums"),
+    "blocks": ("test_blocks.py", "reference or same_sums"),
     "dual ascent": ("test_dual_ascent.py", "reference"),
     "coordinates": ("test_l1.py", "coordinate_descent"),
     "helping threads": ("test_robustness.py", "threads_help"),

@@ -27,6 +27,8 @@ from ..runtime.threads import count_threads_for_pass
 # Rows that are summed by one thread: so many numbers, and no more blocks than that.
 _NUMBERS_PER_BLOCK = 1 << 18
 _MOST_BLOCKS = 64
+# Sums of all blocks, of which each has some for every class.
+_MOST_SUMS = 1 << 23
 _NO_WEIGHTS = _NOTHING = np.zeros(0)
 PlacedPanel = tuple[int, int, Panel]
 """The first row of a panel, the one after its last, and the panel."""
@@ -185,6 +187,8 @@ def _sum_dense(
         return by_class, squares
 
     block_rows = max(_NUMBERS_PER_BLOCK // n_features, -(-n_samples // _MOST_BLOCKS), 1)
+    n_sums = problem.n_classes * n_features
+    block_rows = max(block_rows, -(-n_samples * n_sums // _MOST_SUMS))
     blocks = cut_into_blocks(n_samples, block_rows)
     if len(blocks) == 1:
         by_class, squares = sum_block(blocks[0])

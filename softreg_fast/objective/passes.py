@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from ..data.problem import Problem
+from . import blocks
 from .dense import Accumulator
 from .moments import PlacedPanel
 from .sparse import SparseAccumulator
 from .table import TableAccumulator
 
-AnyAccumulator = Accumulator | SparseAccumulator | TableAccumulator
+AnyAccumulator = Accumulator | SparseAccumulator | TableAccumulator | blocks.BlockAccumulator
 
 
 def accumulator_of(
@@ -19,6 +20,8 @@ def accumulator_of(
         return SparseAccumulator(problem, n_columns, n_threads)
     if problem.is_table:
         return TableAccumulator(problem, n_columns, n_threads)
+    if blocks.suits(problem.features.shape[1], n_columns):
+        return blocks.BlockAccumulator(problem, n_columns, n_threads)
     return Accumulator(problem, n_columns, n_threads)
 
 

@@ -76,6 +76,11 @@ MOST_ELEMENTS_OF_A_RARE_FEATURE = 64
 # average, up to which dual coordinate ascent is a faster way to near the optimum.
 LARGEST_CURVATURE_OF_DUAL_ASCENT = 10.0
 MOST_ELEMENTS_FOR_DUAL_ASCENT = 48
+# Features times columns of a model, and columns, from which products by BLAS take less time than
+# fused passes.
+PRODUCTS_WORTH_BLAS, COLUMNS_WORTH_BLAS = 60_000, 32
+# The same as below, of such passes.
+MOST_PRODUCTS_BY_BLAS = 100_000_000_000
 # Products of a pass from which an exact solver takes minutes.
 MOST_PRODUCTS_OF_NEWTON = 100_000_000_000
 MOST_PRODUCTS_OF_LBFGS = 10_000_000_000
