@@ -58,10 +58,15 @@ def measure_here(kind, shape, dtype, batch_size, n_threads):
     y = y.astype(np.int32)
     fit = _fit_function(kind, batch_size, n_threads)
     fit(X[:FEW_ROWS], y[:FEW_ROWS])  # compiles and loads everything
+    return peak_of(lambda: fit(X, y))
+
+
+def peak_of(call):
+    """Peak bytes that a call takes in this process, beside what there is."""
     _give_back_free_memory()
     CLEAR.write_text("5", encoding="ascii")
     before = _status("VmRSS")
-    fit(X, y)
+    call()
     return max(_status("VmHWM") - before, 0)
 
 

@@ -47,7 +47,7 @@ def _objective(model, X, y, C=1.0, l1_ratio=0.0):
     [
         load_iris,
         load_wine,
-        load_breast_cancer,
+        pytest.param(load_breast_cancer, marks=pytest.mark.full),
         load_digits,
         pytest.param(_load_synthetic, marks=pytest.mark.full),
     ],

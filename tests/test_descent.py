@@ -146,7 +146,7 @@ def test_classes_that_overlap_are_not_called_separable(make_data):
 
 
 @pytest.mark.parametrize("offset", [3.0, 30.0, 100.0])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
 def test_sparse_rows_without_zeros_far_from_the_origin_are_centred(make_data, dtype, offset):
     X, y = make_data(5000, 10, 3)
     exact = SoftmaxClassifier(tol=1e-7).fit(X + offset, y)
@@ -269,10 +269,9 @@ def _correlated(kind, n_samples=4000, n_features=40):
     return X, (X @ weights + random.gumbel(size=(n_samples, 3))).argmax(axis=1)
 
 
-@pytest.mark.parametrize(
-    "C", [1.0, *(pytest.param(C, marks=pytest.mark.full) for C in (0.01, 100.0))]
-)
-@pytest.mark.parametrize("kind", [pytest.param("factor", marks=pytest.mark.full), "walk"])
+@pytest.mark.full
+@pytest.mark.parametrize("C", [1.0, 0.01, 100.0])
+@pytest.mark.parametrize("kind", ["factor", "walk"])
 def test_features_with_much_in_common_come_within_a_percent(kind, C):
     X, y = _correlated(kind)
     lowest = _objective(SoftmaxClassifier(C=C, tol=1e-7).fit(X, y), X, y, C)

@@ -95,7 +95,7 @@ def test_refuses_where_there_is_no_theory(make_data):
         _fit(constant, y).summary(constant, y)
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.full), 4])
 def test_matrix_without_room_is_refused_with_its_bytes(n_classes):
     X = csr_array(np.eye(40, 7_000))
     y = np.arange(40) % n_classes

@@ -1,0 +1,151 @@
+"""Many classes of wide dense features: the way to a test loss, beside PyTorch's L-BFGS.
+
+Features are synthetic, with a spectrum and norms as embeddings of images have, in float32; a part
+of the rows is for testing. The test loss that is wanted is 2 % above the lowest of PyTorch's first
+iterations; the time is that of the first iteration with no higher one. Test losses are recomputed
+in float64 after each iteration, which is not timed.
+"""
+
+import time
+import warnings
+
+import numpy as np
+
+from ..cases import Case
+from ..metrics import mean_loss
+from ..options import add_common, select
+from ..record import Record
+
+C = 0.316
+N_TEST = 10_000
+MOST_ITERATIONS = 25
+TOLERANCE = 1e-6
+# Of PyTorch's lowest test loss, what is wanted.
+WANTED = 1.02
+SIDES = "softreg_fast", "PyTorch L-BFGS"
+SHAPES = (5_000, 256, 100), (50_000, 768, 1_000)
+
+
+def make(n_samples, n_features, n_classes):
+    """Features and labels of training and test rows."""
+    random = np.random.default_rng(0)
+    centers = 0.55 * random.standard_normal((n_classes, n_features))
+    spectrum = np.arange(1.0, n_features + 1.0) ** -0.5
+    rotation, _ = np.linalg.qr(random.standard_normal((n_features, n_features)))
+    y = random.integers(0, n_classes, n_samples + N_TEST)
+    X = np.empty((len(y), n_features), np.float32)
+    for start in range(0, len(y), 10_000):
+        rows = slice(start, start + 10_000)
+        block = centers[y[rows]] + random.standard_normal((len(y[rows]), n_features))
+        block = (block * spectrum) @ rotation
+        X[rows] = 10.0 * block / np.linalg.norm(block, axis=1, keepdims=True)
+    return (X[:n_samples], y[:n_samples]), (X[n_samples:], y[n_samples:])
+
+
+class _Course:
+    """Seconds and test losses of iterations; what it does itself isn't timed."""
+
+    def __init__(self, test):
+        self._test = test
+        self._started = time.perf_counter()
+        self.seconds, self.losses = [], []
+
+    def add(self, coef, intercept):
+        """Note a model."""
+        now = time.perf_counter()
+        self.seconds.append(now - self._started)
+        self.losses.append(mean_loss(*self._test, coef, intercept))
+        self._started += time.perf_counter() - now
+
+    def seconds_to(self, loss):
+        """To the first model with no higher loss."""
+        there = [
+            seconds for seconds, own in zip(self.seconds, self.losses, strict=True) if own <= loss
+        ]
+        return min(there, default=float("nan"))
+
+
+class _Follower:
+    """A callback of scikit-learn that notes the model of each iteration."""
+
+    def __init__(self, course):
+        self._course = course
+
+    def setup(self, estimator, context):
+        """Nothing to do."""
+
+    def teardown(self, estimator, context):
+        """Nothing to do."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Nothing to do."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        """Note the model."""
+        self._course.add(fitted_estimator.coef_, fitted_estimator.intercept_)
+
+
+def follow_ours(training, test):
+    """The course of a fit."""
+    from softreg_fast import SoftmaxClassifier
+
+    X, y = training
+    few = np.concatenate([np.flatnonzero(y == label)[:2] for label in np.unique(y)])
+    SoftmaxClassifier(C=C, tol=TOLERANCE, max_iter=1).fit(X[few], y[few])
+    course = _Course(test)
+    SoftmaxClassifier(C=C, tol=TOLERANCE).set_callbacks(_Follower(course)).fit(X, y)
+    return course
+
+
+def follow_torch(training, test):
+    """The course of PyTorch's L-BFGS with a line search."""
+    import torch
+
+    features, labels = torch.from_numpy(training[0]), torch.from_numpy(training[1])
+    n_classes = int(labels.max()) + 1
+    coef = torch.zeros((n_classes, features.shape[1]), requires_grad=True)
+    intercept = torch.zeros(n_classes, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [coef, intercept], max_iter=1, max_eval=25, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def evaluate():
+        optimizer.zero_grad()
+        logits = torch.addmm(intercept, features, coef.T)
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        loss = loss + 0.5 / (C * len(labels)) * (coef * coef).sum()
+        loss.backward()
+        return loss
+
+    course = _Course(test)
+    for _ in range(MOST_ITERATIONS):
+        optimizer.step(evaluate)
+        course.add(coef.detach().numpy(), intercept.detach().numpy())
+    return course
+
+
+def add_arguments(parser):
+    """Options of the command line."""
+    add_common(parser, repeats=1, sides=False)
+
+
+def run(options):
+    """Measure; gives the record."""
+    warnings.simplefilter("ignore")
+    record = Record("many-classes")
+    for shape in select(SHAPES, options):
+        title = "{:,} x {:,} x {:,}".format(*shape)
+        record.add_case(Case(title, *shape, None, dtype="float32"), title)
+        print(f"{title} ...", flush=True)
+        training, test = make(*shape)
+        courses = {side: [] for side in SIDES}
+        for _ in range(options.repeats):
+            for side, follow in zip(SIDES, (follow_ours, follow_torch), strict=True):
+                courses[side].append(follow(training, test))
+        wanted = WANTED * min(min(course.losses) for course in courses[SIDES[1]])
+        for side in SIDES:
+            seconds = [course.seconds_to(wanted) for course in courses[side]]
+            record.add(title, side, "seconds_to_loss", seconds, loss=wanted)
+            lowest = min(min(course.losses) for course in courses[side])
+            record.check(title, side, "lowest test loss over the one wanted", lowest / wanted, 1.0)
+    return record
