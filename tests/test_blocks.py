@@ -114,6 +114,16 @@ def test_fit_begins_in_single_precision_and_ends_in_double():
     assert lbfgs.solve(problem, with_gap, start).optimality.gap <= 1e-6
 
 
+def test_features_too_large_for_single_precision_begin_in_double():
+    problem = _problem(SINGLE)
+    start = np.zeros((N_FEATURES, N_CLASSES)), np.zeros(N_CLASSES)
+    options = SolverOptions(Tolerance(1e-6), 500, n_threads=1)
+    huge = replace(problem, features=problem.features * np.float32(1e37), l2_penalty=1e72)
+    found = lbfgs.solve(huge, options, start)
+    expected = lbfgs.solve(replace(problem, l2_penalty=1e-2), options, start)
+    assert found.objective == pytest.approx(expected.objective, rel=1e-6)
+
+
 def test_observer_may_end_the_part_in_single_precision():
     class Witness:
         n_seen = 0

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
@@ -139,6 +140,38 @@ def test_polars_frames_give_the_same_model(kind):
     np.testing.assert_array_equal(found.coef_, expected.coef_)
     np.testing.assert_array_equal(found.predict_proba(other), expected.predict_proba(frame))
     np.testing.assert_array_equal(found.predict_proba(frame), expected.predict_proba(frame))
+
+
+def test_arrow_tables_give_the_same_model():
+    frame = _frame()
+    y = _labels(frame)
+    expected = _classifier(categorical_features="from_dtype").fit(frame, y)
+    plain = {name: frame[name].to_numpy() for name in ("age", "hours", "code")}
+    chunks = []
+    for rows in (slice(0, 100), slice(100, None)):  # with dictionaries of their own
+        columns = {name: plain[name][rows] for name in plain}
+        for name in ("job", "city"):
+            values = [None if pd.isna(each) else each for each in frame[name][rows]]
+            columns[name] = pa.array(values).dictionary_encode()
+        chunks.append(pa.table({name: columns[name] for name in frame.columns}))
+    table = pa.concat_tables(chunks)
+    found = _classifier(categorical_features="from_dtype").fit(table, y)
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+    np.testing.assert_array_equal(found.predict_proba(table), expected.predict_proba(frame))
+    assert found.get_coefficient_names().tolist() == expected.get_coefficient_names().tolist()
+
+
+def test_nullable_numbers_are_numbers():
+    frame = _frame()
+    y = _labels(frame)
+    other = frame.astype({"age": "Float64", "hours": "Int32"})
+    expected, found = (_classifier().fit(each, y) for each in (frame, other))
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+    other.loc[7, "hours"] = pd.NA
+    with pytest.raises(ValueError, match=r"X\['hours'\] is NaN in row 7"):
+        _classifier().fit(other, y)
+    with pytest.raises(TypeError, match=r"X\['age'\] has dtype str.*astype\('category'\)"):
+        _classifier().fit(frame.assign(age=frame["age"].astype(str).astype("string")), y)
 
 
 def test_unknown_categories_contribute_nothing_and_are_warned_of_once():

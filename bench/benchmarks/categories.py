@@ -23,6 +23,7 @@ N_NUMBERS = 6
 SIZES = 48_000, 5_000_000
 TOLERANCE = 1e-6
 FEW_ROWS = 4_000
+MOST_ROWS_OF_SKLEARN = 500_000
 
 
 @cache
@@ -155,8 +156,11 @@ def run(options):
         case = Case(title, n_samples, n_columns, 2, None)
         record.add_case(case, title)
         print(f"{title} ...", flush=True)
+        sides = all_sides()
+        if n_samples > MOST_ROWS_OF_SKLEARN:
+            record.leave_out(sides.pop().name, f"more than {MOST_ROWS_OF_SKLEARN:,} rows")
         sides = [
-            side for place, side in enumerate(all_sides())
+            side for place, side in enumerate(sides)
             if not place or contains(side.name, options.sides)
         ]  # fmt: skip
         _measure_times(record, title, sides, n_samples, options.repeats)

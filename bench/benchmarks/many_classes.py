@@ -93,7 +93,8 @@ def follow_ours(training, test):
     few = np.concatenate([np.flatnonzero(y == label)[:2] for label in np.unique(y)])
     SoftmaxClassifier(C=C, tol=TOLERANCE, max_iter=1).fit(X[few], y[few])
     course = _Course(test)
-    SoftmaxClassifier(C=C, tol=TOLERANCE).set_callbacks(_Follower(course)).fit(X, y)
+    model = SoftmaxClassifier(C=C, tol=TOLERANCE, max_iter=MOST_ITERATIONS)
+    model.set_callbacks(_Follower(course)).fit(X, y)
     return course
 
 

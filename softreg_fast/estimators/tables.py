@@ -65,17 +65,18 @@ def _codes_of(column: Any) -> _Codes:
         codes = np.searchsorted(known[order], np.where(is_missing, 0, codes).astype(np.int64))
         codes[is_missing] = -1
         return _Codes(codes, np.array(values.to_list(), object)[order])
-    combined = column.combine_chunks()  # Arrow
+    combined = column.unify_dictionaries().combine_chunks()  # Arrow
     codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return _Codes(codes, np.array(combined.dictionary.to_pylist(), object))
 
 
 def _numbers_of(name: str, column: Any) -> npt.NDArray[Any]:
     """A column of numbers, NaN where they are missing."""
-    kind = getattr(column, "dtype", None)
+    kind: Any = getattr(column, "dtype", None)
     array: npt.NDArray[Any]
     if type(kind).__module__.startswith("pandas") and hasattr(kind, "numpy_dtype"):
-        array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        is_number = kind.numpy_dtype.kind in "biuf"
+        array = column.to_numpy(np.float64 if is_number else object, na_value=np.nan)
     elif hasattr(column, "to_numpy"):
         array = column.to_numpy()
     else:

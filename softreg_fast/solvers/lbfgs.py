@@ -129,15 +129,15 @@ def _begin_in_single(
     start: Model,
     objectives: list[float],
     observer: Observer | None,
-) -> tuple[Model, LimitedMemory, bool]:
+) -> tuple[Model, LimitedMemory | None, bool]:
     """Descend by passes in float32, as far as these lead.
 
     Returns
     -------
     start : tuple of weights and bias
         Where that ends.
-    memory : LimitedMemory
-        What the steps have shown.
+    memory : LimitedMemory or None
+        What the steps have shown; None if float32 leads nowhere.
     is_ended : bool
         Whether the observer has ended it.
     """
@@ -149,7 +149,8 @@ def _begin_in_single(
     with accumulator_of(in_single, len(start[1]), options.n_threads) as accumulator:
         objective = Objective(problem, accumulator, sums, coordinates, tolerance, start[1])
         descent = _Descent(objective, start, curvature_at_zero(problem.n_classes))
-        check_start(descent.place.objective, descent.place.gradient_norm)
+        if not np.isfinite([descent.place.objective, descent.place.gradient_norm]).all():
+            return start, None, False  # too large for float32
         is_ended = _descend(descent, objective, options, objectives, observer, _PATIENCE_OF_SINGLE)
         return descent.place.model, descent.memory, is_ended
 
