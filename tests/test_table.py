@@ -152,3 +152,13 @@ def test_predictions_equal_reference(n_columns, activation):
     assert found[3]
     decided, _ = decide(table, *model, activation, n_threads=1)
     np.testing.assert_allclose(decided, values, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_columns", [1, 3])
+def test_overflow_is_told(n_columns):
+    table = _table()
+    weights, bias = _model(table, n_columns)
+    weights[0] = 1e308
+    huge = replace(table, numbers=1e10 * table.numbers, order=np.arange(table.shape[1]))
+    assert not predict(huge, weights, bias, "identity", keep_steps=True, n_threads=1)[3]
+    assert not decide(huge, weights, bias, "identity", n_threads=1)[1]
