@@ -9,12 +9,44 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast import SoftmaxClassifier
+from softreg_fast.data.problem import Problem
 
 LONG = np.longdouble
 # The share of `tol` by which a gradient in another order of summation may be above it, and what
 # the objective's own rounding may add to a gap.
 _SHARE_OF_TOL = 1e-6
 _ROUNDING_OF_GAP = 1e-13
+
+
+def sparse_problem(n_columns, types, n_samples, shares, *, mean, spread):
+    """Features of different frequency, one that is nowhere, a row without any, weights.
+
+    Some rows weigh nothing.
+
+    Parameters
+    ----------
+    n_columns : int
+        Of the model.
+    types : tuple
+        Of the features and of the indices.
+    n_samples : int
+    shares : ndarray of shape (n_features,)
+        Of the rows that have each feature.
+    mean, spread : float
+        Of the elements.
+    """
+    dtype, index_dtype = types
+    random = np.random.default_rng(0)
+    X = random.normal(mean, spread, (n_samples, len(shares)))
+    X *= random.uniform(size=X.shape) < shares
+    X[:, 7] = X[3] = 0.0
+    matrix = scipy.sparse.csr_array(X.astype(dtype))
+    matrix.indices = matrix.indices.astype(index_dtype)
+    matrix.indptr = matrix.indptr.astype(index_dtype)
+    n_classes = max(n_columns, 2)
+    targets = random.integers(0, n_classes, n_samples).astype(np.int32)
+    weights = random.exponential(size=n_samples) * (random.uniform(size=n_samples) > 0.2)
+    return Problem(matrix, targets, n_classes, "identity", np.dtype(np.float64), weights)
 
 
 @dataclass

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 from conftest import WITHOUT_JIT
+from random_problems import sparse_problem
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.data.problem import Problem
 from softreg_fast.objective.moments import sum_features
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.sparse import SparseAccumulator
@@ -29,20 +29,11 @@ TYPES = [(DOUBLE, np.int32), pytest.param((SINGLE, np.int64), marks=pytest.mark.
 
 def _problem(n_columns, types=(DOUBLE, np.int32), n_samples=150, l2_penalty=1.0):
     """Rare features, one that is nowhere, a row without any, and rows that weigh nothing."""
-    dtype, index_dtype = types
-    random = np.random.default_rng(0)
     n_samples = min(n_samples, 37) if WITHOUT_JIT else n_samples
-    X = random.normal(0.2, 0.4, (n_samples, N_FEATURES))
-    X *= random.uniform(size=X.shape) < np.geomspace(0.5, 0.03, N_FEATURES)
-    X[:, 7] = X[3] = 0.0
-    matrix = scipy.sparse.csr_array(X.astype(dtype))
-    matrix.indices = matrix.indices.astype(index_dtype)
-    matrix.indptr = matrix.indptr.astype(index_dtype)
-    n_classes = max(n_columns, 2)
-    targets = random.integers(0, n_classes, n_samples).astype(np.int32)
-    weights = random.exponential(size=n_samples) * (random.uniform(size=n_samples) > 0.2)
-    weights[3] = 2.0
-    return Problem(matrix, targets, n_classes, "identity", DOUBLE, weights, l2_penalty)
+    shares = np.geomspace(0.5, 0.03, N_FEATURES)
+    problem = sparse_problem(n_columns, types, n_samples, shares, mean=0.2, spread=0.4)
+    problem.sample_weight[3] = 2.0
+    return replace(problem, l2_penalty=l2_penalty)
 
 
 def _ascent(problem, n_columns, *, fit_intercept):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 from conftest import WITHOUT_JIT
+from random_problems import sparse_problem
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, reference
-from softreg_fast.data.problem import Problem
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
@@ -32,20 +32,10 @@ TYPES = [
 
 def _problem(n_columns, types=(DOUBLE, np.int32), n_samples=150, **changes):
     """Features of different frequency, one that is nowhere, and rows that weigh nothing."""
-    dtype, index_dtype = types
-    random = np.random.default_rng(0)
     n_samples = min(n_samples, 37) if WITHOUT_JIT else n_samples
-    X = random.normal(1.0, 1.0, (n_samples, N_FEATURES))
-    X *= random.uniform(size=X.shape) < np.geomspace(1.0, 0.05, N_FEATURES)
-    X[:, 7] = X[3] = 0.0
-    matrix = scipy.sparse.csr_array(X.astype(dtype))
-    matrix.indices = matrix.indices.astype(index_dtype)
-    matrix.indptr = matrix.indptr.astype(index_dtype)
-    n_classes = max(n_columns, 2)
-    targets = random.integers(0, n_classes, n_samples).astype(np.int32)
-    weights = random.exponential(size=n_samples) * (random.uniform(size=n_samples) > 0.2)
-    problem = Problem(matrix, targets, n_classes, "identity", DOUBLE, weights, 0.3)
-    return replace(problem, **changes)
+    shares = np.geomspace(1.0, 0.05, N_FEATURES)
+    problem = sparse_problem(n_columns, types, n_samples, shares, mean=1.0, spread=1.0)
+    return replace(problem, **{"l2_penalty": 0.3} | changes)
 
 
 def _options(tolerance=1e-9, *, fit_intercept=True, n_threads=1, max_iterations=100):
