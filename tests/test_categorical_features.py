@@ -338,6 +338,9 @@ def test_what_is_not_allowed_is_named():
         model.predict(frame.drop(columns="age"))
     with pytest.raises(TypeError, match="X is a sparse matrix"):
         model.fit(csr_array(np.eye(N_ROWS)), y)
+    for empty in (frame[:0], frame.iloc[:, :0], np.zeros(3)):
+        with pytest.raises(ValueError, match=r"shape|array"):
+            model.fit(empty, y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.fit(frame, y[:-1])
     with pytest.raises(ValueError, match="y contains NaN"):

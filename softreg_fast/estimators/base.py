@@ -19,7 +19,7 @@ from ..data.table import Table
 from ..inference.prediction import decide, predict
 from ..objective.loss import LOSSES
 from ..runtime.threads import check_n_threads
-from .tables import TableReader, make_reader
+from .tables import TableReader, read_first
 from .validation import check_labels_of_rows, validate
 
 
@@ -103,9 +103,11 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.categorical_features is not None:
             validate_data(self, X, skip_check_array=True)
             names = getattr(self, "feature_names_in_", None)
-            reader = make_reader(self.categorical_features, X, names, keeps_unseen=keeps_unseen)
+            reader, table = read_first(
+                self.categorical_features, X, names, keeps_unseen=keeps_unseen
+            )
             self._reader, self.categories_ = reader, reader.of_categorical
-            return self._read_table("X", X), check_labels_of_rows(y, X)
+            return table, check_labels_of_rows(y, X)
         if _are_plain(X, y):  # scikit-learn would take longer to find out than a small fit does
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]

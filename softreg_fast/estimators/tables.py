@@ -23,7 +23,7 @@ class _Codes:
     Attributes
     ----------
     codes : ndarray of shape (n_samples,)
-        Integers, numbers of the values; negative or masked where a value is missing.
+        Integers, numbers of the values; -1 where a value is missing.
     values : ndarray
         Those that the column's type knows, of which each is there once.
     """
@@ -52,6 +52,13 @@ def _is_categorical(column: Any) -> bool:
     return type(kind).__name__ in ("CategoricalDtype", "Categorical", "Enum")
 
 
+def _small_codes(codes: npt.NDArray[Any], is_missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """Codes in as few bytes as they need, -1 where a value is missing."""
+    small = codes.astype(np.min_scalar_type(-1 - int(codes.max(initial=0))))
+    small[is_missing] = -1
+    return small
+
+
 def _codes_of(column: Any) -> _Codes:
     """Of a column whose type is one of categories."""
     if hasattr(column, "cat") and hasattr(column, "array"):  # pandas
@@ -63,8 +70,7 @@ def _codes_of(column: Any) -> _Codes:
         codes = column.to_physical().to_numpy(writable=False)
         is_missing = column.is_null().to_numpy()
         codes = np.searchsorted(known[order], np.where(is_missing, 0, codes).astype(np.int64))
-        codes[is_missing] = -1
-        return _Codes(codes, np.array(values.to_list(), object)[order])
+        return _Codes(_small_codes(codes, is_missing), np.array(values.to_list(), object)[order])
     combined = column.unify_dictionaries().combine_chunks()  # Arrow
     codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return _Codes(codes, np.array(combined.dictionary.to_pylist(), object))
@@ -92,7 +98,7 @@ def _numbers_of(name: str, column: Any) -> npt.NDArray[Any]:
 def _integer_codes(name: str, array: npt.NDArray[Any]) -> _Codes:
     """Of a column of integers that stand for categories."""
     is_missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
-    values, codes = np.unique(array[~is_missing], return_inverse=True)
+    values = np.unique(array[~is_missing])
     if array.dtype.kind == "f":
         if not np.array_equal(values, np.trunc(values)) or not np.isfinite(values).all():
             raise ValueError(
@@ -100,9 +106,7 @@ def _integer_codes(name: str, array: npt.NDArray[Any]) -> _Codes:
                 "categories must be integers, or those of its type"
             )
         values = values.astype(np.int64)
-    all_codes = np.full(len(array), -1)
-    all_codes[~is_missing] = codes
-    return _Codes(all_codes, values)
+    return _Codes(_small_codes(np.searchsorted(values, array), is_missing), values)
 
 
 def _sorted_values(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -186,34 +190,36 @@ class TableReader:
             A column is not of numbers, or has one that isn't finite.
         """
         columns = _columns_of(X)
-        n_samples = int(np.shape(X)[0])
+        are_categorical = [each is not None for each in self.categories]
+        return self.assemble(_decode(name, columns, self.names, are_categorical), name)
+
+    def assemble(
+        self, columns: Sequence[npt.NDArray[Any] | _Codes], name: str
+    ) -> tuple[Table, list[str]]:
+        """The same of decoded columns."""
         sizes = tuple(len(each) for each in self.of_categorical)
         most = max(sizes, default=0)
         kind = np.dtype(np.uint8 if most < 256 else np.uint16 if most < 65_536 else np.uint32)
-        is_number = [each is None for each in self.categories]
-        parts = [
-            _numbers_of(f"{name}[{label!r}]", column)
-            for column, label, is_one in zip(columns, self.names, is_number, strict=True)
-            if is_one
-        ]
+        parts = [each for each in columns if not isinstance(each, _Codes)]
         are_single = bool(parts) and all(part.dtype == _SINGLE for part in parts)
-        dtype = _SINGLE if are_single else _DOUBLE
-        table_numbers = np.empty((len(parts), n_samples), dtype)
-        labels = [label for label, is_one in zip(self.names, is_number, strict=True) if is_one]
-        for place, part in enumerate(parts):
-            table_numbers[place] = part
-            _check_finite(name, labels[place], table_numbers[place])
+        first = columns[0]
+        n_samples = len(first.codes if isinstance(first, _Codes) else first)
+        table_numbers = np.empty((len(parts), n_samples), _SINGLE if are_single else _DOUBLE)
         codes = np.empty((len(sizes), n_samples), kind)
-        unknown, place = [], 0
+        n_numbers = n_categorical = 0
+        unknown = []
         for column, label, categories in zip(columns, self.names, self.categories, strict=True):
-            if categories is None:
+            if not isinstance(column, _Codes):
+                table_numbers[n_numbers] = column
+                _check_finite(name, label, table_numbers[n_numbers])
+                n_numbers += 1
                 continue
-            found = _read_codes(f"{name}[{label!r}]", column)
-            places = _places_of(found.values, categories)
-            codes[place] = places.astype(kind)[found.codes]
-            if (places == len(categories)).any() and (codes[place] == len(categories)).any():
+            assert categories is not None
+            places, own = _places_of(column.values, categories), codes[n_categorical]
+            own[:] = places.astype(kind)[column.codes]
+            if (places == len(categories)).any() and (own == len(categories)).any():
                 unknown.append(label)
-            place += 1
+            n_categorical += 1
         return Table(table_numbers, codes, sizes, self._order()), unknown
 
     def _order(self) -> npt.NDArray[np.int64]:
@@ -245,10 +251,19 @@ def _check_finite(name: str, label: str, column: npt.NDArray[Any]) -> None:
         )
 
 
-def _read_codes(name: str, column: Any) -> _Codes:
-    if _is_categorical(column):
-        return _codes_of(column)
-    return _integer_codes(name, _numbers_of(name, column))
+def _decode(
+    name: str, columns: Sequence[Any], labels: Sequence[str], are_categorical: Sequence[bool]
+) -> list[npt.NDArray[Any] | _Codes]:
+    """Numbers and codes of columns."""
+    decoded: list[npt.NDArray[Any] | _Codes] = []
+    for column, label, is_categorical in zip(columns, labels, are_categorical, strict=True):
+        own = f"{name}[{label!r}]"
+        if is_categorical and _is_categorical(column):
+            decoded.append(_codes_of(column))
+        else:
+            array = _numbers_of(own, column)
+            decoded.append(_integer_codes(own, array) if is_categorical else array)
+    return decoded
 
 
 def _places_of(values: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -264,10 +279,10 @@ def _places_of(values: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.ND
     return np.array([*places, missing], np.int64)
 
 
-def make_reader(
+def read_first(
     categorical_features: Any, X: Any, names: Sequence[str] | None, *, keeps_unseen: bool = False
-) -> TableReader:
-    """How to read tables like this one.
+) -> tuple[TableReader, Table]:
+    """A table, and how to read others like it.
 
     Parameters
     ----------
@@ -288,22 +303,27 @@ def make_reader(
         raise TypeError(
             "categorical_features requires a data frame or a dense array: X is a sparse matrix"
         )
+    shape = np.shape(X)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(
+            f"X has shape {shape}: it must be two-dimensional, with at least one row and one column"
+        )
     columns = _columns_of(X)
     labels = [f"x{place}" for place in range(len(columns))] if names is None else list(names)
     are_chosen = _choose(categorical_features, columns, labels, has_names=names is not None)
+    decoded = _decode("X", columns, labels, are_chosen)
     all_categories: list[npt.NDArray[Any] | None] = []
-    for column, label, is_chosen in zip(columns, labels, are_chosen, strict=True):
-        if not is_chosen:
-            _numbers_of(f"X[{label!r}]", column[:1])
+    for found in decoded:
+        if not isinstance(found, _Codes):
             all_categories.append(None)
             continue
-        found = _read_codes(f"X[{label!r}]", column)
         is_seen = np.zeros(len(found.values) + 1, bool)
         is_seen[found.codes] = True
         values = found.values if keeps_unseen else found.values[is_seen[:-1]]
         values = values[_sorted_values(values)]
         all_categories.append(_with_missing(values) if is_seen[-1] else values)
-    return TableReader(tuple(all_categories), tuple(labels))
+    reader = TableReader(tuple(all_categories), tuple(labels))
+    return reader, reader.assemble(decoded, "X")[0]
 
 
 def _choose(
