@@ -6,8 +6,8 @@ import scipy.sparse
 from conftest import WITHOUT_JIT
 
 from softreg_fast import SoftmaxClassifier, reference
+from softreg_fast.inference.listed_rows import ListedRows
 from softreg_fast.inference.prediction import _DenseRows, decide, predict
-from softreg_fast.inference.sparse_prediction import SparseRows
 from softreg_fast.runtime import tuning
 
 N_ROWS = 19 if WITHOUT_JIT else 300
@@ -82,7 +82,7 @@ def test_any_number_of_threads_and_rows_gives_the_same_bits(
         np.testing.assert_array_equal(found, expected[[row]])
 
 
-@pytest.mark.parametrize("kind", [SparseRows, _DenseRows])
+@pytest.mark.parametrize("kind", [ListedRows, _DenseRows])
 def test_one_thread_looks_for_interrupts_between_blocks_of_rows(kind, monkeypatch):
     features, model = _rows(), _model(5)
     if kind is _DenseRows:

@@ -10,6 +10,7 @@ from .arrays import check_features, check_targets
 from .table import Table
 
 _DOUBLE = np.dtype(np.float64)
+_NO_WEIGHTS = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Problem:
     def in_double(self) -> "Problem":
         """The problem with parameters and arithmetic in float64."""
         return self if self.dtype == _DOUBLE else replace(self, dtype=_DOUBLE)
+
+    @property
+    def given_weights(self) -> npt.NDArray[np.float64]:
+        """The rows' weights as kernels take them: none, if every row weighs 1."""
+        return _NO_WEIGHTS if self.sample_weight is None else self.sample_weight
 
     @property
     def total_weight(self) -> float:

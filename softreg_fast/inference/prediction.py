@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .._typing import FloatArray
-from ..data.table import Table
 from ..kernels.predict import predict as predict_kernel
 from ..kernels.shapes import Specialisation
 from ..objective.loss import LOSSES
@@ -18,6 +16,7 @@ from ..runtime.threads import count_threads_for_prediction, rows_per_block
 from ..runtime.workspace import (
     Cuts,
     Workspace,
+    borrowed,
     choose_cuts,
     columns_in_place,
     estimate_work,
@@ -28,8 +27,7 @@ from ..runtime.workspace import (
     round_up,
     specialise,
 )
-from .sparse_prediction import SparseRows
-from .table_prediction import TableRows
+from .listed_rows import list_rows
 
 _NO_TARGETS = np.zeros(0, np.int32)
 _KEPT_BYTES = 1 << 16
@@ -162,10 +160,8 @@ def _run(
 ) -> bool:
     """Fill those of the arrays that have rows: probabilities, values and logits."""
     code = LOSSES[activation].code
-    if isinstance(features, Table):
-        return _predict_blocks(TableRows(features, weights, bias, code, outputs), n_threads)
-    if issparse(features):
-        return _predict_blocks(SparseRows(features, weights, bias, code, outputs), n_threads)
+    if not isinstance(features, np.ndarray):
+        return _predict_blocks(list_rows(features, weights, bias, code, outputs), n_threads)
     prepared = _prepare(features, weights, bias)
     all_finite = _predict_blocks(_DenseRows(prepared, features, code, outputs), n_threads)
     _keep(prepared, len(features))
@@ -198,13 +194,8 @@ def _predict_blocks(rows: _Rows, n_threads: int | None) -> bool:
         return rows.predict(rows.workspaces[0], 0, n_samples)
 
     def predict_block(block: tuple[int, int]) -> bool:
-        try:
-            workspace = rows.workspaces.pop()
-        except IndexError:  # other threads have them
-            workspace = rows.make_workspace()
-        all_finite = rows.predict(workspace, *block)
-        rows.workspaces.append(workspace)
-        return all_finite
+        with borrowed(rows.workspaces, rows.make_workspace) as workspace:
+            return rows.predict(workspace, *block)
 
     per_row = max(1, rows.n_products // n_samples)
     if n_used > 1:

@@ -2,13 +2,27 @@
 
 from numba import types
 
-from .compile.entry_point import array_type, entry_point
+from .compile.entry_point import array_type, entry_point, kernel
 from .groups import SparseRows
 from .loss import PAIR
 from .predict import finish_tile
 from .shapes import SparseSpecialisation, sparse_blocks_type, sparse_elements_types
 from .sparse_pass import take_logits
 from .sparse_step import fill_up
+
+
+@kernel
+def finish_rows(
+    start, n_rows, activation, row_width, tile, probabilities_out, values_out, logits_out
+):
+    """`predict.finish_tile` for rows side by side, whose last vectors are filled up."""
+    multiple = len(PAIR) * len(row_width)
+    n_padded = -(-n_rows // multiple) * multiple
+    fill_up(n_rows, n_padded, logits_out.shape[1], tile)
+    return finish_tile(
+        start, n_rows, n_padded, activation, row_width, tile, probabilities_out, values_out,
+        logits_out,
+    )  # fmt: skip
 
 
 def _predict_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
@@ -70,15 +84,11 @@ def predict_sparse(
     all_finite = True
     rows = SparseRows(data, indices, pointers, None, None, None)
     n_columns = logits_out.shape[1]
-    width = blocks[2]
-    multiple = len(PAIR) * len(width)
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
-        n_padded = -(-n_rows // multiple) * multiple
         take_logits(rows, tile_start, n_rows, n_columns, model, blocks, lines, tile)
-        fill_up(n_rows, n_padded, n_columns, tile)
-        if not finish_tile(
-            tile_start, n_rows, n_padded, activation, width, tile, probabilities_out, values_out,
+        if not finish_rows(
+            tile_start, n_rows, activation, blocks[2], tile, probabilities_out, values_out,
             logits_out,
         ):  # fmt: skip
             all_finite = False

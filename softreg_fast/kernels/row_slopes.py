@@ -8,11 +8,10 @@ from numba import types
 
 from .compile.entry_point import array_type, entry_point
 from .groups import SparseRows
-from .loss import PAIR
 from .shapes import SparseSpecialisation, sparse_blocks_type
 from .simd.lanes import block_of, load, load_block, splat, store_block, sum_lanes
 from .sparse_pass import SPARSE_PASS_SETTINGS
-from .sparse_step import slopes_of_tile
+from .sparse_step import slopes_of_rows
 
 _ONE = (0,)
 
@@ -87,17 +86,13 @@ def take_slopes(
     settings = all_settings[0]
     rows = SparseRows(None, None, None, targets, sample_weights, None)
     n_classes = settings["n_classes"]
-    multiple = len(PAIR) * len(blocks[2])
     loss = 0.0
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
-        n_padded = -(-n_rows // multiple) * multiple
-        for place in range(n_padded):
-            numbers[place] = tile_start + place if place < n_rows else tile_start
         for place in range(n_rows):
             for label in range(n_classes):
                 tile[label, place] = logits[tile_start + place, label]
-        loss += slopes_of_tile(rows, n_rows, n_padded, numbers, settings, blocks[2], tile)
+        loss += slopes_of_rows(rows, tile_start, n_rows, settings, blocks[2], numbers, tile)
         for place in range(n_rows):
             row = tile_start + place
             own = targets[row] if n_classes > 1 else targets[row] - 1

@@ -16,7 +16,6 @@ from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
 from .groups import Columns, SparseRows, SparseWorkspace, Team
-from .loss import PAIR
 from .shapes import SparseSpecialisation, sparse_blocks_type, sparse_rows_types
 from .simd.lanes import (
     block_of,
@@ -26,7 +25,7 @@ from .simd.lanes import (
     splat,
     store_block,
 )
-from .sparse_step import slopes_of_tile
+from .sparse_step import slopes_of_rows
 from .threads.claims import (
     begin_pace,
     hand_in,
@@ -106,7 +105,6 @@ def _work_on_rows(
     sums_out : (1 + padded_classes,) float64
         The loss, then the sums of the slopes.
     """
-    multiple = len(PAIR) * len(blocks[2])
     tile, numbers, totals = work.tile, work.numbers, work.totals
     tile_rows = tile.shape[1]
     n_classes = settings["n_classes"]
@@ -115,11 +113,8 @@ def _work_on_rows(
         totals[label] = 0.0
     for tile_start in range(start, stop, tile_rows):
         n_rows = min(tile_rows, stop - tile_start)
-        n_padded = -(-n_rows // multiple) * multiple
         take_logits(rows, tile_start, n_rows, n_classes, model, blocks, work.lines, tile)
-        for place in range(n_padded):
-            numbers[place] = tile_start + place if place < n_rows else tile_start
-        loss += slopes_of_tile(rows, n_rows, n_padded, numbers, settings, blocks[2], tile)
+        loss += slopes_of_rows(rows, tile_start, n_rows, settings, blocks[2], numbers, tile)
         for place in range(n_rows):
             for label in range(n_classes):
                 slope = tile[label, place]

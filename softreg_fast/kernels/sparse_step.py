@@ -117,6 +117,26 @@ def slopes_of_tile(rows, n_rows, n_padded, numbers, settings, row_width, tile):
 
 
 @kernel
+def slopes_of_rows(rows, start, n_rows, settings, row_width, numbers, tile):
+    """`slopes_of_tile` for rows side by side; their numbers are written."""
+    multiple = len(PAIR) * len(row_width)
+    n_padded = -(-n_rows // multiple) * multiple
+    for place in range(n_padded):
+        numbers[place] = start + place if place < n_rows else start
+    return slopes_of_tile(rows, n_rows, n_padded, numbers, settings, row_width, tile)
+
+
+@kernel
+def add_slopes(tile, n_rows, n_classes, totals_out):
+    """Add the slopes of a tile's rows, for each class."""
+    for label in range(n_classes):
+        total = 0.0
+        for place in range(n_rows):
+            total += np.float64(tile[label, place])
+        totals_out[label] += total
+
+
+@kernel
 def _work_on_tile(
     rows, start, stop, pull, settings, blocks, model, biases, tile, numbers, slopes, buffer
 ):

@@ -13,11 +13,10 @@ from numba import types
 
 from .compile.entry_point import array_type, entry_point, kernel
 from .groups import SparseWorkspace, TableRows
-from .loss import PAIR
-from .predict import finish_tile
+from .predict_sparse import finish_rows
 from .shapes import SparseSpecialisation, sparse_blocks_type
 from .simd.lanes import add_outer, block_of, load, load_block, splat, store_block
-from .sparse_step import fill_up, slopes_of_tile
+from .sparse_step import add_slopes, slopes_of_rows
 
 TABLE_PASS_SETTINGS = np.dtype(
     [
@@ -193,30 +192,22 @@ def accumulate_table(
         The thread's; see `groups.SparseWorkspace`.
     gradient_out : (n_model_rows, padded_classes)
         The gradient by the weights is added.
-    sums_out : (1 + padded_classes,) float64
+    sums_out : (1 + n_classes,) float64
         The loss, and the gradient by the biases, are added.
     """
     settings = all_settings[0]
     rows = TableRows(numbers, codes, offsets, targets, sample_weights)
     work = SparseWorkspace(tile, lines, row_numbers, totals)
     n_classes = settings["n_classes"]
-    multiple = len(PAIR) * len(blocks[2])
     for tile_start in range(start, stop, work.tile.shape[1]):
         n_rows = min(work.tile.shape[1], stop - tile_start)
-        n_padded = -(-n_rows // multiple) * multiple
         _take_logits(rows, tile_start, n_rows, n_classes, model, blocks, work.lines, work.tile)
-        for place in range(n_padded):
-            work.numbers[place] = tile_start + place if place < n_rows else tile_start
-        sums_out[0] += slopes_of_tile(
-            rows, n_rows, n_padded, work.numbers, settings, blocks[2], work.tile
+        sums_out[0] += slopes_of_rows(
+            rows, tile_start, n_rows, settings, blocks[2], work.numbers, work.tile
         )
         if settings["only_loss"]:
             continue
-        for label in range(n_classes):
-            total = 0.0
-            for place in range(n_rows):
-                total += np.float64(work.tile[label, place])
-            sums_out[1 + label] += total
+        add_slopes(work.tile, n_rows, n_classes, sums_out[1:])
         _add_gradient(
             rows, tile_start, n_rows, n_classes, blocks, work.tile, work.lines, gradient_out
         )
@@ -274,15 +265,11 @@ def predict_table(
     all_finite = True
     rows = TableRows(numbers, codes, offsets, None, None)
     n_columns = logits_out.shape[1]
-    width = blocks[2]
-    multiple = len(PAIR) * len(width)
     for tile_start in range(start, stop, tile.shape[1]):
         n_rows = min(tile.shape[1], stop - tile_start)
-        n_padded = -(-n_rows // multiple) * multiple
         _take_logits(rows, tile_start, n_rows, n_columns, model, blocks, lines, tile)
-        fill_up(n_rows, n_padded, n_columns, tile)
-        if not finish_tile(
-            tile_start, n_rows, n_padded, activation, width, tile, probabilities_out, values_out,
+        if not finish_rows(
+            tile_start, n_rows, activation, blocks[2], tile, probabilities_out, values_out,
             logits_out,
         ):  # fmt: skip
             all_finite = False

@@ -5,10 +5,9 @@ from numba import types
 
 from .compile.entry_point import array_type, entry_point
 from .groups import SparseRows
-from .loss import PAIR
 from .shapes import SparseSpecialisation, sparse_blocks_type
 from .sparse_pass import SPARSE_PASS_SETTINGS
-from .sparse_step import slopes_of_tile
+from .sparse_step import add_slopes, slopes_of_rows
 
 
 def _tile_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...]:
@@ -55,18 +54,9 @@ def take_tile_slopes(
     settings = all_settings[0]
     rows = SparseRows(None, None, None, targets, sample_weights, None)
     n_classes = settings["n_classes"]
-    multiple = len(PAIR) * len(blocks[2])
-    n_padded = -(-n_rows // multiple) * multiple
     for label in range(n_classes):
         for place in range(n_rows):
             tile[label, place] += bias[label]
-    for place in range(n_padded):
-        numbers[place] = start + place if place < n_rows else start
-    sums_out[0] += slopes_of_tile(rows, n_rows, n_padded, numbers, settings, blocks[2], tile)
-    if settings["only_loss"]:
-        return
-    for label in range(n_classes):
-        total = 0.0
-        for place in range(n_rows):
-            total += np.float64(tile[label, place])
-        sums_out[1 + label] += total
+    sums_out[0] += slopes_of_rows(rows, start, n_rows, settings, blocks[2], numbers, tile)
+    if not settings["only_loss"]:
+        add_slopes(tile, n_rows, n_classes, sums_out[1:])

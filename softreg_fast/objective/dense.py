@@ -27,8 +27,6 @@ from ..runtime.workspace import (
 )
 from .loss import loss_of
 
-_NO_WEIGHTS = np.zeros(0)
-
 
 @dataclass(frozen=True)
 class LossAndGradient:
@@ -127,12 +125,11 @@ class Accumulator(TeamContext):
     def _call(
         self, compiled: Any, start: int, stop: int, thread: int, n_threads: int, call: int
     ) -> None:
-        sample_weight = self._problem.sample_weight
         compiled(
             self._problem.features,
             columns_in_place(self._problem.features, self._specialisation),
             self._problem.targets,
-            _NO_WEIGHTS if sample_weight is None else sample_weight,
+            self._problem.given_weights,
             self._settings,
             self._specialisation.blocks,
             start,

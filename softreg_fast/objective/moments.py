@@ -29,7 +29,7 @@ _NUMBERS_PER_BLOCK = 1 << 18
 _MOST_BLOCKS = 64
 # Sums of all blocks, of which each has some for every class.
 _MOST_SUMS = 1 << 23
-_NO_WEIGHTS = _NOTHING = np.zeros(0)
+_NOTHING = np.zeros(0)
 PlacedPanel = tuple[int, int, Panel]
 """The first row of a panel, the one after its last, and the panel."""
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -177,7 +177,7 @@ def _sum_dense(
     problem: Problem, class_weights: FloatArray, origin: FloatArray, n_threads: int | None
 ) -> FeatureSums:
     n_samples, n_features = problem.features.shape
-    weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
+    weights = problem.given_weights
     add = sum_rows.specialise(SumsSpecialisation(problem.features.dtype))
 
     def sum_block(block: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
@@ -204,7 +204,7 @@ def _sum_dense(
 def _sum_table(problem: Problem, class_weights: FloatArray, n_threads: int | None) -> FeatureSums:
     table: Table = problem.features
     n_numbers, n_classes = len(table.numbers), problem.n_classes
-    weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
+    weights = problem.given_weights
     by_row = np.zeros((table.n_model_rows, n_classes))
     squares, origin, deviations = np.zeros((3, table.n_model_rows))
     kind = choose_specialisation_of_a_pass(table.dtype, table.codes.dtype, problem.dtype, n_classes)
@@ -247,7 +247,7 @@ def _sum_elements(
     specialisation = SparseSumsSpecialisation(features.dtype, features.indices.dtype)
     add = sum_sparse_rows.specialise(specialisation)
     pointers = features.indptr.astype(features.indices.dtype, copy=False)
-    weights = _NO_WEIGHTS if problem.sample_weight is None else problem.sample_weight
+    weights = problem.given_weights
     squares = np.zeros(n_features)
     block_rows = max(1, tuning.ELEMENTS_PER_CALL * n_samples // max(1, problem.n_elements))
     for block in cut_into_blocks(n_samples, block_rows):
@@ -311,11 +311,7 @@ def _sum_columns(
     by_feature = np.zeros((n_features, problem.n_classes))
     squares, element_weights = np.zeros((2, n_features))
     for start, stop, panel in panels:
-        weights = problem.sample_weight
-        rows = (
-            problem.targets[start:stop],
-            _NO_WEIGHTS if weights is None else weights[start:stop],
-        )
+        rows = problem.targets[start:stop], problem.given_weights[start:stop]
 
         def sum_chunk(cut: int, panel: Panel = panel, rows: Any = rows) -> None:
             bounds = panel.cuts[cut], panel.cuts[cut + 1]

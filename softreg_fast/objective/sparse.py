@@ -28,8 +28,6 @@ from ..runtime.workspace import aligned_zeros, round_up
 from .dense import LossAndGradient
 from .loss import loss_of
 
-_NO_WEIGHTS = np.zeros(0)
-
 
 class SparseAccumulator(TeamContext):
     """Passes over all rows of a problem with sparse features; a context, as `Accumulator` is.
@@ -147,13 +145,13 @@ class SparseAccumulator(TeamContext):
     @property
     def row_arguments(self) -> tuple[Any, ...]:
         """Features, targets and weights of the rows, as entry points take them."""
-        features, weights = self._problem.features, self._problem.sample_weight
+        features = self._problem.features
         return (
             features.data,
             features.indices,
             self._pointers,
             self._problem.targets,
-            _NO_WEIGHTS if weights is None else weights,
+            self._problem.given_weights,
         )
 
     @property

@@ -1,7 +1,9 @@
 """The arrays that kernels work on, made from and turned back into what users see."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,8 @@ from ..kernels.shapes import Order, Specialisation, choose_specialisation
 from ..kernels.simd.cpu import CACHE_LINE
 from ..kernels.threads.claims import make_shared
 from . import tuning
+
+Item = TypeVar("Item")
 
 
 def round_up(number: int, multiple: int) -> int:
@@ -28,6 +32,20 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     first = -memory.ctypes.data % CACHE_LINE
     array: npt.NDArray[Any] = memory[first : first + n_bytes].view(dtype).reshape(shape)
     return array
+
+
+@contextmanager
+def borrowed(spare: list[Item], make: Callable[[], Item]) -> Iterator[Item]:
+    """A context with an item that nobody else works in: a spare one, or another one.
+
+    It is spare afterwards, unless something is raised.
+    """
+    try:
+        item = spare.pop()
+    except IndexError:  # other threads have them
+        item = make()
+    yield item
+    spare.append(item)
 
 
 def are_rows_contiguous(features: FloatArray) -> bool:
