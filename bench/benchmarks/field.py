@@ -17,6 +17,7 @@ from ..disturbed import N_THREADS, all_works
 from ..options import add_common, contains, select
 from ..processes import Worker
 from ..record import Record
+from ..sides.base import reason_without
 
 CHILD = "bench.disturbed"
 CONDITIONS = (
@@ -74,8 +75,14 @@ def _of_two(name, n_repeats):
 def run(options):
     """Measure; gives the record."""
     record = Record("field")
+    conditions = [each for each in CONDITIONS if contains(each, options.conditions)]
+    for condition in conditions[:]:
+        reason = reason_without(LIBRARIES.get(condition, "numpy"))
+        if reason:
+            record.leave_out(condition, reason)
+            conditions.remove(condition)
     for name, (_, case) in select(list(all_works().items()), options, key=lambda item: item[0]):
-        for condition in (each for each in CONDITIONS if contains(each, options.conditions)):
+        for condition in conditions:
             title = f"{name}; {condition}"
             record.add_case(case, title)
             if condition == "two processes":

@@ -4,6 +4,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 
+def reason_without(module):
+    """Why nothing that needs a module can be run, or None if it is installed."""
+    is_installed = find_spec(module.split(".")[0]) is not None
+    return None if is_installed else f"{module} is not installed"
+
+
 @dataclass(frozen=True)
 class Check:
     """That a side did the work of another.
@@ -36,9 +42,7 @@ class Side:
 
     def reason_against(self, case):
         """Why the side does not run on a case, or None."""
-        if self.module is not None and find_spec(self.module.split(".")[0]) is None:
-            return f"{self.module} is not installed"
-        return None
+        return None if self.module is None else reason_without(self.module)
 
     def prepare(self, case):
         """Load and convert the data, and compile."""
