@@ -34,6 +34,7 @@ METRICS = {
     "seconds_per_call": Metric("time of a call", "us", 1e6),
     "seconds_to_gap": Metric("time to the wanted gap", "ms", 1e3),
     "seconds_to_loss": Metric("time to the test loss", "s"),
+    "test_loss": Metric("last test loss", ""),
     "seconds_first_empty": Metric("first fit, empty cache", "s"),
     "seconds_first_filled": Metric("first fit, filled cache", "s"),
     "seconds_first_built": Metric("first fit, kernels of the package", "s"),

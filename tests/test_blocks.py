@@ -151,6 +151,8 @@ def test_few_classes_are_not_taken_so(monkeypatch):
     assert not suits(100_000, 10)
     size = Size(50_000 * 768, 768, 1_000)
     assert choose("auto", Needs("identity"), size).name == "lbfgs"
+    table = Size(50_000 * 768, 768, 1_000, is_table=True)  # has no products by BLAS
+    assert choose("auto", Needs("identity"), table).name == "sgd"
     assert choose("auto", Needs("identity"), Size(2 * 10**9, 100_000, 10)).name == "sgd"
 
 

@@ -148,6 +148,8 @@ class Size:
         Whether the rows are.
     is_path : bool, default=False
         Whether it is that of many fits, which may share second derivatives.
+    is_table : bool, default=False
+        Whether the rows are those of a table with categories.
     """
 
     n_elements: int
@@ -155,6 +157,7 @@ class Size:
     n_columns: int
     is_sparse: bool = False
     is_path: bool = False
+    is_table: bool = False
 
     @property
     def n_products(self) -> int:
@@ -170,7 +173,9 @@ class Size:
 def size_of(problem: Problem, n_columns: int, *, is_path: bool = False) -> Size:
     """The size of a problem whose model has some columns."""
     n_features = problem.features.shape[1]
-    return Size(problem.n_elements, n_features, n_columns, problem.is_sparse, is_path)
+    return Size(
+        problem.n_elements, n_features, n_columns, problem.is_sparse, is_path, problem.is_table
+    )
 
 
 def _always_fits(size: Size, l1_ratio: float) -> bool:

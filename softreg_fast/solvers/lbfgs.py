@@ -185,7 +185,8 @@ def _descend(
 
 
 def _most_products(size: Size) -> float:
-    if not size.is_sparse and blocks.suits(size.n_features, size.n_columns):
+    is_matrix = not (size.is_sparse or size.is_table)
+    if is_matrix and blocks.suits(size.n_features, size.n_columns):
         return tuning.MOST_PRODUCTS_BY_BLAS
     return tuning.MOST_PRODUCTS_OF_LBFGS
 
