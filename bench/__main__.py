@@ -15,6 +15,7 @@ BENCHMARKS = {
     "optimum": ("benchmarks.optimum", "time of exact solvers to within 1e-6 of the optimum"),
     "sparse": ("benchmarks.sparse", "time of exact solvers on sparse rows to the optimum"),
     "l1": ("benchmarks.l1", "time of L1-penalised fits to the optimum"),
+    "groups": ("benchmarks.groups", "time of fits with a group lasso to the optimum"),
     "categories": ("benchmarks.categories", "categorical columns as they are, and one-hot ones"),
     "many-classes": ("benchmarks.many_classes", "1,000 classes, and PyTorch's L-BFGS"),
     "cross-validation": ("benchmarks.cross_validation", "time to choose among 20 penalties"),

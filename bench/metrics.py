@@ -75,10 +75,14 @@ def mean_loss(X, y, coef, intercept, sample_weight=None):
     return float(total / (X.shape[0] if sample_weight is None else sample_weight.sum()))
 
 
-def objective(X, y, coef, intercept, C=1.0, l1_ratio=0.0):
-    """The objective of `LogisticRegression`, divided by `C`, in float64."""
+def objective(X, y, coef, intercept, C=1.0, l1_ratio=0.0, penalty_groups=None):
+    """The objective of `LogisticRegression`, divided by `C`, in float64.
+
+    With `penalty_groups`, the L1 term is the sum of the norms of the features' coefficients.
+    """
     coef = np.asarray(coef, np.float64)
-    penalty = 0.5 * (1.0 - l1_ratio) * np.sum(coef**2) + l1_ratio * np.abs(coef).sum()
+    sizes = np.abs(coef) if penalty_groups is None else np.linalg.norm(coef, axis=0)
+    penalty = 0.5 * (1.0 - l1_ratio) * np.sum(coef**2) + l1_ratio * sizes.sum()
     return X.shape[0] * mean_loss(X, y, coef, intercept) + float(penalty) / C
 
 

@@ -40,14 +40,16 @@ class Worker:
         Where `softreg_fast` is imported from.
     environment : dict, default=None
         Variables to set.
+    python : path, default=the running one
+        The interpreter.
     """
 
-    def __init__(self, folder=ROOT, environment=None):
+    def __init__(self, folder=ROOT, environment=None, python=sys.executable):
         variables = {**os.environ, **(environment or {})}
         variables.pop("PYTHONPATH", None)
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD, str(ROOT), str(Path(folder).resolve())],
+            [python, "-P", "-c", _CHILD, str(ROOT), str(Path(folder).resolve())],
             env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
             text=True, encoding="utf-8",
         )  # fmt: skip

@@ -11,7 +11,8 @@ from ..climb import check_sides, measure_to_gap
 from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
-from ..sides.fits import Celer, Cyanure, Liblinear, Ours, Skglm, Sklearn, certified
+from ..sides.fits import Ours, Sklearn, certified
+from ..sides.fits_elsewhere import Adelie, Celer, Cyanure, Glum, Liblinear, Skglm
 from .sparse import TOLERANCES
 
 
@@ -40,7 +41,8 @@ def all_cases():
 def all_sides(C, fit_intercept):
     """Solvers; the first is what the others are compared with."""
     sides = [
-        Ours(), Liblinear("newGLMNET"), Celer(), Skglm(), Cyanure(), Sklearn("saga"),
+        Ours(), Liblinear("newGLMNET"), Celer(), Skglm(), Cyanure(), Glum(), Adelie(),
+        Sklearn("saga"),
     ]  # fmt: skip
     for side in sides:
         side.C, side.fit_intercept, side.l1_ratio = C, fit_intercept, 1.0

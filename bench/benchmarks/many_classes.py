@@ -1,10 +1,10 @@
 """Many classes of wide dense features: the way to a test loss, beside PyTorch's L-BFGS.
 
 Features are synthetic, with a spectrum and norms as embeddings of images have, in float32; classes
-overlap. A part of the rows is for testing. The test loss that is wanted is 2 % above the last one of
-the side that has got less far. The time is that of the iteration from which on no loss is higher:
-losses go up and down on the way. They are recomputed in float64 after each iteration, which is not
-timed.
+overlap. A part of the rows is for testing. The test loss that is wanted is 2 % above the last one
+of the side that has got less far. The time is that of the iteration from which on no loss is
+higher: losses go up and down on the way. They are recomputed in float64 after each iteration, which
+is not timed.
 """
 
 import time

@@ -13,7 +13,8 @@ from ..climb import check_sides, measure_to_gap
 from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
-from ..sides.fits import Cyanure, Intelex, Ours, Sklearn, certified
+from ..sides.fits import Intelex, Ours, Sklearn, certified
+from ..sides.fits_elsewhere import Cyanure
 
 TOLERANCES = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]
 NAMES = [

@@ -13,7 +13,8 @@ from ..climb import check_sides, measure_to_gap
 from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
-from ..sides.fits import Liblinear, Ours, Sklearn, Snapml, certified
+from ..sides.fits import Ours, Sklearn, certified
+from ..sides.fits_elsewhere import Liblinear, Snapml
 
 TOLERANCES = [10.0 ** (-step / 2) for step in range(2, 19)]
 GAPS = {"1e-3": 1e-3, "1e-6": 1e-6}
