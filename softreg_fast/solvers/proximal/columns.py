@@ -25,13 +25,22 @@ _INDEX = np.dtype(np.int32)
 _LONGEST_CHANGE = 10.0
 _PIECES_PER_THREAD = 4
 _NUMBERS_AT_A_TIME = 1 << 17
+# Numbers of dense columns for which there is room at first.
+_MOST_CAPACITY = 1 << 27
 
 
 class _Growing:
-    """An array that numbers are added to the end of."""
+    """An array that numbers are added to the end of.
 
-    def __init__(self, dtype: np.dtype) -> None:
-        self._array = np.empty(0, dtype)
+    Parameters
+    ----------
+    dtype : dtype
+    capacity : int
+        Numbers for which there is room at first; memory is taken as they are written.
+    """
+
+    def __init__(self, dtype: np.dtype, capacity: int) -> None:
+        self._array = np.empty(capacity, dtype)
         self.used = 0
 
     @property
@@ -110,7 +119,8 @@ class Columns:
         stored = problem.features.dtype if problem.is_sparse else _DOUBLE
         self.specialisation: SparseSpecialisation = choose_column_specialisation(stored, n_classes)
         self.n_padded = self.specialisation.pad(n_classes)
-        self._data, self._places = _Growing(stored), _Growing(_INDEX)
+        capacity = 0 if self.are_sparse else min(self.n_rows * (n_features + 1), _MOST_CAPACITY)
+        self._data, self._places = _Growing(stored, capacity), _Growing(_INDEX, 0)
         self._data.extend(self.n_rows if fit_intercept else 0)[:] = 1.0
         self._places.extend(self.n_rows)[:] = np.arange(self.n_rows)
         n_ones = int(fit_intercept)
@@ -171,10 +181,16 @@ class Columns:
         """Write columns of dense features, less their means."""
         features_of_rows, means = self._problem.features, self.means[features]
         rows = self.rows
-        for block in cut_into_blocks(self.n_rows, max(1, _NUMBERS_AT_A_TIME // len(features))):
+
+        def copy(block: tuple[int, int]) -> None:
             which = slice(*block) if isinstance(rows, slice) else rows[slice(*block)]
             taken = np.take(features_of_rows[which], features, axis=1)
             np.subtract(taken.T, means[:, None], out=columns_out[:, slice(*block)])
+
+        blocks = cut_into_blocks(self.n_rows, max(1, _NUMBERS_AT_A_TIME // len(features)))
+        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * columns_out.size
+        n_threads = count_threads_for_prediction(self._n_threads, n_products)
+        claimed_map(copy, blocks, min(n_threads, len(blocks)))
 
     def zeros(self) -> FloatArray:
         """A zero for each column and class."""
