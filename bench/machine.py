@@ -10,7 +10,7 @@ import llvmlite.binding
 
 PACKAGES = [
     "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "scikit-learn-intelex", "cyanure",
-    "liblinear-official", "snapml", "torch", "jax",
+    "liblinear-official", "snapml", "celer", "skglm", "glum", "torch", "jax",
 ]  # fmt: skip
 # From the widest to the narrowest, and the bits of a vector.
 INSTRUCTION_SETS = {"avx512f": 512, "avx2": 256, "avx": 256, "sse2": 128, "neon": 128}

@@ -11,6 +11,18 @@ from .processes import call_in_fresh_process
 
 CLEAR = Path("/proc/self/clear_refs")
 FEW_ROWS = 4000
+# By the first word of a kind of fit, what it is of; and what fits of a classifier are made with.
+MAKERS = {"sparse": cases.sparse, "tf-idf": cases.tf_idf}
+SETTINGS = {
+    "lbfgs": {"solver": "lbfgs"},
+    "newton": {"solver": "newton"},
+    "L1": {"l1_ratio": 1.0, "C": 0.01},
+    "sparse sgd": {"solver": "sgd", "max_iter": 2},
+    "sparse lbfgs": {"solver": "lbfgs", "max_iter": 2},
+    "sparse newton": {"solver": "newton", "max_iter": 2},
+    "sparse L1": {"l1_ratio": 1.0, "max_iter": 2},
+    "tf-idf newton": {"solver": "newton"},
+}
 
 
 def can_measure():
@@ -45,15 +57,14 @@ def _fit_function(kind, batch_size, n_threads):
         return lambda X, y: model.fit(X, y, 2, min(batch_size, len(X)))
     if kind == "cross-validation":
         return lambda X, y: SoftmaxClassifierCV(Cs=5, cv=5).fit(X, y)
-    settings = {"random_state": 0} | ({"max_iter": 2} if kind.startswith("sparse") else {})
-    solver = kind.removeprefix("sparse ")
-    return lambda X, y: SoftmaxClassifier(solver=solver, **settings).fit(X, y)
+    settings = {"random_state": 0} | SETTINGS[kind]
+    return lambda X, y: SoftmaxClassifier(**settings).fit(X, y)
 
 
 def measure_here(kind, shape, dtype, batch_size, n_threads):
     """Peak bytes in this process; see `peak_bytes`."""
     warnings.simplefilter("ignore")
-    make = cases.sparse if kind.startswith("sparse") else cases.dense
+    make = MAKERS.get(kind.split()[0], cases.dense)
     X, y = make(*shape, dtype=dtype).load()
     y = y.astype(np.int32)
     fit = _fit_function(kind, batch_size, n_threads)
@@ -75,8 +86,8 @@ def peak_bytes(kind, case, n_threads=None):
 
     Parameters
     ----------
-    kind : {"descent", "regressor", "lbfgs", "newton", "cross-validation", "sparse sgd", \
-            "sparse lbfgs"}
+    kind : str
+        "descent", "regressor", "cross-validation" or one of `SETTINGS`.
     case : Case
         A synthetic one.
     n_threads : int, default=None

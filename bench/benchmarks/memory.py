@@ -6,7 +6,7 @@ Linux alone. `SoftmaxRegressor` must need less than 8 MiB: no copy of the featur
 import sys
 
 from .. import cases
-from ..memory import can_measure, peak_bytes
+from ..memory import MAKERS, can_measure, peak_bytes
 from ..options import add_common, select
 from ..record import Record
 
@@ -28,11 +28,15 @@ def all_cases():
     return [
         *((f"regressor: {case}", "regressor", case) for case in regressor),
         *((f"{kind}: {case.title}", kind, case) for case in exact for kind in kinds),
+        *((f"L1: {case.title}", "L1", case) for case in [exact[1], cases.dense(10_000, 2_000, 2)]),
         *(
             (f"{kind}: {case.title}", kind, case)
             for kind, case in [
                 ("sparse sgd", cases.sparse(100_000, 500_000, 20)),
                 ("sparse lbfgs", cases.sparse(100_000, 96_000, 20)),
+                ("sparse newton", cases.sparse(100_000, 96_000, 20)),
+                ("sparse L1", cases.sparse(100_000, 96_000, 20)),
+                ("tf-idf newton", cases.tf_idf(20_000, 100_000, 20)),
             ]
         ),
     ]
@@ -48,7 +52,7 @@ def add_arguments(parser):
 def _is_wanted(kind, options):
     if kind == "regressor":
         return True
-    return options.sparse if kind.startswith("sparse") else options.exact
+    return options.sparse if kind.split()[0] in MAKERS else options.exact
 
 
 def run(options):

@@ -1,11 +1,12 @@
 """Fitted models as other packages' objects."""
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
+from .table_columns import frame_of, is_missing, with_missing_as_nan
 
 
 def to_logistic_regression(classifier: Any, C: float, l1_ratio: float) -> Any:
@@ -44,30 +45,45 @@ def _after_encoding(classifier: Any, model: Any) -> Any:
     """A fitted pipeline that encodes categories before the model."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
 
     reader = classifier._reader
-    has_names = hasattr(classifier, "feature_names_in_")
-    steps, rows = [], {}
+    names = getattr(classifier, "feature_names_in_", range(len(reader.names)))
     n_rows = max((len(each) for each in reader.of_categorical), default=1)
-    for place, (name, categories) in enumerate(zip(reader.names, reader.categories, strict=True)):
+    are_numbers = all(each.dtype.kind in "iuf" for each in reader.of_categorical)
+    steps: list[tuple[str, Any, list[Any]]] = []
+    columns: dict[Any, Any] = {}
+    for name, categories in zip(names, reader.categories, strict=True):
+        label = f"column{len(steps)}"  # names of users may be none that steps can have
         if categories is None:
-            steps.append((name, "passthrough", [name if has_names else place]))
-            rows[name] = np.zeros(n_rows)
+            steps.append((label, "passthrough", [name]))
+            columns[name] = np.zeros(n_rows)
             continue
-        values = categories if has_names else categories.astype(np.float64)
-        encoder = OneHotEncoder(categories=[values], handle_unknown="ignore")
-        steps.append((name, encoder, [name if has_names else place]))
-        rows[name] = values[np.arange(n_rows) % len(values)]
-    encoding = ColumnTransformer(steps)
-    encoding.fit(_frame_of(rows) if has_names else np.array(list(rows.values())).T)
+        values = categories
+        if not hasattr(classifier, "feature_names_in_") and are_numbers:
+            values = categories.astype(np.float64)
+        columns[name] = values[np.arange(n_rows) % len(values)]
+        steps.append((label, _encoder_of(name, values), [name]))
+    encoding = ColumnTransformer(steps, verbose_feature_names_out=False)
+    is_array = not hasattr(classifier, "feature_names_in_") and are_numbers
+    encoding.fit(np.array(list(columns.values())).T if is_array else frame_of(columns))
     return Pipeline([("encode", encoding), ("classify", model)])
 
 
-def _frame_of(columns: dict[str, Any]) -> Any:
-    """A data frame of whichever package there is."""
+def _encoder_of(name: Any, categories: npt.NDArray[Any]) -> Any:
+    """What makes one-hot columns of a categorical column."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+    encoder = OneHotEncoder(categories=[categories], handle_unknown="ignore")
+    has_missing = len(categories) > 0 and is_missing(categories[-1])
     try:
-        return import_module("pandas").DataFrame(columns)
-    except ImportError:
-        lists = {name: list(values) for name, values in columns.items()}
-        return import_module("polars").DataFrame(lists)
+        encoder.fit(categories[:, None])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"to_sklearn is not possible: OneHotEncoder can't have the categories of {name!r}, "
+            f"which are {categories.tolist()[:5]!r}"
+        ) from error
+    if has_missing and categories.dtype.kind == "O":  # which it knows as NaN alone
+        as_nan = FunctionTransformer(with_missing_as_nan, feature_names_out="one-to-one")
+        return make_pipeline(as_nan, encoder)
+    return encoder

@@ -7,126 +7,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import issparse
 
 from ..data.table import Table
+from .table_columns import (
+    Codes,
+    check_table,
+    columns_of,
+    decode,
+    is_categorical,
+    is_missing,
+    sorted_values,
+    with_missing,
+)
 
 FROM_DTYPE = "from_dtype"
 _DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-_HINT = "as categories, with astype('category') of pandas or cast(pl.Categorical) of polars"
-
-
-@dataclass(frozen=True)
-class _Codes:
-    """A categorical column.
-
-    Attributes
-    ----------
-    codes : ndarray of shape (n_samples,)
-        Integers, numbers of the values; -1 where a value is missing.
-    values : ndarray
-        Those that the column's type knows, of which each is there once.
-    """
-
-    codes: npt.NDArray[Any]
-    values: npt.NDArray[Any]
-
-
-def _columns_of(X: Any) -> list[Any]:
-    """The columns of a data frame or of an array."""
-    if hasattr(X, "iloc"):
-        return [X.iloc[:, place] for place in range(X.shape[1])]
-    if hasattr(X, "get_columns"):
-        return list(X.get_columns())
-    if hasattr(X, "columns") and hasattr(X, "schema"):
-        return list(X.columns)
-    return list(np.asarray(X).T)
-
-
-def _is_categorical(column: Any) -> bool:
-    """Whether a column's type is one of categories."""
-    kind = getattr(column, "type", None)
-    if kind is not None:
-        return type(kind).__name__ == "DictionaryType"
-    kind = getattr(column, "dtype", None)
-    return type(kind).__name__ in ("CategoricalDtype", "Categorical", "Enum")
-
-
-def _small_codes(codes: npt.NDArray[Any], is_missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """Codes in as few bytes as they need, -1 where a value is missing."""
-    small = codes.astype(np.min_scalar_type(-1 - int(codes.max(initial=0))))
-    small[is_missing] = -1
-    return small
-
-
-def _codes_of(column: Any) -> _Codes:
-    """Of a column whose type is one of categories."""
-    if hasattr(column, "cat") and hasattr(column, "array"):  # pandas
-        return _Codes(column.array.codes, column.array.categories.to_numpy())
-    if hasattr(column, "to_physical"):  # polars
-        values = column.unique().drop_nulls()
-        known = values.to_physical().to_numpy().astype(np.int64)
-        order = np.argsort(known)
-        codes = column.to_physical().to_numpy(writable=False)
-        is_missing = column.is_null().to_numpy()
-        codes = np.searchsorted(known[order], np.where(is_missing, 0, codes).astype(np.int64))
-        return _Codes(_small_codes(codes, is_missing), np.array(values.to_list(), object)[order])
-    combined = column.unify_dictionaries().combine_chunks()  # Arrow
-    codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return _Codes(codes, np.array(combined.dictionary.to_pylist(), object))
-
-
-def _numbers_of(name: str, column: Any) -> npt.NDArray[Any]:
-    """A column of numbers, NaN where they are missing."""
-    kind: Any = getattr(column, "dtype", None)
-    array: npt.NDArray[Any]
-    if type(kind).__module__.startswith("pandas") and hasattr(kind, "numpy_dtype"):
-        is_number = kind.numpy_dtype.kind in "biuf"
-        array = column.to_numpy(np.float64 if is_number else object, na_value=np.nan)
-    elif hasattr(column, "to_numpy"):
-        array = column.to_numpy()
-    else:
-        array = np.asarray(column)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} has dtype {array.dtype if kind is None else kind}: columns must hold real "
-            f"numbers or categories; give strings {_HINT}"
-        )
-    return array
-
-
-def _integer_codes(name: str, array: npt.NDArray[Any]) -> _Codes:
-    """Of a column of integers that stand for categories."""
-    is_missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
-    values = np.unique(array[~is_missing])
-    if array.dtype.kind == "f":
-        if not np.array_equal(values, np.trunc(values)) or not np.isfinite(values).all():
-            raise ValueError(
-                f"{name} is in categorical_features, but has numbers that are no integers: its "
-                "categories must be integers, or those of its type"
-            )
-        values = values.astype(np.int64)
-    return _Codes(_small_codes(np.searchsorted(values, array), is_missing), values)
-
-
-def _sorted_values(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    try:
-        return np.argsort(values, kind="stable")
-    except TypeError:  # of several kinds, in the order of the type
-        return np.arange(len(values))
-
-
-def _with_missing(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Values, and NaN after them."""
-    if values.dtype.kind in "iuf":
-        return np.append(values.astype(np.float64), np.nan)
-    extended = np.empty(len(values) + 1, object)
-    extended[:-1], extended[-1] = values, np.nan
-    return extended
-
-
-def _is_missing(value: Any) -> bool:
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 @dataclass(frozen=True)
@@ -164,6 +59,11 @@ class TableReader:
 
     def check_same(self, other: "TableReader") -> None:
         """Raise ValueError if another one has other categories."""
+        if len(self.names) != len(other.names):
+            raise ValueError(
+                f"X has {len(other.names)} columns: with warm_start=True it must have the "
+                f"{len(self.names)} of the last fit"
+            )
         for label, own, others in zip(self.names, self.categories, other.categories, strict=True):
             are_same = own is None and others is None
             if own is not None and others is not None:
@@ -187,29 +87,35 @@ class TableReader:
         Raises
         ------
         TypeError, ValueError
-            A column is not of numbers, or has one that isn't finite.
+            There are no rows or other columns than in fit, or a column is not of numbers, or has
+            one that isn't finite.
         """
-        columns = _columns_of(X)
+        check_table(name, X)
+        columns = columns_of(X)
+        if len(columns) != len(self.names):
+            raise ValueError(
+                f"{name} has {len(columns)} columns: it must have the {len(self.names)} of fit"
+            )
         are_categorical = [each is not None for each in self.categories]
-        return self.assemble(_decode(name, columns, self.names, are_categorical), name)
+        return self.assemble(decode(name, columns, self.names, are_categorical), name)
 
     def assemble(
-        self, columns: Sequence[npt.NDArray[Any] | _Codes], name: str
+        self, columns: Sequence[npt.NDArray[Any] | Codes], name: str
     ) -> tuple[Table, list[str]]:
         """The same of decoded columns."""
         sizes = tuple(len(each) for each in self.of_categorical)
         most = max(sizes, default=0)
         kind = np.dtype(np.uint8 if most < 256 else np.uint16 if most < 65_536 else np.uint32)
-        parts = [each for each in columns if not isinstance(each, _Codes)]
+        parts = [each for each in columns if not isinstance(each, Codes)]
         are_single = bool(parts) and all(part.dtype == _SINGLE for part in parts)
         first = columns[0]
-        n_samples = len(first.codes if isinstance(first, _Codes) else first)
+        n_samples = len(first.codes if isinstance(first, Codes) else first)
         table_numbers = np.empty((len(parts), n_samples), _SINGLE if are_single else _DOUBLE)
         codes = np.empty((len(sizes), n_samples), kind)
         n_numbers = n_categorical = 0
         unknown = []
         for column, label, categories in zip(columns, self.names, self.categories, strict=True):
-            if not isinstance(column, _Codes):
+            if not isinstance(column, Codes):
                 table_numbers[n_numbers] = column
                 _check_finite(name, label, table_numbers[n_numbers])
                 n_numbers += 1
@@ -251,21 +157,6 @@ def _check_finite(name: str, label: str, column: npt.NDArray[Any]) -> None:
         )
 
 
-def _decode(
-    name: str, columns: Sequence[Any], labels: Sequence[str], are_categorical: Sequence[bool]
-) -> list[npt.NDArray[Any] | _Codes]:
-    """Numbers and codes of columns."""
-    decoded: list[npt.NDArray[Any] | _Codes] = []
-    for column, label, is_categorical in zip(columns, labels, are_categorical, strict=True):
-        own = f"{name}[{label!r}]"
-        if is_categorical and _is_categorical(column):
-            decoded.append(_codes_of(column))
-        else:
-            array = _numbers_of(own, column)
-            decoded.append(_integer_codes(own, array) if is_categorical else array)
-    return decoded
-
-
 def _places_of(values: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """The number of each value's category; that of a missing one is the last.
 
@@ -273,7 +164,7 @@ def _places_of(values: npt.NDArray[Any], categories: npt.NDArray[Any]) -> npt.ND
     """
     known = {value: place for place, value in enumerate(categories.tolist())}
     missing = len(categories)
-    if len(categories) and _is_missing(categories[-1]):
+    if len(categories) and is_missing(categories[-1]):
         missing -= 1
     places = [known.get(value, len(categories)) for value in values.tolist()]
     return np.array([*places, missing], np.int64)
@@ -299,29 +190,21 @@ def read_first(
     TypeError, ValueError
         An argument is not allowed.
     """
-    if issparse(X):
-        raise TypeError(
-            "categorical_features requires a data frame or a dense array: X is a sparse matrix"
-        )
-    shape = np.shape(X)
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(
-            f"X has shape {shape}: it must be two-dimensional, with at least one row and one column"
-        )
-    columns = _columns_of(X)
+    check_table("X", X)
+    columns = columns_of(X)
     labels = [f"x{place}" for place in range(len(columns))] if names is None else list(names)
     are_chosen = _choose(categorical_features, columns, labels, has_names=names is not None)
-    decoded = _decode("X", columns, labels, are_chosen)
+    decoded = decode("X", columns, labels, are_chosen)
     all_categories: list[npt.NDArray[Any] | None] = []
     for found in decoded:
-        if not isinstance(found, _Codes):
+        if not isinstance(found, Codes):
             all_categories.append(None)
             continue
         is_seen = np.zeros(len(found.values) + 1, bool)
         is_seen[found.codes] = True
         values = found.values if keeps_unseen else found.values[is_seen[:-1]]
-        values = values[_sorted_values(values)]
-        all_categories.append(_with_missing(values) if is_seen[-1] else values)
+        values = values[sorted_values(values)]
+        all_categories.append(with_missing(values) if is_seen[-1] else values)
     reader = TableReader(tuple(all_categories), tuple(labels))
     return reader, reader.assemble(decoded, "X")[0]
 
@@ -332,7 +215,7 @@ def _choose(
     """Whether each column is categorical."""
     if isinstance(categorical_features, str):
         if categorical_features == FROM_DTYPE:
-            return [_is_categorical(column) for column in columns]
+            return [is_categorical(column) for column in columns]
         raise ValueError(
             f"categorical_features={categorical_features!r} is not allowed: it must be None, "
             f"{FROM_DTYPE!r} or a list of columns"
