@@ -88,6 +88,7 @@ def test_a_fit_on_one_thread_wakes_no_thread_of_blas(parameters, shape):
     assert found < _SECONDS_OF_OTHERS
 
 
+@pytest.mark.full
 def test_a_regressors_fit_on_one_thread_wakes_no_thread_of_blas():
     features, labels = _data(5000, 200, 12)
     model = SoftmaxRegressor(0.5, n_threads=1, verbose=False).fit(features, labels, 3, 128)

@@ -19,7 +19,7 @@ from softreg_fast.estimators.classifier import SoftmaxClassifier
 ACTIVATIONS = ["identity", "sigmoid"]
 
 
-@parametrize_with_checks([SoftmaxClassifier(), SoftmaxClassifier(solver="sgd")])
+@parametrize_with_checks([SoftmaxClassifier()])
 def test_scikit_learn_checks(estimator, check):
     _check_silently(estimator, check)
 
@@ -31,6 +31,7 @@ def test_scikit_learn_checks(estimator, check):
         SoftmaxClassifier(solver="lbfgs"),
         SoftmaxClassifier(activation="sigmoid", solver="lbfgs"),
         SoftmaxClassifier(activation="sigmoid", solver="sgd"),
+        SoftmaxClassifier(solver="sgd"),
     ]
 )
 def test_scikit_learn_checks_of_other_solvers(estimator, check):
