@@ -96,9 +96,7 @@ def test_sparse_elements_are_those_of_the_converted(dtype, solver):
     np.testing.assert_array_equal(model.predict_proba(given), model.predict_proba(converted))
 
 
-@pytest.mark.parametrize(
-    "solver", ["newton", "lbfgs", pytest.param("sgd", marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", pytest.param("sgd", marks=pytest.mark.full)])
 @pytest.mark.parametrize("dtype", ["i1", "i2", ">i4", ">i8", "u4", "u8", "i8", "strided"])
 def test_sparse_indices_are_those_of_the_converted(dtype, solver):
     plain = sparse.csr_array(X)
