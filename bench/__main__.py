@@ -32,6 +32,7 @@ BENCHMARKS = {
     "interrupt": ("benchmarks.interrupt", "what answering Ctrl-C costs, and how soon it is"),
     "confident": ("benchmarks.confident", "time per row of confident models"),
     "choices": ("benchmarks.choices", "newton or lbfgs, and what auto takes"),
+    "dual-ascent": ("benchmarks.dual_ascent", "sparse rows with and without dual ascent at first"),
     "checks": ("benchmarks.checks", "what a fit does before its solver"),
 }
 TOOLS = {

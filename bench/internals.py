@@ -4,6 +4,7 @@ from unittest import mock
 
 import numpy as np
 from numba import types
+from scipy.sparse import issparse
 
 from softreg_fast import SoftmaxClassifier, reference
 from softreg_fast.data.problem import make_problem
@@ -108,10 +109,26 @@ def prepare_fit(X, y):
     return model._start(problem, classes, None, None)
 
 
-def choose_exact_solver(n_samples, n_features, n_columns):
-    """The solver that "auto" takes, and the relative cost of second derivatives."""
+def dual_ascent(*, is_taken):
+    """A context in which dual coordinate ascent is taken always or never where it can be."""
+    most = float("inf") if is_taken else -1.0
+    return mock.patch.multiple(
+        tuning, LARGEST_CURVATURE_OF_DUAL_ASCENT=most, MOST_ELEMENTS_FOR_DUAL_ASCENT=most
+    )
+
+
+def takes_dual_ascent(curvature, n_elements):
+    """Whether it is taken, by what is told of sparse rows: see `runtime.tuning`."""
+    return (
+        curvature <= tuning.LARGEST_CURVATURE_OF_DUAL_ASCENT
+        and n_elements <= tuning.MOST_ELEMENTS_FOR_DUAL_ASCENT
+    )
+
+
+def choose_exact_solver(X, n_columns):
+    """The solver that "auto" takes for features, and the relative cost of second derivatives."""
     parameters = SoftmaxClassifier()._check_parameters()
-    size = Size(n_samples * n_features, n_features, n_columns)
+    size = Size(X.size, X.shape[1], n_columns, issparse(X))
     chosen = choose(parameters.solver, parameters.needs(), size, exact=True)
     return chosen.name, derivatives_cost(size)
 

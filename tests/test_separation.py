@@ -303,6 +303,25 @@ def test_group_that_lacks_a_class_is_said(solver, tol, form):
     assert "separat" not in message
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_sparse_feature_that_a_class_lacks_is_said_however_many_there_are(sign):
+    random = np.random.default_rng(0)
+    categories = random.permutation(np.repeat(np.arange(600), 12))
+    y = random.integers(0, 3, len(categories))
+    y[categories == 7] = 1
+    places = np.arange(len(categories))
+    X = csr_array((np.full(len(y), sign), (places, categories)))
+    is_kept = np.array([len(set(y[categories == each])) == 3 for each in range(600)])
+    is_kept[7] = True
+    rows = np.flatnonzero(is_kept[categories])
+    _, message = _fit(X[rows], y[rows], C=np.inf, solver="lbfgs")
+    assert "quasi-complete separation" in message
+    assert "seem" not in message
+    others = rows[categories[rows] != 7]
+    _, message = _fit(X[others], y[others], C=np.inf, solver="lbfgs")
+    assert message == ""
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_rare_events_are_no_separation(solver):
     random = np.random.default_rng(0)

@@ -34,6 +34,25 @@ SHAPES = [
     (50_000, 30, 30),
     (200_000, 54, 7),
 ]
+SPARSE_SHAPES = [
+    (5_000, 50_000, 2),
+    (20_000, 50_000, 2),
+    (20_000, 10_000, 5),
+    (50_000, 5_000, 5),
+]
+TEXT_SHAPES = [
+    (20_000, 100_000, 2),
+    (20_000, 100_000, 20),
+    (20_000, 20_000, 5),
+    (20_000, 5_000, 5),
+]
+
+
+def all_cases():
+    """What is fitted; the smallest first."""
+    dense = (cases.dense(*shape, maker_options=(("correlation", 0.5),)) for shape in SHAPES)
+    sparse = (cases.sparse(*shape, name="zipf", dtype="float64") for shape in SPARSE_SHAPES)
+    return [*dense, *sparse, *(cases.tf_idf(*shape) for shape in TEXT_SHAPES)]
 
 
 def add_arguments(parser):
@@ -47,8 +66,7 @@ def run(options):
     """Measure; gives the record."""
     warnings.simplefilter("ignore")
     record = Record("choices")
-    wanted = [cases.dense(*shape, maker_options=(("correlation", 0.5),)) for shape in SHAPES]
-    for case in select(wanted, options, key=lambda each: each.title):
+    for case in select(all_cases(), options, key=lambda each: each.title):
         name = record.add_case(case, case.title)
         X, y = case.load()
 
@@ -59,7 +77,7 @@ def run(options):
         turns = take_turns(
             {solver: lambda solver=solver: fit(solver) for solver in SOLVERS}, options.repeats
         )
-        chosen, cost = choose_exact_solver(case.n_samples, case.n_features, case.n_columns)
+        chosen, cost = choose_exact_solver(X, case.n_columns)
         for solver in SOLVERS:
             record.check(name, solver, "bound of the gap", turns[solver].result.gap_, options.gap)
             record.add(name, solver, "seconds", turns[solver].seconds)

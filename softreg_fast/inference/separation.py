@@ -9,14 +9,18 @@ What is tried, until one decides:
 
 1. A model that is right of every row proves complete separation.
 2. `overlap.proves_overlap` proves that there is an optimum.
-3. `separating_program.look_for_direction` finds which it is, where the product of features and
+3. A sparse feature of one sign that no row of some class has, as categories are that are never of
+   it, proves quasi-complete separation.
+4. `separating_program.look_for_direction` finds which it is, where the product of features and
    classes is at most a few hundred.
-4. Otherwise a further step of Newton's method, within each class, may raise a suspicion.
+5. Otherwise a further step of Newton's method, within each class, may raise a suspicion.
 """
 
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from .._typing import FloatArray
 from ..data.problem import Problem
@@ -82,6 +86,8 @@ def find_separation(
         gradient = rows.gradient_of(totals.weights_gradient, totals.bias_gradient)
     if np.isfinite(gradient).all() and proves_overlap(rows, model, gradient):
         return None
+    if problem.is_sparse and _lacks_a_class(problem, rows.rows):
+        return "quasi-complete"
     if is_small_enough(rows):
         finding = look_for_direction(rows, model)
         if finding != "unknown":
@@ -104,6 +110,24 @@ def _is_right(rows: WeighedRows, model: FloatArray) -> bool:
     """Whether a model is right of every row, beyond rounding."""
     rounding = rounding_of(model)
     return all(bool((block.margins(model) > rounding).all()) for block in rows.blocks())
+
+
+def _lacks_a_class(problem: Problem, rows: npt.NDArray[np.int64]) -> bool:
+    """Whether some class has no row in which a sparse feature of one sign isn't zero."""
+    features = csr_array(problem.features)[rows]
+    features.eliminate_zeros()
+    columns = features.tocsc()
+    are_there = np.diff(columns.indptr) > 0
+    starts = columns.indptr[:-1][are_there]
+    if not len(starts):
+        return False
+    lowest, highest = (each.reduceat(columns.data, starts) for each in (np.minimum, np.maximum))
+    is_sided = (lowest > 0.0) | (highest < 0.0)
+    targets = problem.targets[rows][columns.indices]
+    is_lacking = np.zeros(len(starts), bool)
+    for label in range(problem.n_classes):
+        is_lacking |= np.add.reduceat((targets == label).astype(np.int64), starts) == 0
+    return bool((is_sided & is_lacking).any())
 
 
 def _suspect(

@@ -73,7 +73,8 @@ MOST_PASSES_BESIDE_SPARSE_ONES, MOST_PASSES_BESIDE_SPARSE_PATHS = 15, 60
 # goes over fewer vectors of all unknowns, though over the rows more often.
 MOST_ELEMENTS_OF_A_RARE_FEATURE = 64
 # The rows' squared norms times their weight over the L2 penalty, and elements of a feature, both on
-# average, up to which dual coordinate ascent is a faster way to near the optimum.
+# average, up to which dual coordinate ascent is a faster way to near the optimum (bench:
+# dual-ascent).
 LARGEST_CURVATURE_OF_DUAL_ASCENT = 10.0
 MOST_ELEMENTS_FOR_DUAL_ASCENT = 48
 # Features times columns of a model, and columns, from which products by BLAS take less time than
