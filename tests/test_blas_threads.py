@@ -53,7 +53,7 @@ def _data(n_samples, n_features, n_classes):
     ("parameters", "shape"),
     [
         ({"solver": "newton"}, (6000, 200, 4)),
-        ({"solver": "newton"}, (9000, 40, 6)),
+        pytest.param({"solver": "newton"}, (9000, 40, 6), marks=pytest.mark.full),
         ({"solver": "newton"}, (4000, 40, 2)),
         ({"solver": "newton", "l1_ratio": 1.0, "C": 0.05}, (5000, 130, 8)),
         ({"solver": "newton", "l1_ratio": 1.0, "C": 0.05}, (3000, 200, 4)),
@@ -71,7 +71,7 @@ def _data(n_samples, n_features, n_classes):
                 ],
             )
             for parameters, shape, marks in [
-                ({"solver": "lbfgs"}, (2000, 800, 13), []),
+                ({"solver": "lbfgs"}, (2000, 800, 13), [pytest.mark.full]),
                 ({"solver": "sgd"}, (4000, 200, 5), [pytest.mark.full]),
                 ({"solver": "sgd", "l1_ratio": 1.0}, (4000, 800, 13), [pytest.mark.full]),
             ]

@@ -349,6 +349,7 @@ def test_what_is_not_allowed_is_named():
     np.testing.assert_array_equal(model.coef_, before["coef_"])
 
 
+@pytest.mark.full
 def test_float32_numbers_stay_float32():
     frame = _frame()[["age", "job"]].astype({"age": np.float32})
     model = _classifier(categorical_features="from_dtype", tol=1e-4).fit(frame, _labels(_frame()))

@@ -359,7 +359,7 @@ def test_rate_that_is_too_large_is_named(make_data):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
 def test_types_and_orders_of_features(make_data, order, dtype):
     X, y = make_data(2000, 8, 3)
     model = _sgd().fit(np.asarray(X, dtype, order=order), y)
@@ -497,6 +497,7 @@ def test_class_weights_of_a_stream_are_weights_of_its_rows(make_data):
     np.testing.assert_array_equal(found.coef_, expected.coef_)
 
 
+@pytest.mark.full
 def test_stream_of_float32_goes_on_in_float64(make_data):
     X, y = make_data(300, 5, 3)
     model = SoftmaxClassifier().partial_fit(X[:100].astype(np.float32), y[:100], range(3))

@@ -110,7 +110,7 @@ def test_equals_adelie(load, l1_ratio):
     np.testing.assert_allclose(model.coef_[0], BY_ADELIE[load, l1_ratio], atol=2e-5)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
 def test_weights_of_rows_and_single_precision(dtype):
     X, y = _data(dtype=dtype)
     weights = np.random.default_rng(1).exponential(size=len(y))

@@ -714,6 +714,7 @@ def test_failure_of_a_thread_is_raised_and_not_waited_for(make_data, monkeypatch
     assert (descent.n_finished_epochs > 0) == (broken_thread > 0)
 
 
+@pytest.mark.full
 def test_float32_sums_many_chunks_without_loss():
     """A million equal rows: a plain float32 sum would be off in the third digit."""
     n_samples = 2_000 if WITHOUT_JIT else 1_000_000

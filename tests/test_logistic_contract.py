@@ -278,7 +278,7 @@ def test_class_without_weight(make_data):
     np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.full), "float64"])
 @pytest.mark.parametrize("class_weight", [None, "balanced", "dict"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("named", [False, True])

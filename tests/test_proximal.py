@@ -115,7 +115,7 @@ def test_steps_equal_reference(make_data, method, momentum, schedule):
         (3, "C", DOUBLE),
         (20, "C", DOUBLE),
         (60, "C", DOUBLE),
-        (60, "F", DOUBLE),
+        pytest.param(60, "F", DOUBLE, marks=pytest.mark.full),
         pytest.param(3, "C", SINGLE, marks=pytest.mark.full),
         pytest.param(3, "F", DOUBLE, marks=pytest.mark.full),
         pytest.param(20, "F", DOUBLE, marks=pytest.mark.full),
