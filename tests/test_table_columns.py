@@ -219,3 +219,14 @@ def test_rows_after_a_fit_are_checked_as_those_of_it():
         ValueError, match="X has 1 columns: with warm_start=True it must have the 2"
     ):
         warm.fit(frame[["c"]], LABELS)
+
+
+def test_columns_cannot_become_categories_in_a_stream():
+    frame = _columns(LETTERS, "pandas").assign(b=1.0 * NUMBERS)
+    for before, after, rows in [(None, "from_dtype", frame[["b"]]), ("from_dtype", None, frame)]:
+        model = SoftmaxClassifier(categorical_features=before, solver="sgd").fit(rows, LABELS)
+        coef = model.coef_.copy()
+        model.set_params(categorical_features=after)
+        with pytest.raises(ValueError, match=f"categorical_features={after!r} is not what"):
+            model.partial_fit(rows, LABELS)
+        np.testing.assert_array_equal(model.coef_, coef)

@@ -569,6 +569,11 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         if is_first:
             features, y = self._take(X, y, keeps_unseen=True)
         else:
+            if (self.categorical_features is not None) != hasattr(self, "_reader"):
+                raise ValueError(
+                    f"categorical_features={self.categorical_features!r} is not what the model has "
+                    "been trained with: it can't change between calls of fit and partial_fit"
+                )
             features, y = self._take_more(X, y)
         features = features.tocsr() if isinstance(features, Table) else features
         classes = self._known_classes(classes)
