@@ -87,6 +87,8 @@ def add_arguments(parser):
 
 def run(options):
     """Measure; gives the record."""
+    # A shell starts what runs in the background with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     record = Record("interrupt")
     for case in select(all_cases(), options):
         name = record.add_case(case)
