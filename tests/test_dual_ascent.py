@@ -141,8 +141,10 @@ def test_rows_without_weight_change_no_bit(n_columns):
 
 
 @pytest.mark.parametrize("n_columns", [1, 3])
-def test_is_not_begun_where_it_would_take_long(n_columns):
+def test_is_not_begun_where_it_would_take_long(n_columns, monkeypatch):
     problem = _problem(n_columns)
+    n_elements = problem.n_elements / problem.features.shape[1]
+    monkeypatch.setattr(tuning, "MOST_ELEMENTS_FOR_DUAL_ASCENT", n_elements)
     sums = sum_features(problem)
     assert dual_ascent.suits(problem, sums)
     for others in (

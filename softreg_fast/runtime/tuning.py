@@ -75,8 +75,8 @@ MOST_ELEMENTS_OF_A_RARE_FEATURE = 64
 # The rows' squared norms times their weight over the L2 penalty, and elements of a feature, both on
 # average, up to which dual coordinate ascent is a faster way to near the optimum (bench:
 # dual-ascent).
-LARGEST_CURVATURE_OF_DUAL_ASCENT = 10.0
-MOST_ELEMENTS_FOR_DUAL_ASCENT = 48
+LARGEST_CURVATURE_OF_DUAL_ASCENT = 16.0
+MOST_ELEMENTS_FOR_DUAL_ASCENT = 80
 # Features times columns of a model, and columns, from which products by BLAS take less time than
 # fused passes.
 PRODUCTS_WORTH_BLAS, COLUMNS_WORTH_BLAS = 60_000, 32
