@@ -122,3 +122,20 @@ def check_sides(record, name, sides, courses, lowest, options):
         was_given_up = not course.is_there and course.seconds[-1] > options.patience
         if side is sides[0] or (side.is_ours and not was_given_up):
             record.check(name, side.name, "gap reached", course.gaps[-1], course.wanted)
+
+
+def measure_case(record, name, case, sides, best, tolerances, options, wanted=WANTED_GAP):
+    """Time prepared sides to within a gap of a certified optimum, and check what they have done.
+
+    Parameters
+    ----------
+    record, name, case, sides, tolerances, options, wanted
+        As in `measure_to_gap`.
+    best : FitSide
+        Has run to the optimum.
+    """
+    lowest = best.objective()
+    record.add_case(case, name)
+    print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
+    courses = measure_to_gap(record, name, case, sides, lowest, tolerances, options, wanted)
+    check_sides(record, name, sides, courses, lowest, options)

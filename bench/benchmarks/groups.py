@@ -6,7 +6,7 @@ As `l1`. adelie runs in a process of its own.
 import warnings
 
 from .. import cases
-from ..climb import check_sides, measure_to_gap
+from ..climb import measure_case
 from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
@@ -43,15 +43,11 @@ def run(options):
     record = Record("groups")
     for case, C in select(all_cases(), options, key=lambda item: _title(*item)):
         best = certified(case, C, **SETTINGS)
-        lowest = best.objective()
         sides = [Ours(), Adelie()]
         for side in sides:
             side.C, side.l1_ratio = C, SETTINGS["l1_ratio"]
             side.penalty_groups = SETTINGS["penalty_groups"]
         sides = prepare_sides(record, case, sides, options)
-        name = record.add_case(case, _title(case, C))
-        print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
-        courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
-        check_sides(record, name, sides, courses, lowest, options)
+        measure_case(record, _title(case, C), case, sides, best, TOLERANCES, options)
         cases.forget()
     return record

@@ -7,7 +7,7 @@ relatively, is timed, all solvers in turns. celer has no intercept.
 import warnings
 
 from .. import cases
-from ..climb import check_sides, measure_to_gap
+from ..climb import measure_case
 from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
@@ -65,11 +65,7 @@ def run(options):
     record = Record("l1")
     for case, C, fit_intercept in select(all_cases(), options, key=lambda item: _title(*item)):
         best = certified(case, C, fit_intercept=fit_intercept, l1_ratio=1.0)
-        lowest = best.objective()
         sides = prepare_sides(record, case, all_sides(C, fit_intercept), options)
-        name = record.add_case(case, _title(case, C, fit_intercept))
-        print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
-        courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options)
-        check_sides(record, name, sides, courses, lowest, options)
+        measure_case(record, _title(case, C, fit_intercept), case, sides, best, TOLERANCES, options)
         cases.forget()
     return record

@@ -9,7 +9,7 @@ as words are, "tf-idf" rows of a generated corpus, of unit length.
 import warnings
 
 from .. import cases
-from ..climb import check_sides, measure_to_gap
+from ..climb import measure_case
 from ..options import add_common, add_patience, select
 from ..record import Record
 from ..runner import prepare_sides
@@ -60,12 +60,9 @@ def run(options):
     record = Record("sparse")
     for case, fit_intercept in select(all_cases(), options, key=lambda item: _title(*item)):
         best = certified(case, fit_intercept=fit_intercept)
-        lowest = best.objective()
         sides = prepare_sides(record, case, all_sides(fit_intercept), options)
         for words, wanted in GAPS.items():
-            name = record.add_case(case, f"{_title(case, fit_intercept)}, to {words}")
-            print(f"{name}: lowest within {best.model.gap_:.1e} of the optimum", flush=True)
-            courses = measure_to_gap(record, name, case, sides, lowest, TOLERANCES, options, wanted)
-            check_sides(record, name, sides, courses, lowest, options)
+            name = f"{_title(case, fit_intercept)}, to {words}"
+            measure_case(record, name, case, sides, best, TOLERANCES, options, wanted)
         cases.forget()
     return record

@@ -1,12 +1,13 @@
 """Fitted models as other packages' objects."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
-from .table_columns import frame_of, is_missing, with_missing_as_nan
+from .table_columns import is_missing, with_missing_as_nan
 
 
 def to_logistic_regression(classifier: Any, C: float, l1_ratio: float) -> Any:
@@ -50,6 +51,7 @@ def _after_encoding(classifier: Any, model: Any) -> Any:
     names = getattr(classifier, "feature_names_in_", range(len(reader.names)))
     n_rows = max((len(each) for each in reader.of_categorical), default=1)
     are_numbers = all(each.dtype.kind in "iuf" for each in reader.of_categorical)
+    is_array = are_numbers and not hasattr(classifier, "feature_names_in_")
     steps: list[tuple[str, Any, list[Any]]] = []
     columns: dict[Any, Any] = {}
     for name, categories in zip(names, reader.categories, strict=True):
@@ -58,14 +60,11 @@ def _after_encoding(classifier: Any, model: Any) -> Any:
             steps.append((label, "passthrough", [name]))
             columns[name] = np.zeros(n_rows)
             continue
-        values = categories
-        if not hasattr(classifier, "feature_names_in_") and are_numbers:
-            values = categories.astype(np.float64)
+        values = categories.astype(np.float64) if is_array else categories
         columns[name] = values[np.arange(n_rows) % len(values)]
         steps.append((label, _encoder_of(name, values), [name]))
     encoding = ColumnTransformer(steps, verbose_feature_names_out=False)
-    is_array = not hasattr(classifier, "feature_names_in_") and are_numbers
-    encoding.fit(np.array(list(columns.values())).T if is_array else frame_of(columns))
+    encoding.fit(np.array(list(columns.values())).T if is_array else _frame_of(columns))
     return Pipeline([("encode", encoding), ("classify", model)])
 
 
@@ -87,3 +86,12 @@ def _encoder_of(name: Any, categories: npt.NDArray[Any]) -> Any:
         as_nan = FunctionTransformer(with_missing_as_nan, feature_names_out="one-to-one")
         return make_pipeline(as_nan, encoder)
     return encoder
+
+
+def _frame_of(columns: dict[Any, Any]) -> Any:
+    """A data frame of whichever package there is."""
+    try:
+        return import_module("pandas").DataFrame(columns)
+    except ImportError:
+        lists = {name: list(values) for name, values in columns.items()}
+        return import_module("polars").DataFrame(lists)

@@ -3,7 +3,6 @@
 import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -253,12 +252,3 @@ def with_missing_as_nan(X: Any) -> npt.NDArray[Any]:
     column = column.to_pylist() if hasattr(column, "to_pylist") else column
     values = [np.nan if is_missing(value) else value for value in column]
     return _array_of(values)[:, None]
-
-
-def frame_of(columns: dict[Any, Any]) -> Any:
-    """A data frame of whichever package there is."""
-    try:
-        return import_module("pandas").DataFrame(columns)
-    except ImportError:
-        lists = {name: list(values) for name, values in columns.items()}
-        return import_module("polars").DataFrame(lists)
