@@ -9,13 +9,14 @@ from conftest import WITHOUT_JIT
 
 from softreg_fast import reference
 from softreg_fast.data.problem import Problem
-from softreg_fast.kernels.columns import MOST_CURVED, descend_columns
+from softreg_fast.kernels.columns import MOST_CURVED
 from softreg_fast.objective.moments import sum_features
 from softreg_fast.objective.passes import accumulator_of
 from softreg_fast.objective.penalty import shortest_slopes, sum_absolute
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
-from softreg_fast.solvers.proximal.columns import Columns
+from softreg_fast.solvers.proximal.column_choice import choose_columns
+from softreg_fast.solvers.proximal.columns import Descent
 from softreg_fast.solvers.proximal.quadratic import QuadraticModel
 from softreg_fast.solvers.proximal.rows import Rows
 
@@ -47,18 +48,21 @@ def _dense(problem):
     return X.astype(np.float64)[problem.weights() > 0.0]
 
 
-def _prepare(problem, n_columns, *, fit_intercept=True, n_threads=1):
+def _prepare(problem, n_columns, *, fit_intercept=True, n_threads=1, are_exact=False):
     """Columns of all features, rows with random logits, and what they are in plain NumPy."""
     sums = sum_features(problem, n_threads)
     accumulator = accumulator_of(problem, n_columns, n_threads)
-    columns = Columns(
-        problem, sums, accumulator, n_columns, fit_intercept=fit_intercept, n_threads=n_threads
-    )
+    columns = choose_columns(
+        problem, sums, accumulator, n_columns, fit_intercept=fit_intercept, n_threads=n_threads,
+        are_exact=are_exact,
+    )  # fmt: skip
     for features in (np.array([5, 3, 11, 7]), np.arange(N_FEATURES)):
         columns.numbers_of(features)
     X = _dense(problem)
     if fit_intercept and not problem.is_sparse:
         X = X - sums.means
+    if columns.are_rounded:
+        X = X.astype(np.float32).astype(np.float64)
     matrix = np.hstack([np.ones((len(X), 1)), X])[:, columns.features + 1]
     rows = Rows(problem, columns, n_columns, n_threads)
     random = np.random.default_rng(1)
@@ -78,14 +82,20 @@ def _some(n_columns, padded, n):
 @pytest.mark.parametrize("has_weightless", [False, True])
 @pytest.mark.parametrize("n_columns", N_COLUMNS)
 @pytest.mark.parametrize(
-    ("is_sparse", "dtype"),
-    [(True, DOUBLE), pytest.param(True, SINGLE, marks=pytest.mark.full), (False, SINGLE)],
+    ("is_sparse", "dtype", "are_exact"),
+    [
+        (True, DOUBLE, True),
+        pytest.param(True, SINGLE, True, marks=pytest.mark.full),
+        (False, SINGLE, True),
+        (False, DOUBLE, False),
+    ],
 )
-def test_products_equal_numpy(is_sparse, dtype, n_columns, has_weightless):
+def test_products_equal_numpy(is_sparse, dtype, are_exact, n_columns, has_weightless):
     problem = _problem(n_columns, is_sparse=is_sparse, dtype=dtype, has_weightless=has_weightless)
-    made = _prepare(problem, n_columns)
+    made = _prepare(problem, n_columns, are_exact=are_exact)
     columns, matrix = made.columns, made.matrix
-    chosen = np.array([4, 0, 9])
+    assert columns.are_rounded == (n_columns == 1 and not is_sparse and not are_exact)
+    chosen = np.array([4, 0, 9, 2, 11, 7])
     by_column = _some(n_columns, columns.n_padded, len(columns))
     by_row = _some(n_columns, columns.n_padded, columns.n_rows)
     found = by_row.copy()
@@ -96,7 +106,7 @@ def test_products_equal_numpy(is_sparse, dtype, n_columns, has_weightless):
     found = columns.zeros()
     columns.contract(chosen, by_row, found)
     np.testing.assert_allclose(found[chosen], matrix[:, chosen].T @ by_row, rtol=0, atol=1e-12)
-    assert not found[[1, 2, 3]].any()
+    assert not found[[1, 3, 5]].any()
 
 
 @pytest.mark.parametrize("n_columns", N_COLUMNS)
@@ -128,34 +138,37 @@ def test_slopes_of_rows_equal_reference(n_columns):
 
 
 @pytest.mark.parametrize("n_columns", N_COLUMNS)
-@pytest.mark.parametrize(("is_sparse", "dtype"), [(True, DOUBLE), (False, DOUBLE)])
+@pytest.mark.parametrize(("is_sparse", "are_exact"), [(True, True), (False, True), (False, False)])
 @pytest.mark.parametrize("is_grouped", [False, True])
-def test_sweep_equals_reference(is_sparse, dtype, n_columns, is_grouped):
+def test_sweep_equals_reference(is_sparse, are_exact, n_columns, is_grouped):
     """That some changes are as long as they may be, and some weights become zero, is looked at."""
-    problem = _problem(n_columns, is_sparse=is_sparse, dtype=dtype)
-    made = _prepare(problem, n_columns)
+    problem = _problem(n_columns, is_sparse=is_sparse)
+    made = _prepare(problem, n_columns, are_exact=are_exact)
     columns, rows = made.columns, made.rows
     n, padded = len(columns), columns.n_padded
     random = np.random.default_rng(3)
     l1, l2 = random.uniform(0.0, 0.6, n), random.uniform(0.0, 0.1, n)
-    most = np.where(np.arange(n) == 5, 0.02, 0.5)
+    columns.most_changes[:] = most = np.where(np.arange(n) == 5, 0.02, 0.5)
     factors = np.full(n, MOST_CURVED if n_columns > 1 else 1.0)
     order = np.array([3, 0, 9, 5, 1, 9])
     start = 0.3 * _some(n_columns, padded, n)
     start[::3] = 0.0
     start[1] *= 0.01
     l1[1] = 1.0
+    tilts = 0.1 * _some(n_columns, padded, n) * columns.are_rounded
     weights, slopes = start.copy(), rows.slopes.copy()
     violations, missing = np.full((2, n), -1.0)
-    descend_columns.specialise(columns.specialisation)(
-        order, *columns.arguments, l1, l2, most, rows.factors, rows.probabilities, True, 0.05,
-        is_grouped, columns.specialisation.blocks, np.zeros((2, padded)), columns.zeros(),
-        factors.copy(), slopes, weights, violations, missing,
+    descent = Descent(
+        l1, l2, is_grouped, tilts, slopes, weights, columns.zeros(), factors.copy(),
+        np.zeros((2, padded)), violations, missing,
     )  # fmt: skip
+    columns.descend(
+        order, rows.factors, rows.probabilities, descent, takes_curvatures=True, closeness=0.05
+    )
     expected_slopes, expected, expected_violations = reference.descend_columns(
         made.matrix, order.tolist(), (l1, l2), most, made.weights,
         rows.probabilities[:, :n_columns], factors, rows.slopes[:, :n_columns],
-        start[:, :n_columns], is_grouped=is_grouped,
+        start[:, :n_columns], is_grouped=is_grouped, tilts=tilts[:, :n_columns],
     )  # fmt: skip
     is_first_time = np.isin(np.arange(n), order) & (np.arange(n) != 9)
     np.testing.assert_allclose(
@@ -172,7 +185,7 @@ def test_sweep_equals_reference(is_sparse, dtype, n_columns, is_grouped):
     assert np.isclose(changes[5], 0.02).any()
     assert ((weights == 0.0) & (start != 0.0)).any()
     assert (violations[[2, 4]] == -1.0).all()
-    slope = made.matrix[:, 3] @ rows.slopes[:, :n_columns]
+    slope = made.matrix[:, 3] @ rows.slopes[:, :n_columns] + tilts[3, :n_columns]
     sizes = np.linalg.norm(slope) if is_grouped else np.abs(slope)
     stays_zero = (sizes <= l1[3] - 0.05).all()
     assert (missing[3] == 0.0) == stays_zero
@@ -245,20 +258,23 @@ def test_columns_are_gone_over_in_pieces(monkeypatch):
     np.testing.assert_array_equal(np.concatenate(pieces), numbers)
 
 
-@pytest.mark.parametrize("n_columns", [1, 3])
-def test_any_number_of_threads_gives_the_same_products(n_columns, eager_threads, started_threads):
-    problem = _problem(n_columns, is_sparse=True, n_rows=900)
+@pytest.mark.parametrize(("n_columns", "is_sparse"), [(1, True), (3, True), (1, False)])
+def test_any_number_of_threads_gives_the_same_products(
+    n_columns, is_sparse, eager_threads, started_threads
+):
+    problem = _problem(n_columns, is_sparse=is_sparse, n_rows=900 if is_sparse else 9_001)
     found = []
     for n_threads in (1, 2, 3):
         made = _prepare(problem, n_columns, n_threads=n_threads)
         out = made.columns.zeros()
         made.columns.contract(np.arange(len(out)), made.rows.slopes, out)
+        logits = made.columns.row_zeros()
+        made.columns.combine(np.arange(len(out)), out, logits)
         bent = made.columns.row_zeros()
         made.rows.multiply(made.rows.slopes, bent)
-        found.append((made.rows.loss, out, bent))
+        found.append((made.rows.loss, out, bent, logits))
         assert bool(started_threads) == (n_threads > 1)
         started_threads.clear()
-    for loss, out, bent in found[1:]:
-        assert loss == found[0][0]
-        np.testing.assert_array_equal(out, found[0][1])
-        np.testing.assert_array_equal(bent, found[0][2])
+    for each in found[1:]:
+        for array, expected in zip(each, found[0], strict=True):
+            np.testing.assert_array_equal(array, expected)

@@ -688,6 +688,7 @@ def test_warm_up_leaves_nothing_to_compile(monkeypatch, capsys):
         "softreg_fast.runtime.warm_up.all_specialisations", lambda _: [SPECIALISATION]
     )
     monkeypatch.setattr("softreg_fast.runtime.warm_up.all_column_specialisations", list)
+    monkeypatch.setattr("softreg_fast.runtime.warm_up.COLUMN_DTYPES", ())
 
     assert softreg_fast.warm_up(["float64", np.float64]) > 0
     assert list(entry._compiled) == [SPECIALISATION]

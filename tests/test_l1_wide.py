@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
-from softreg_fast.solvers.proximal import working_set
+from softreg_fast.solvers.proximal import solver, working_set
+from softreg_fast.solvers.proximal.column_choice import choose_columns
 
 N_SAMPLES, N_FEATURES = (40, 60) if WITHOUT_JIT else (300, 1_000)
 
@@ -89,6 +90,51 @@ def test_sparse_and_dense_features_give_the_same(n_classes):
     dense = SoftmaxClassifier(**settings).fit(X.toarray(), y)
     np.testing.assert_allclose(dense.coef_, sparse.coef_, rtol=0, atol=1e-8)
     np.testing.assert_array_equal(dense.coef_ == 0.0, sparse.coef_ == 0.0)
+
+
+@pytest.fixture
+def kinds_of_columns(monkeypatch):
+    """Whether the columns that are worked on are rounded, as they are made."""
+    found = []
+
+    def choose(*arguments, **named):
+        columns = choose_columns(*arguments, **named)
+        found.append(columns.are_rounded)
+        return columns
+
+    monkeypatch.setattr(solver, "choose_columns", choose)
+    return found
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_rounding_of_columns_changes_no_optimum(fit_intercept, kinds_of_columns, monkeypatch):
+    """They lead to the optimum of the features as they are, or exact ones take their place."""
+    X, y = _data(2, is_sparse=False)
+    X = X * np.random.default_rng(1).uniform(0.5, 1.5, X.shape[1])
+    settings = {"C": 0.5, "l1_ratio": 0.9, "tol": 1e-10, "fit_intercept": fit_intercept}
+    exact = SoftmaxClassifier(**settings).fit(scipy.sparse.csr_array(X), y)
+    kinds_of_columns.clear()
+    rounded = SoftmaxClassifier(**settings).fit(X, y)
+    assert kinds_of_columns == [True]
+    monkeypatch.setattr(solver, "_FALL_OF_ROUNDED", 0.0)
+    replaced = SoftmaxClassifier(**settings).fit(X, y)
+    assert kinds_of_columns == [True, True, False]
+    for model in (rounded, replaced):
+        assert model.converged_
+        np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-8)
+        np.testing.assert_array_equal(model.coef_ == 0.0, exact.coef_ == 0.0)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_columns_that_float32_has_no_room_for_are_not_rounded(scale, kinds_of_columns):
+    X, y = _data(2, is_sparse=False)
+    settings = {"l1_ratio": 1.0, "gap_tol": 1e-6, "solver": "newton"}
+    expected = SoftmaxClassifier(C=0.5, **settings).fit(X, y)
+    # So that weights times features stay as they are.
+    model = SoftmaxClassifier(C=0.5 / scale, **settings).fit(X * scale, y)
+    assert kinds_of_columns == [True, False]
+    found, wanted = _objective(model, X * scale, y) * scale, _objective(expected, X, y)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
 
 
 @pytest.mark.full

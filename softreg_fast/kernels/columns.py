@@ -147,26 +147,6 @@ def _add_product(values, factor, others, width, sums):
 
 
 @kernel
-def _sum_products_of_squares(values, others, width):
-    """Of the squares of an array of one row, and another; in the type of the second."""
-    step = 2 * len(width)
-    n_values = values.shape[1]
-    whole = n_values - n_values % step
-    a = splat(0.0, load(others, 0, 0, width))
-    b = a
-    for first in range(0, whole, step):
-        second = first + len(width)
-        one, other = load_as(values, 0, first, a), load_as(values, 0, second, b)
-        a = multiply_add(one * one, load(others, 0, first, width), a)
-        b = multiply_add(other * other, load(others, 0, second, width), b)
-    rest = 0.0
-    for place in range(whole, n_values):
-        value = np.float64(values[0, place])
-        rest += value * value * others[0, place]
-    return sum_lanes(a + b) + rest
-
-
-@kernel
 def _contract(columns, number, rows, column, blocks):
     """The sum of the rows that a column is in, times its elements: some vectors of classes."""
     width, vectors, row_width = blocks
@@ -244,16 +224,9 @@ def contract_columns(numbers, data, rows, pointers, row_starts, blocks, factors,
 @kernel
 def _take_curvatures(columns, number, row_weights, probabilities, blocks, curvatures_out):
     """The second derivatives by the classes' weights of a column, each by itself."""
-    width, vectors, row_width = blocks
+    width, vectors, _ = blocks
     values, its_rows = _column_of(columns, number)
     if len(width) == 1:
-        if len(values) == len(row_weights):
-            curvatures_out[number, 0] = _sum_products_of_squares(
-                values.reshape((1, values.size)),
-                row_weights.reshape((1, row_weights.size)),
-                row_width,
-            )
-            return
         alone = 0.0
         for place in range(np.uint64(len(values))):
             value = np.float64(values[place])

@@ -39,6 +39,7 @@ def descend_columns(
     weights: FloatArray,
     *,
     is_grouped: bool = False,
+    tilts: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A sweep of coordinate descent on a quadratic model of the loss, plus penalties.
 
@@ -60,6 +61,8 @@ def descend_columns(
     weights : ndarray of shape (n_features, n_columns)
     is_grouped : bool, default=False
         Whether norms are penalised instead of absolute weights, each that of a feature's weights.
+    tilts : ndarray of shape (n_features, n_columns) or None, default=None
+        Derivatives of the model by the weights that don't follow from the rows' slopes.
 
     Returns
     -------
@@ -75,6 +78,8 @@ def descend_columns(
         l1, l2 = penalties[0][feature], penalties[1][feature]
         before = weights[feature].copy()
         slope = column @ slopes + l2 * before
+        if tilts is not None:
+            slope += tilts[feature]
         own = (row_weights * column**2) @ (probabilities * (1.0 - probabilities))
         most = most_changes[feature]
         if is_grouped and l1 > 0.0:

@@ -10,6 +10,13 @@ from ..data.arrays import check_dtype
 from ..kernels.columns import combine_columns, contract_columns, descend_columns
 from ..kernels.compile.entry_point import EntryPoint
 from ..kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
+from ..kernels.dense_columns import (
+    COLUMN_DTYPES,
+    choose_specialisation,
+    combine_dense_columns,
+    contract_dense_columns,
+    descend_dense_columns,
+)
 from ..kernels.gradient import accumulate
 from ..kernels.moments import SumsSpecialisation, sum_rows
 from ..kernels.newton import follow_by_newton
@@ -88,6 +95,14 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
         )
         for each in all_column_specialisations()
         for entry_point in _OF_COLUMNS
+    ]
+    jobs += [
+        (
+            f"dense columns in {dtype.name}",
+            partial(entry_point.specialise, choose_specialisation(dtype)),
+        )
+        for dtype in COLUMN_DTYPES
+        for entry_point in (combine_dense_columns, contract_dense_columns, descend_dense_columns)
     ]
     for dtype in dict.fromkeys(wanted):
         jobs.append(

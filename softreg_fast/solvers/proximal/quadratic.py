@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..._typing import FloatArray
-from ...kernels.columns import LEAST_CURVATURE, descend_columns
+from ...kernels.columns import LEAST_CURVATURE
 from ...runtime.blas import inner_product
-from .columns import Columns, Numbers
+from .columns import Columns, Descent, Numbers
 from .penalty import l1_penalty_of
 from .rows import Rows
 
@@ -33,6 +33,8 @@ class QuadraticModel:
         Where the rows are. Changed in place, by steps.
     is_grouped : bool
         Whether the L1 penalty is that of the features' norms.
+    tilts : ndarray of shape (n_columns, n_padded) or None
+        Derivatives by the weights that don't follow from the rows' slopes, if there are any.
 
     Attributes
     ----------
@@ -50,6 +52,7 @@ class QuadraticModel:
         weights: FloatArray,
         *,
         is_grouped: bool,
+        tilts: FloatArray | None = None,
     ) -> None:
         self._columns = columns
         self._rows = rows
@@ -61,28 +64,38 @@ class QuadraticModel:
         self._l1_penalty, self._l2_penalty = l1_penalty, l2_penalty
         self._l1 = l1_penalty_of(is_grouped=is_grouped)
         self._source = np.random.default_rng(0)
-        self._descend = descend_columns.specialise(columns.specialisation)
-        self._arguments = columns.arguments
         self.weights = weights
         self.slopes = columns.row_zeros()
-        self._curvatures = columns.zeros()
-        self._factors = np.full(len(columns), _FIRST_FACTOR if n_classes > 1 else 1.0)
-        self._lines = np.zeros((2, columns.n_padded))
         self.violations = np.zeros(len(columns))
-        self._missing = np.zeros(len(columns))
+        self._origin = weights.copy()
+        self._descent = Descent(
+            self._l1_penalties,
+            self._l2_penalties,
+            self._l1.is_grouped,
+            columns.zeros() if tilts is None else tilts,
+            self.slopes,
+            weights,
+            columns.zeros(),
+            np.full(len(columns), _FIRST_FACTOR if n_classes > 1 else 1.0),
+            np.zeros((2, columns.n_padded)),
+            self.violations,
+            np.zeros(len(columns)),
+        )
 
     @property
     def penalty(self) -> float:
-        """Of the weights."""
+        """Of the weights; with what the tilts bring from the first weights on."""
         by_l1 = self._l1_penalties * self._l1.sizes(self.weights).sum(axis=1)
         by_l2 = 0.5 * self._l2_penalties * (self.weights**2).sum(axis=1)
-        return float(np.sum(by_l1 + by_l2))
+        by_tilts = self._descent.tilts * (self.weights - self._origin)
+        return float(np.sum(by_l1 + by_l2) + np.sum(by_tilts))
 
     def penalty_slope(self, start: FloatArray, changes: FloatArray) -> float:
         """How much changes of all weights raise the penalty, if that of squares were linear."""
         by_l1 = (self._l1.sizes(start + changes) - self._l1.sizes(start)).sum(axis=1)
         by_l2 = (start * changes).sum(axis=1)
-        return float(np.sum(self._l1_penalties * by_l1 + self._l2_penalties * by_l2))
+        by_penalties = self._l1_penalties * by_l1 + self._l2_penalties * by_l2
+        return float(np.sum(by_penalties) + np.sum(self._descent.tilts * changes))
 
     def begin(self) -> None:
         """Make the model where the rows are."""
@@ -95,28 +108,14 @@ class QuadraticModel:
         order = self._source.permutation(numbers)
         if self._has_intercept:
             order = self._with_intercepts(order)
-        columns = self._columns
-        for piece in columns.pieces(order):
-            self._descend(
-                piece,
-                *self._arguments,
-                self._l1_penalties,
-                self._l2_penalties,
-                columns.most_changes,
-                self._rows.factors,
-                self._rows.probabilities,
-                takes_curvatures,
-                closeness,
-                self._l1.is_grouped,
-                columns.specialisation.blocks,
-                self._lines,
-                self._curvatures,
-                self._factors,
-                self.slopes,
-                self.weights,
-                self.violations,
-                self._missing,
-            )
+        self._columns.descend(
+            order,
+            self._rows.factors,
+            self._rows.probabilities,
+            self._descent,
+            takes_curvatures=takes_curvatures,
+            closeness=closeness,
+        )
         return float(self.violations[numbers].sum())
 
     def _with_intercepts(self, order: Numbers) -> Numbers:
@@ -128,7 +127,7 @@ class QuadraticModel:
 
     def are_missing(self, numbers: Numbers) -> FloatArray:
         """See `kernels.columns.descend_columns`."""
-        missing: FloatArray = self._missing[numbers]
+        missing: FloatArray = self._descent.missing[numbers]
         return missing
 
     def shift(self, numbers: Numbers) -> None:
@@ -159,11 +158,12 @@ class QuadraticModel:
         l2 = self._l2_penalties[numbers, None]
         start = self.weights[numbers]
         is_free = self._l1.are_there(start) | (l1 == 0.0)
-        scales = self._curvatures[numbers] + l2 + l1 * self._l1.curvatures(start)
+        scales = self._descent.curvatures[numbers] + l2 + l1 * self._l1.curvatures(start)
         scales = np.maximum(scales, LEAST_CURVATURE)
         by_column, by_row, bent = columns.zeros(), columns.row_zeros(), columns.row_zeros()
         columns.contract(numbers, self.slopes, by_column)
-        slopes = by_column[numbers] + l2 * start
+        tilts = self._descent.tilts[numbers]
+        slopes = by_column[numbers] + l2 * start + tilts
         residual = -(slopes + l1 * self._l1.slopes(start))
         most = columns.most_changes[numbers, None]
         is_free &= np.abs(residual) <= most * scales  # those that aren't curved would go too far
@@ -218,6 +218,7 @@ class QuadraticModel:
             rows.multiply(by_row, bent)
             sizes = l1 * (self._l1.sizes(start + change) - self._l1.sizes(start))
             value = float(np.sum(sizes) + np.sum(l2 * change * (start + 0.5 * change)))
+            value += float(np.sum(self._descent.tilts[numbers] * change))
             smooth = inner_product(self.slopes, by_row) + 0.5 * inner_product(by_row, bent)
             total = value + smooth
             if total >= lowest:

@@ -34,12 +34,16 @@ from ..base import (
 from ..observer import Iterations, Observer
 from ..path import follow_in_turn
 from ..room import has_room
+from .column_choice import choose_columns
 from .columns import Columns
 from .working_set import WorkingSet
 
 # Working sets that may bring nothing; and those that are to tighten the gap after the gradient is
 # small enough.
 _PATIENCE, _MOST_AFTERWARDS = 3, 2
+# Of the gradient, what a working set over rounded columns should leave; and how many may leave more
+# before the columns are exact.
+_FALL_OF_ROUNDED, _MOST_SLOW = 0.5, 3
 
 
 def suits(problem: Problem, n_classes: int) -> bool:
@@ -109,16 +113,22 @@ class Proximal:
             self._accumulator.weigh(weights)
             n_threads = self._options.n_threads
             sums = sum_features(problem, n_threads, panels_of(self._accumulator))
-            columns = Columns(
-                problem,
-                sums,
-                self._accumulator,
-                len(self._bias),
-                fit_intercept=self._options.fit_intercept,
-                n_threads=n_threads,
-            )
-            self._weighed = weights, sums, columns
+            self._weighed = weights, sums, self._columns_of(problem, sums)
         return self._weighed[1:]
+
+    def _columns_of(
+        self, problem: Problem, sums: FeatureSums, *, are_exact: bool = False
+    ) -> Columns:
+        """Columns of a problem, none yet."""
+        return choose_columns(
+            problem,
+            sums,
+            self._accumulator,
+            len(self._bias),
+            fit_intercept=self._options.fit_intercept,
+            n_threads=self._options.n_threads,
+            are_exact=are_exact,
+        )
 
     def objective_of(self, problem: Problem) -> Objective:
         """The objective of a problem."""
@@ -172,26 +182,40 @@ class Proximal:
         tightens_gap : bool
             Whether to go on until the gap is as small as the gradient is to be.
         """
-        options = self._options
-        _, columns = self._weigh(problem)
         with np.errstate(all="ignore"):
-            working_set = WorkingSet(
-                problem, objective, columns, options.tolerance, options.n_threads
-            )
+            working_set = self._working_set(problem, objective)
             progress = Progress(place, place.largest_component, _PATIENCE)
-            n_afterwards = 0
+            n_afterwards, n_slow = 0, 0
             while not iterations.are_over:
                 if objective.is_optimal(place):
                     is_last = not tightens_gap or n_afterwards == _MOST_AFTERWARDS
                     if is_last or self._is_tight(objective, place):
                         break
                     n_afterwards += 1
+                before = place.gradient_norm
                 working_set.choose(place)
                 working_set.descend(iterations)
                 place = objective.evaluate(self._coordinates.point_of(*working_set.model))
-                if not progress.goes_on(place, place.largest_component, place.objective):
+                n_slow += not place.gradient_norm <= _FALL_OF_ROUNDED * before
+                goes_on = progress.goes_on(place, place.largest_component, place.objective)
+                if working_set.is_rounded and (not goes_on or n_slow == _MOST_SLOW):
+                    place = progress.best
+                    working_set = self._working_set(problem, objective, are_exact=True)
+                    progress = Progress(place, place.largest_component, _PATIENCE)
+                elif not goes_on:
                     return progress.best
         return place
+
+    def _working_set(
+        self, problem: Problem, objective: Objective, *, are_exact: bool = False
+    ) -> WorkingSet:
+        """One over the columns that are there, or over exact ones instead of these."""
+        sums, columns = self._weigh(problem)
+        if are_exact:
+            columns = self._columns_of(problem, sums, are_exact=True)
+            self._weighed = problem.sample_weight, sums, columns
+        options = self._options
+        return WorkingSet(problem, objective, columns, options.tolerance, options.n_threads)
 
     def _is_tight(self, objective: Objective, place: Evaluation) -> bool:
         """Whether the gap is as small as the gradient is to be, or is what has been asked for."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._typing import Model
+from ..._typing import FloatArray, Model
 from ...data.problem import Problem
 from ...objective.objective import Evaluation, Objective
 from ...objective.optimality import Tolerance
@@ -48,6 +48,13 @@ class WorkingSet:
     columns : Columns
     tolerance : Tolerance
     n_threads : int or None
+
+    Attributes
+    ----------
+    objective : float
+        At the model, per unit of weight.
+    is_rounded : bool
+        Whether the columns are.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class WorkingSet:
         self._columns = columns
         self._n_classes = len(objective.fixed_bias)
         self._rows = Rows(problem, columns, self._n_classes, n_threads)
+        self.is_rounded = columns.are_rounded
         self._tolerance = tolerance
         self._share = 1.0
         self._first: float | None = None
@@ -109,11 +117,35 @@ class WorkingSet:
             rows.logits[:, :n_classes] = place.bias
         columns.combine(np.flatnonzero(weights.any(axis=1)), weights, rows.logits)
         rows.evaluate()
-        l1_penalty, l2_penalty = self._objective.l1_penalty, self._objective.penalty
         self._model = QuadraticModel(
-            columns, rows, n_classes, l1_penalty, l2_penalty, weights, is_grouped=self._is_grouped
+            columns,
+            rows,
+            n_classes,
+            self._objective.l1_penalty,
+            self._objective.penalty,
+            weights,
+            is_grouped=self._is_grouped,
+            tilts=self._tilts_at(place) if columns.are_rounded else None,
         )
         self.objective = rows.loss + self._model.penalty
+
+    def _tilts_at(self, place: Evaluation) -> FloatArray:
+        """The derivatives at a place, less those by the columns, which are rounded.
+
+        With these the minimum over the columns is that over the features, once it is the place.
+        """
+        columns, n_classes = self._columns, self._n_classes
+        gradient = place.weights_gradient - self._objective.penalty * place.weights
+        gradient -= columns.means[:, None] * place.bias_gradient
+        tilts = columns.zeros()
+        columns.contract(self._all, self._rows.slopes, tilts)
+        is_feature = columns.features[self._all] >= 0
+        features = self._all[is_feature]
+        exact = gradient[columns.features[features]]
+        tilts[features, :n_classes] = exact - tilts[features, :n_classes]
+        if self._has_intercept:
+            tilts[0, :n_classes] = place.bias_gradient - tilts[0, :n_classes]
+        return tilts
 
     @property
     def model(self) -> Model:
