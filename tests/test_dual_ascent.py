@@ -17,7 +17,7 @@ from softreg_fast.runtime import tuning
 from softreg_fast.solvers import lbfgs
 from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.truncated import dual_ascent
-from softreg_fast.solvers.truncated.dual_ascent import DualAscent
+from softreg_fast.solvers.truncated.dual_ascent import DualAscent, shuffle_rows
 from softreg_fast.solvers.truncated.solver import solve
 
 N_FEATURES = 60
@@ -62,7 +62,7 @@ def _assert_epochs_equal_reference(problem, n_columns, *, fit_intercept, toleran
     # Two columns that differ by the weights of a single one have half of their squares.
     l2_penalty = problem.l2_penalty * (2.0 if n_columns == 1 else 1.0)
     for _ in range(3):
-        order = random.permutation(np.flatnonzero(weights))
+        order = shuffle_rows(np.flatnonzero(weights), random)
         *expected, divergence = reference.ascend_dual(
             X, weights, l2_penalty, bias_square, order, *expected
         )
@@ -94,6 +94,17 @@ def test_epochs_over_long_rows_equal_reference(n_columns):
     """Whose probabilities Newton's method doesn't find at once."""
     problem = replace(_problem(n_columns, l2_penalty=1e-2), sample_weight=None)
     _assert_epochs_equal_reference(problem, n_columns, fit_intercept=False, tolerance=1e-4)
+
+
+@pytest.mark.parametrize(("n_rows", "length"), [(0, 1), (5, 1), (900, 1), (4_100, 8), (30_000, 32)])
+def test_rows_are_all_taken_neighbours_soon_after_each_other(n_rows, length):
+    rows = np.arange(n_rows) * 3
+    order = shuffle_rows(rows, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.sort(order), rows)
+    blocks = order[: n_rows // length * length].reshape(-1, length) // 3
+    assert (np.ptp(blocks, axis=1) == length - 1).all()
+    if n_rows > 5:
+        assert np.mean(np.diff(blocks.min(axis=1)) == length) < 0.1
 
 
 @pytest.mark.parametrize("l2_penalty", [30.0, 1.0, 0.5])

@@ -89,7 +89,9 @@ def _climb_single(logs, row, curvature, lines):
     logit = np.float64(lines[0, 0])
     before = np.float64(logs[row, 0])
     own = 1.0 / (1.0 + math.exp(-before))
-    divergence = own * (before - logit) + _softplus(logit) - _softplus(before)
+    # log(1 + exp(before)), from the probability
+    softplus = before - math.log(own) if before > 0.0 else -math.log1p(-own)
+    divergence = own * (before - logit) + _softplus(logit) - softplus
     # odds + curvature * probability(odds) = sum
     sum = logit + curvature * own
     low, high = sum - curvature, sum
@@ -210,6 +212,7 @@ def _ascend_types(specialisation: SparseSpecialisation) -> tuple[types.Type, ...
         types.int64,
         types.float64,
         matrix,
+        array_type(double, 1),
         matrix,
         matrix,
         array_type(double, 1),
@@ -230,6 +233,7 @@ def ascend_dual(
     stop,
     divergence,
     lines,
+    all_squares,
     logs,
     model,
     residual_out,
@@ -254,6 +258,8 @@ def ascend_dual(
         Of the rows before.
     lines : (N_LINES, padded_classes)
         Overwritten.
+    all_squares : (n_samples,)
+        Sums of the squares of the rows' elements, which are written where they are below zero.
     logs : (n_samples, padded_classes)
         Logarithms of the rows' probabilities, or the log-odds of the second of two classes, changed
         in place.
@@ -277,15 +283,18 @@ def ascend_dual(
     for place in range(start, stop):
         row = order[place]
         if place + 1 < stop:
-            following = np.int64(pointers[order[place + 1]])
-            for element in range(following, following + 64, 8):
+            following = order[place + 1]
+            first, end = np.int64(pointers[following]), np.int64(pointers[following + 1])
+            for element in range(first, end, 8):
                 prefetch_element(data, element)
-            for element in range(following, following + 64, 16):
+            for element in range(first, end, 16):
                 prefetch_element(indices, element)
         weight = sample_weights[row] if len(sample_weights) > 0 else 1.0
         take_logits_of_row(rows, row, model, blocks, 0, lines)
         first, end = np.int64(pointers[row]), np.int64(pointers[row + 1])
-        squares = settings["bias_square"] + _sum_squares(data, first, end)
+        if all_squares[row] < 0.0:
+            all_squares[row] = _sum_squares(data, first, end)
+        squares = settings["bias_square"] + all_squares[row]
         per_square = weight / settings["l2_penalty"]
         if n_classes == 1:
             divergence += weight * _climb_single(logs, row, per_square * squares, lines)
