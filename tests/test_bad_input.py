@@ -175,11 +175,20 @@ def test_predict_refuses_unusable_parameters_that_the_user_sets(coeffs, biases, 
     _assert_refused(model, lambda: model.predict(X), ValueError, message, capsys)
 
 
-def test_floating_point_errors_that_the_user_asks_for_do_not_reach_the_checks():
+@pytest.mark.parametrize(
+    "x",
+    [
+        1e-200 * X,
+        1e200 * X,
+        1e-200 * X[:, ::-1],
+        pytest.param((1e-30 * X).astype(np.float32), marks=pytest.mark.full),
+    ],
+    ids=["tiny", "huge", "scattered", "tiny single"],
+)
+def test_floating_point_errors_that_the_user_asks_for_do_not_reach_the_checks(x):
     with np.errstate(all="raise"):
-        for x in (1e-200 * X, 1e200 * X, (1e-30 * X).astype(np.float32), 1e-200 * X[:, ::-1]):
-            model = SoftmaxRegressor(0.5, verbose=False, random_state=0).fit(x, Y, 2, 4)
-            assert np.isfinite(model.predict(x)).all()
+        model = SoftmaxRegressor(0.5, verbose=False, random_state=0).fit(x, Y, 2, 4)
+        assert np.isfinite(model.predict(x)).all()
 
 
 def test_finite_numbers_whose_sum_overflows_are_allowed():

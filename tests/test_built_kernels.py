@@ -147,6 +147,7 @@ class TestBuilt:
         with pytest.raises(ValueError, match=r"levels='x86-64-v3' .* it must be 'native'$"):
             build_kernels(["x86-64-v3"], ["float64"])
 
+    @pytest.mark.full
     def test_another_release_of_anything_has_them_compiled(self, empty_package, monkeypatch):
         build_kernels(["native"], ["float64"])
         for module, name in ((disk_cache.numba, "Numba"), (disk_cache.llvmlite, "llvmlite")):
@@ -176,6 +177,7 @@ class TestBuilt:
         _describe_differently(triple=cpu.filled_target().triple)
         assert _reasons() == ["the CPU is not a strange with the same features"]
 
+    @pytest.mark.full
     def test_failure_is_told_and_changes_nothing(self, empty_package, monkeypatch):
         (folder,) = build_kernels(["native"], ["float64"])
         before = sorted(path.name for path in folder.iterdir())

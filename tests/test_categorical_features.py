@@ -356,6 +356,7 @@ def test_float32_numbers_stay_float32():
     assert model.coef_.dtype == model.predict_proba(frame).dtype == np.float32
 
 
+@pytest.mark.full
 def test_many_categories_of_a_column():
     random = np.random.default_rng(0)
     values = random.permutation(np.repeat(np.arange(300), 4))

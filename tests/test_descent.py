@@ -302,6 +302,7 @@ def test_features_are_rotated_only_where_they_have_much_in_common(make_data):
 @pytest.mark.filterwarnings("ignore:SoftmaxClassifier has not converged")
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("scale", [2.0**-900, 2.0**150])
+@pytest.mark.full
 def test_weights_that_float32_has_no_room_for_change_nothing(make_data, scale, is_sparse):
     X, y = make_data(300, 4, 3)
     X = X.astype(np.float32)

@@ -14,8 +14,10 @@ from softreg_fast import SoftmaxClassifier
     ("n_classes", "settings"),
     [
         *((n_classes, settings) for n_classes in (2, 4) for settings in ({}, {"C": np.inf})),
-        (4, {"solver": "sgd", "l1_ratio": 0.5}),
-        pytest.param(2, {"solver": "sgd", "l1_ratio": 0.5}, marks=pytest.mark.full),
+        *(
+            pytest.param(n_classes, {"solver": "sgd", "l1_ratio": 0.5}, marks=pytest.mark.full)
+            for n_classes in (2, 4)
+        ),
     ],
 )
 def test_gives_a_fitted_logistic_regression(make_data, n_classes, settings):

@@ -415,7 +415,7 @@ def test_every_layout_gives_the_same_bits_without_a_copy(make_data, tmp_path, ac
         np.testing.assert_array_equal(result, results["C"], err_msg=name)
 
 
-@pytest.mark.parametrize("n_classes", [1, 3, 7, 10])
+@pytest.mark.parametrize("n_classes", [pytest.param(1, marks=pytest.mark.full), 3, 7, 10])
 @pytest.mark.parametrize(("features_dtype", "dtype"), PAIRS)
 def test_columns_equal_reference_and_nothing_around_them_is_read(
     make_data, n_classes, features_dtype, dtype
@@ -436,7 +436,9 @@ def test_columns_equal_reference_and_nothing_around_them_is_read(
             _assert_close(found_part, expected_part, dtype)
 
 
-@pytest.mark.parametrize("n_classes", [1, 7, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "n_classes", [7, *(pytest.param(each, marks=pytest.mark.full) for each in (1, 2))]
+)
 @pytest.mark.parametrize(
     "dtype", [DTYPES[0], pytest.param(DTYPES[1], marks=pytest.mark.full)], ids=str
 )
