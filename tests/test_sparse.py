@@ -273,7 +273,7 @@ def test_exact_solver_gives_the_model_of_the_dense_rows(n_classes, activation):
 
 
 @pytest.mark.parametrize("n_samples", [300, 4000])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.full), np.float64])
 def test_gradient_descent_comes_close_to_the_lowest_objective(n_samples, dtype):
     features, y = _make_rows(n_samples, n_classes=4)
     matrix = scipy.sparse.csr_array(features.astype(dtype))
