@@ -198,7 +198,7 @@ def test_running_out_of_iterations_warns_and_names_the_gradient(make_data):
 def test_any_number_of_threads_gives_the_same_bits(make_data, monkeypatch, started_threads):
     for name in ("PRODUCTS_WORTH_A_THREAD", "PRODUCTS_OF_A_PREDICTION_WORTH_A_THREAD"):
         monkeypatch.setattr(f"softreg_fast.runtime.tuning.{name}", 1)
-    X, y = make_data(4_000, 60, 5)
+    X, y = make_data(4_000, 64, 10)  # as digits, whose kernels are compiled
     expected = SoftmaxClassifier(n_threads=1).fit(X, y)
     assert started_threads == []
     for n_threads in (2, 3, 7):

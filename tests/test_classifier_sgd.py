@@ -548,6 +548,7 @@ def test_features_of_narrow_and_wide_spread_beside_each_other(make_data):
     assert model.loss_curve_[-1] < 1.05 * _sgd().fit(X, y).loss_curve_[-1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("weight", [1e-46, 1e39])
 def test_size_of_all_weights_does_not_matter_in_float32(make_data, weight):
     X, y = make_data(2000, 5, 3)
