@@ -162,9 +162,7 @@ def test_sweep_equals_reference(is_sparse, are_exact, n_columns, is_grouped):
         l1, l2, is_grouped, tilts, slopes, weights, columns.zeros(), factors.copy(),
         np.zeros((2, padded)), violations, missing,
     )  # fmt: skip
-    columns.descend(
-        order, rows.factors, rows.probabilities, descent, takes_curvatures=True, closeness=0.05
-    )
+    columns.descend(order, rows, descent, takes_curvatures=True, closeness=0.05)
     expected_slopes, expected, expected_violations = reference.descend_columns(
         made.matrix, order.tolist(), (l1, l2), most, made.weights,
         rows.probabilities[:, :n_columns], factors, rows.slopes[:, :n_columns],

@@ -101,7 +101,7 @@ def means_and_spreads(sums: FeatureSums, *, fit_intercept: bool) -> tuple[FloatA
     """
     means = sums.means if fit_intercept else np.zeros(len(sums.origin))
     with np.errstate(all="ignore"):
-        spreads = np.hypot(sums.deviations, sums.means - means)
+        spreads = sums.spreads_about(means)
         squares_are_finite = np.isfinite(spreads**2).all()
     if not (np.isfinite(means).all() and squares_are_finite):
         raise ValueError("the square of a feature overflows float64: scale the features")

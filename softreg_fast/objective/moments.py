@@ -109,6 +109,11 @@ class FeatureSums:
             roots = np.sqrt(self.variances)
         return np.where(self.small_deviations > 0.0, self.small_deviations, roots)
 
+    def spreads_about(self, numbers: FloatArray | float) -> FloatArray:
+        """The roots of the mean squares of the features less some numbers."""
+        spreads: FloatArray = np.hypot(self.deviations, self.means - numbers)
+        return spreads
+
     @property
     def _rounding(self) -> FloatArray:
         """What may be left of the variance of a feature that is constant."""

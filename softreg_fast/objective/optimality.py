@@ -158,7 +158,7 @@ def slopes_of(
         slopes = shortest_slopes(smooth, weights, l1_penalty, is_grouped=problem.is_grouped)
         unit = _ROUNDING_OF_COEFFICIENTS * float(np.finfo(dtype).eps)
         # A logit of features as they are, by whose rounding residuals change.
-        sizes = np.hypot(sums.deviations, sums.means)
+        sizes = sums.spreads_about(0.0)
         largest = np.abs(weights).max(axis=1)
         bias = np.abs(evaluation.bias - evaluation.origin @ weights).max()
         change = 0.5 * unit * (float(sizes @ largest) + float(bias))

@@ -91,7 +91,7 @@ def _evaluation(
     total = sums.total_weight
     with np.errstate(all="ignore"):  # what overflows makes the result no number
         loss = totals.loss / total
-        sizes = np.hypot(sums.deviations, sums.means - origin)
+        sizes = sums.spreads_about(origin)
         parts = sizes * np.abs(weights).max(axis=1)
         logit_size = 2.0 * norm(parts) + float(np.abs(bias).max())
         # Residuals are at most 1, and at most the loss.

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,8 @@ class Descent:
     l1_penalties, l2_penalties : ndarrays of shape (n_columns,)
     is_grouped : bool
     tilts : ndarray of shape (n_columns, n_padded)
-        Derivatives of the model by the weights that don't follow from the rows' slopes.
+        Derivatives of the model by the weights that don't follow from the rows' slopes; of rounded
+        columns only.
     slopes : ndarray of shape (n_rows, n_padded)
     weights, curvatures : ndarrays of shape (n_columns, n_padded)
     factors : ndarray of shape (n_columns,)
@@ -53,6 +55,13 @@ class Descent:
     lines: FloatArray
     violations: FloatArray
     missing: FloatArray
+
+
+class RowsOfModel(Protocol):
+    """What coordinate descent needs of `rows.Rows`."""
+
+    factors: FloatArray
+    probabilities: FloatArray
 
 
 class Columns(ABC):
@@ -154,10 +163,14 @@ class Columns(ABC):
             return largest
 
         blocks = cut_into_blocks(self.n_rows, max(1, _NUMBERS_AT_A_TIME // len(features)))
-        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * columns_out.size
-        n_threads = count_threads_for_prediction(self._n_threads, n_products)
+        n_threads = self._count_threads(columns_out.size)
         largest: FloatArray = np.max(claimed_map(copy, blocks, min(n_threads, len(blocks))), axis=0)
         return largest
+
+    def _count_threads(self, n_elements: int) -> int:
+        """Threads for work on elements; they start and end with it, as those of predictions do."""
+        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * n_elements
+        return count_threads_for_prediction(self._n_threads, n_products)
 
     def zeros(self) -> FloatArray:
         """A zero for each column and class."""
@@ -174,9 +187,7 @@ class Columns(ABC):
     def contract(self, numbers: Numbers, factors: FloatArray, columns_out: FloatArray) -> None:
         """Write the products of the columns of these numbers with rows."""
         n_elements = int(self.lengths[numbers].sum())
-        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * n_elements * self.n_padded
-        # They start and end with the call, as those of predictions do.
-        n_threads = count_threads_for_prediction(self._n_threads, n_products)
+        n_threads = self._count_threads(n_elements * self.n_padded)
         most = -(-n_elements // (_PIECES_PER_THREAD * n_threads)) if n_threads > 1 else None
         pieces = self.pieces(numbers, most)
         claimed_map(partial(self._contract, factors, columns_out), pieces, n_threads)
@@ -185,12 +196,10 @@ class Columns(ABC):
     def _contract(self, factors: FloatArray, columns_out: FloatArray, numbers: Numbers) -> None:
         pass
 
-    @abstractmethod
     def descend(
         self,
         numbers: Numbers,
-        row_weights: FloatArray,
-        probabilities: FloatArray,
+        rows: RowsOfModel,
         descent: Descent,
         *,
         takes_curvatures: bool,
@@ -201,8 +210,8 @@ class Columns(ABC):
         Parameters
         ----------
         numbers : ndarray of int
-        row_weights, probabilities : ndarrays
-            Where the model has been made; see `rows.Rows.factors`.
+        rows : RowsOfModel
+            Where the model has been made.
         descent : Descent
             Changed in place.
         takes_curvatures : bool
@@ -210,6 +219,19 @@ class Columns(ABC):
         closeness : float
             See `kernels.columns.descend_columns`.
         """
+        for piece in self.pieces(numbers):
+            self._descend(piece, rows, descent, takes_curvatures, closeness)
+
+    @abstractmethod
+    def _descend(
+        self,
+        numbers: Numbers,
+        rows: RowsOfModel,
+        descent: Descent,
+        takes_curvatures: bool,
+        closeness: float,
+    ) -> None:
+        pass
 
     def pieces(self, numbers: Numbers, most_elements: int | None = None) -> list[Numbers]:
         """Numbers of columns in pieces, for calls that an interrupt doesn't have to wait for."""

@@ -8,15 +8,13 @@ from ...kernels import dense_columns as kernels
 from ...objective.moments import FeatureSums
 from ...runtime import tuning
 from ...runtime.claimed_map import claimed_map, cut_into_blocks
-from ...runtime.threads import count_threads_for_prediction
-from .columns import Columns, Descent, Numbers
+from .columns import Columns, Descent, Numbers, RowsOfModel
+from .growing_array import GrowingArray
 
 # Rows of a piece of work are a multiple of this, which is one of any CPU's lanes.
 _ROW_MULTIPLE = 1024
-# Deviations of features that float32 has room for, with any of their rows'.
-_SMALLEST_SPREAD, _LARGEST_SPREAD = 1e-18, 1e18
-# Columns for which there is room at first, in numbers.
-_MOST_CAPACITY = 1 << 27
+# Of columns in float32.
+_SMALLEST_SPREAD, _LARGEST_SPREAD, _LARGEST_ELEMENT = 1e-18, 1e18, 1e38
 
 
 class DenseColumns(Columns):
@@ -43,35 +41,41 @@ class DenseColumns(Columns):
         is_exact: bool,
     ) -> None:
         super().__init__(problem, sums, n_classes, fit_intercept=fit_intercept, n_threads=n_threads)
-        self.are_rounded = not is_exact and _has_room(sums, sums.means - self.means)
+        self.are_rounded = not is_exact and self._can_be_rounded(sums)
         stored = kernels.COLUMN_DTYPES[0 if self.are_rounded else 1]
         self._specialisation = kernels.choose_specialisation(stored)
-        n_columns = self._n_features + 1
-        capacity = max(1, min(n_columns, _MOST_CAPACITY // max(1, self.n_rows)))
-        # Memory is taken as it is written.
-        self._columns = np.empty((capacity, self.n_rows), stored)
-        self._columns[: int(fit_intercept)] = 1.0
+        self._data = GrowingArray(stored, self.n_rows * (self._n_features + 1))
+        self._data.extend(self.n_rows if fit_intercept else 0)[:] = 1.0
+
+    def _can_be_rounded(self, sums: FeatureSums) -> bool:
+        """Whether float32 has room for the features' spreads, and for every element."""
+        with np.errstate(all="ignore"):
+            spreads = sums.spreads_about(self.means)
+            weights = self._problem.weights(self.rows)
+            # A row of little weight may have an element far beyond the spread.
+            largest = spreads * np.sqrt(weights.sum() / weights.min())
+        is_in_range = (spreads >= _SMALLEST_SPREAD) & (spreads <= _LARGEST_SPREAD)
+        has_room = (is_in_range & (largest <= _LARGEST_ELEMENT)) | (spreads == 0.0)
+        return bool(has_room.all())
+
+    @property
+    def _columns(self) -> FloatArray:
+        return self._data.array.reshape(-1, self.n_rows)
 
     def _add(self, features: Numbers) -> tuple[Numbers, FloatArray]:
-        start, stop = len(self), len(self) + len(features)
-        if stop > len(self._columns):
-            larger = np.empty((max(stop, 2 * start), self.n_rows), self._columns.dtype)
-            larger[:start] = self._columns[:start]
-            self._columns = larger
-        added = self._columns[start:stop]
-        largest = self._copy_dense(features, added)
-        return np.full(len(features), self.n_rows), largest
+        added = self._data.extend(len(features) * self.n_rows).reshape(len(features), -1)
+        return np.full(len(features), self.n_rows), self._copy_dense(features, added)
 
     def combine(self, numbers: Numbers, factors: FloatArray, rows_out: FloatArray) -> None:
         """Add the columns of these numbers, times their factors, to rows."""
         compiled = kernels.combine_dense_columns.specialise(self._specialisation)
-        n_products = tuning.PRODUCTS_PER_SPARSE_ELEMENT * len(numbers) * self.n_rows
-        n_threads = count_threads_for_prediction(self._n_threads, n_products)
+        n_threads = self._count_threads(len(numbers) * self.n_rows)
+        columns = self._columns
 
         def work(block: tuple[int, int]) -> None:
             compiled(
                 numbers,
-                self._columns,
+                columns,
                 self._specialisation.width,
                 *block,
                 factors.reshape(-1),
@@ -94,40 +98,28 @@ class DenseColumns(Columns):
         by_row = factors.reshape(1, -1)
         compiled(numbers, self._columns, width, by_row, columns_out.reshape(-1))
 
-    def descend(
+    def _descend(
         self,
         numbers: Numbers,
-        row_weights: FloatArray,
-        probabilities: FloatArray,
+        rows: RowsOfModel,
         descent: Descent,
-        *,
         takes_curvatures: bool,
         closeness: float,
     ) -> None:
-        """Coordinate descent over columns, one after the other."""
         compiled = kernels.descend_dense_columns.specialise(self._specialisation)
-        for piece in self.pieces(numbers):
-            compiled(
-                piece,
-                self._columns,
-                self._specialisation.width,
-                descent.l1_penalties,
-                descent.l2_penalties,
-                self.most_changes,
-                descent.tilts.reshape(-1),
-                closeness,
-                row_weights.reshape(1, -1),
-                descent.curvatures.reshape(-1),
-                descent.slopes.reshape(1, -1),
-                descent.weights.reshape(-1),
-                descent.violations,
-                descent.missing,
-            )
-
-
-def _has_room(sums: FeatureSums, shifts: FloatArray) -> bool:
-    """Whether float32 has room for features whose means are the shifts."""
-    with np.errstate(all="ignore"):
-        spreads = np.hypot(sums.deviations, shifts)
-    is_in_range = (spreads >= _SMALLEST_SPREAD) & (spreads <= _LARGEST_SPREAD)
-    return bool((is_in_range | (spreads == 0.0)).all())
+        compiled(
+            numbers,
+            self._columns,
+            self._specialisation.width,
+            descent.l1_penalties,
+            descent.l2_penalties,
+            self.most_changes,
+            descent.tilts.reshape(-1),
+            closeness,
+            rows.factors.reshape(1, -1),
+            descent.curvatures.reshape(-1),
+            descent.slopes.reshape(1, -1),
+            descent.weights.reshape(-1),
+            descent.violations,
+            descent.missing,
+        )

@@ -12,40 +12,10 @@ from ...kernels.shapes import SparseSpecialisation, choose_column_specialisation
 from ...objective.moments import FeatureSums
 from ...objective.passes import AnyAccumulator
 from ...objective.sparse import SparseAccumulator
-from .columns import DOUBLE, Columns, Descent, Numbers
+from .columns import DOUBLE, Columns, Descent, Numbers, RowsOfModel
+from .growing_array import GrowingArray
 
 _INDEX = np.dtype(np.int32)
-# Numbers of dense columns for which there is room at first.
-_MOST_CAPACITY = 1 << 27
-
-
-class _Growing:
-    """An array that numbers are added to the end of.
-
-    Parameters
-    ----------
-    dtype : dtype
-    capacity : int
-        Numbers for which there is room at first; memory is taken as they are written.
-    """
-
-    def __init__(self, dtype: np.dtype, capacity: int) -> None:
-        self._array = np.empty(capacity, dtype)
-        self.used = 0
-
-    @property
-    def array(self) -> npt.NDArray[Any]:
-        """What there is."""
-        return self._array[: self.used]
-
-    def extend(self, n_more: int) -> npt.NDArray[Any]:
-        """The added part, to be written."""
-        start, self.used = self.used, self.used + n_more
-        if self.used > len(self._array):
-            larger = np.empty(max(self.used, 2 * start), self._array.dtype)
-            larger[:start] = self._array[:start]
-            self._array = larger
-        return self._array[start : self.used]
 
 
 class ListedColumns(Columns):
@@ -73,9 +43,8 @@ class ListedColumns(Columns):
         self._accumulator = accumulator
         stored = problem.features.dtype if problem.is_sparse else DOUBLE
         self._specialisation: SparseSpecialisation = choose_column_specialisation(stored, n_classes)
-        n_columns = self._n_features + 1
-        capacity = 0 if self.are_sparse else min(self.n_rows * n_columns, _MOST_CAPACITY)
-        self._data, self._places = _Growing(stored, capacity), _Growing(_INDEX, 0)
+        n_numbers = 0 if self.are_sparse else self.n_rows * (self._n_features + 1)
+        self._data, self._places = GrowingArray(stored, n_numbers), GrowingArray(_INDEX, 0)
         self._data.extend(self.n_rows if fit_intercept else 0)[:] = 1.0
         self._places.extend(self.n_rows)[:] = np.arange(self.n_rows)
         self._pointers = np.append(0, np.cumsum(self.lengths))
@@ -119,40 +88,35 @@ class ListedColumns(Columns):
         blocks = self._specialisation.blocks
         compiled(numbers, *self._arguments, blocks, factors, columns_out)
 
-    def descend(
+    def _descend(
         self,
         numbers: Numbers,
-        row_weights: FloatArray,
-        probabilities: FloatArray,
+        rows: RowsOfModel,
         descent: Descent,
-        *,
         takes_curvatures: bool,
         closeness: float,
     ) -> None:
-        """Coordinate descent over columns, one after the other."""
         compiled = kernels.descend_columns.specialise(self._specialisation)
-        arguments = self._arguments
-        for piece in self.pieces(numbers):
-            compiled(
-                piece,
-                *arguments,
-                descent.l1_penalties,
-                descent.l2_penalties,
-                self.most_changes,
-                row_weights,
-                probabilities,
-                takes_curvatures,
-                closeness,
-                descent.is_grouped,
-                self._specialisation.blocks,
-                descent.lines,
-                descent.curvatures,
-                descent.factors,
-                descent.slopes,
-                descent.weights,
-                descent.violations,
-                descent.missing,
-            )
+        compiled(
+            numbers,
+            *self._arguments,
+            descent.l1_penalties,
+            descent.l2_penalties,
+            self.most_changes,
+            rows.factors,
+            rows.probabilities,
+            takes_curvatures,
+            closeness,
+            descent.is_grouped,
+            self._specialisation.blocks,
+            descent.lines,
+            descent.curvatures,
+            descent.factors,
+            descent.slopes,
+            descent.weights,
+            descent.violations,
+            descent.missing,
+        )
 
 
 def _largest_of(data: FloatArray, lengths: Numbers) -> FloatArray:

@@ -67,7 +67,6 @@ class QuadraticModel:
         self.weights = weights
         self.slopes = columns.row_zeros()
         self.violations = np.zeros(len(columns))
-        self._origin = weights.copy()
         self._descent = Descent(
             self._l1_penalties,
             self._l2_penalties,
@@ -81,21 +80,28 @@ class QuadraticModel:
             self.violations,
             np.zeros(len(columns)),
         )
+        self._tilted_at_first = self._by_tilts(weights)
+
+    def _by_tilts(self, changes: FloatArray, numbers: Numbers | slice = slice(None)) -> float:
+        """What the tilts bring along changes of some columns' weights."""
+        if not self._columns.are_rounded:
+            return 0.0
+        return float(np.sum(self._descent.tilts[numbers] * changes))
 
     @property
     def penalty(self) -> float:
         """Of the weights; with what the tilts bring from the first weights on."""
         by_l1 = self._l1_penalties * self._l1.sizes(self.weights).sum(axis=1)
         by_l2 = 0.5 * self._l2_penalties * (self.weights**2).sum(axis=1)
-        by_tilts = self._descent.tilts * (self.weights - self._origin)
-        return float(np.sum(by_l1 + by_l2) + np.sum(by_tilts))
+        by_tilts = self._by_tilts(self.weights) - self._tilted_at_first
+        return float(np.sum(by_l1 + by_l2)) + by_tilts
 
     def penalty_slope(self, start: FloatArray, changes: FloatArray) -> float:
         """How much changes of all weights raise the penalty, if that of squares were linear."""
         by_l1 = (self._l1.sizes(start + changes) - self._l1.sizes(start)).sum(axis=1)
         by_l2 = (start * changes).sum(axis=1)
         by_penalties = self._l1_penalties * by_l1 + self._l2_penalties * by_l2
-        return float(np.sum(by_penalties) + np.sum(self._descent.tilts * changes))
+        return float(np.sum(by_penalties)) + self._by_tilts(changes)
 
     def begin(self) -> None:
         """Make the model where the rows are."""
@@ -110,8 +116,7 @@ class QuadraticModel:
             order = self._with_intercepts(order)
         self._columns.descend(
             order,
-            self._rows.factors,
-            self._rows.probabilities,
+            self._rows,
             self._descent,
             takes_curvatures=takes_curvatures,
             closeness=closeness,
@@ -218,7 +223,7 @@ class QuadraticModel:
             rows.multiply(by_row, bent)
             sizes = l1 * (self._l1.sizes(start + change) - self._l1.sizes(start))
             value = float(np.sum(sizes) + np.sum(l2 * change * (start + 0.5 * change)))
-            value += float(np.sum(self._descent.tilts[numbers] * change))
+            value += self._by_tilts(change, numbers)
             smooth = inner_product(self.slopes, by_row) + 0.5 * inner_product(by_row, bent)
             total = value + smooth
             if total >= lowest:

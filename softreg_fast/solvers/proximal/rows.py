@@ -55,7 +55,7 @@ class Rows:
         self._settings["n_classes"] = n_classes
         self._settings["activation"] = loss_of(problem).code
         self.logits, self.slopes, self.probabilities = (columns.row_zeros() for _ in range(3))
-        self.factors = self._weights
+        self.factors: FloatArray = self._weights
         self._n_classes = n_classes
         self.loss = float("nan")
         n_rows, n_padded = self.logits.shape

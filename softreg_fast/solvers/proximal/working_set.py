@@ -53,8 +53,6 @@ class WorkingSet:
     ----------
     objective : float
         At the model, per unit of weight.
-    is_rounded : bool
-        Whether the columns are.
     """
 
     def __init__(
@@ -69,7 +67,6 @@ class WorkingSet:
         self._columns = columns
         self._n_classes = len(objective.fixed_bias)
         self._rows = Rows(problem, columns, self._n_classes, n_threads)
-        self.is_rounded = columns.are_rounded
         self._tolerance = tolerance
         self._share = 1.0
         self._first: float | None = None
@@ -146,6 +143,11 @@ class WorkingSet:
         if self._has_intercept:
             tilts[0, :n_classes] = place.bias_gradient - tilts[0, :n_classes]
         return tilts
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether the columns are those of the features but for rounding."""
+        return self._columns.are_rounded
 
     @property
     def model(self) -> Model:
