@@ -165,7 +165,7 @@ def test_other_weights_of_the_same_rows_equal_reference(make_data, n_columns):
     with Accumulator(problem, n_columns, 1) as accumulator:
         for seed in range(3):
             weights = np.random.default_rng(seed).exponential(size=60)
-            accumulator.weigh(weights)
+            accumulator.turn_to(replace(problem, sample_weight=weights))
             found.append(accumulator.evaluate(*model))
             expected.append(
                 reference.accumulate(features, targets, weights, *model, "identity", "exact")

@@ -18,6 +18,7 @@ ROOMS = [
     "solvers",
     "objective",
     "runtime",
+    "blocks",
     "data",
     "kernels",
 ]

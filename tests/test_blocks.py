@@ -92,8 +92,9 @@ def test_any_number_of_threads_gives_the_same_sums(eager_threads, started_thread
 def test_other_weights_of_the_same_rows():
     problem = _problem()
     accumulator = BlockAccumulator(problem, N_CLASSES, 1)
-    accumulator.weigh(None)
-    expected = BlockAccumulator(replace(problem, sample_weight=None), N_CLASSES, 1)
+    unweighted = replace(problem, sample_weight=None)
+    accumulator.turn_to(unweighted)
+    expected = BlockAccumulator(unweighted, N_CLASSES, 1)
     for name, sums in vars(expected.evaluate(*_model())).items():
         np.testing.assert_array_equal(getattr(accumulator.evaluate(*_model()), name), sums)
 

@@ -10,7 +10,7 @@ from conftest import WITHOUT_JIT
 from softreg_fast import reference
 from softreg_fast.data.problem import Problem
 from softreg_fast.kernels.columns import MOST_CURVED
-from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.objective.passes import accumulator_of
 from softreg_fast.objective.penalty import shortest_slopes, sum_absolute
 from softreg_fast.objective.sparse import SparseAccumulator

@@ -10,7 +10,7 @@ from random_problems import sparse_problem
 from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning

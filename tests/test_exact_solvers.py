@@ -17,7 +17,7 @@ from sklearn.preprocessing import scale
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.objective.duality_gap import bound_objective
-from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.objective.passes import accumulator_of
 from softreg_fast.objective.rounding import bounded_evaluation

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
 from softreg_fast.data.problem import make_problem as make_plain_problem
-from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.objective.optimality import slope_divisors
 from softreg_fast.objective.rounding import evaluate_carefully
 

@@ -8,7 +8,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 def test_examples_run_one_after_the_other(capsys):
     blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.DOTALL | re.M)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)

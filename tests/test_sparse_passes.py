@@ -11,7 +11,8 @@ from conftest import HANG_GUARD, WITHOUT_JIT
 
 from softreg_fast import reference
 from softreg_fast.data.problem import Problem
-from softreg_fast.objective.moments import sum_features, sum_sparse_squares
+from softreg_fast.objective.feature_sums import sum_features
+from softreg_fast.objective.moments import sum_sparse_squares
 from softreg_fast.objective.sparse import SparseAccumulator
 from softreg_fast.runtime import tuning
 from softreg_fast.runtime.sparse_workspace import take_panel
@@ -160,7 +161,7 @@ def test_other_weights_of_the_same_rows(n_columns):
     with SparseAccumulator(problem, n_columns, 1) as accumulator:
         for seed in range(2):
             weights = np.random.default_rng(seed).exponential(size=problem.n_samples)
-            accumulator.weigh(weights)
+            accumulator.turn_to(replace(problem, sample_weight=weights))
             expected = _evaluate(replace(problem, sample_weight=weights), model)
             _assert_same(accumulator.evaluate(*model), expected)
 

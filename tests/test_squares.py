@@ -8,7 +8,7 @@ import pytest
 from softreg_fast import reference
 from softreg_fast.data.problem import make_problem
 from softreg_fast.objective.coordinates import choose_coordinates
-from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.objective.optimality import Tolerance
 from softreg_fast.solvers.base import SolverOptions
 from softreg_fast.solvers.newton import hessian as derivatives

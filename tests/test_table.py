@@ -11,7 +11,7 @@ from softreg_fast.data.problem import Problem
 from softreg_fast.data.table import Table
 from softreg_fast.inference.prediction import decide, predict
 from softreg_fast.objective import table as module
-from softreg_fast.objective.moments import sum_features
+from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.objective.passes import accumulator_of
 from softreg_fast.objective.table import TableAccumulator
 

@@ -141,7 +141,7 @@ def weigh_rows(
     if sample_weight is not None:
         weights = check_weights(name, sample_weight, len(targets))
     if class_weight is not None:
-        factors = _class_factors(class_weight, classes, y, weights)
+        factors = class_factors(class_weight, classes, y, weights)
         weights = factors[targets] * (1.0 if weights is None else weights)
     if weights is not None and not 0 < weights.sum() < np.inf:
         raise ValueError(
@@ -150,10 +150,20 @@ def weigh_rows(
     return weights
 
 
-def _class_factors(
+def class_factors(
     class_weight: Any, classes: npt.NDArray[Any], y: npt.NDArray[Any], weights: Any
 ) -> npt.NDArray[np.float64]:
-    """What `class_weight` multiplies the weights of each class's rows by."""
+    """What `class_weight` multiplies the weights of each class's rows by.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+    classes : ndarray of shape (n_classes,)
+    y : ndarray of shape (n_rows,)
+        Labels of rows, or of groups of rows.
+    weights : ndarray of shape (n_rows,) or None
+        Their weights.
+    """
     for label, factor in class_weight.items() if isinstance(class_weight, dict) else ():
         if not isinstance(factor, Real):
             raise TypeError(

@@ -85,6 +85,13 @@ class Problem:
         """The problem with parameters and arithmetic in float64."""
         return self if self.dtype == _DOUBLE else replace(self, dtype=_DOUBLE)
 
+    def with_mean_weight_one(self) -> "Problem":
+        """The problem with weights that no dtype is too narrow for; penalties don't go along."""
+        if self.sample_weight is None:
+            return self
+        mean = self.total_weight / self.n_samples
+        return replace(self, sample_weight=self.sample_weight / mean)
+
     @property
     def given_weights(self) -> npt.NDArray[np.float64]:
         """The rows' weights as kernels take them: none, if every row weighs 1."""
@@ -96,15 +103,6 @@ class Problem:
         if self.sample_weight is None:
             return float(self.n_samples)
         return float(self.sample_weight.sum())
-
-
-def with_mean_weight_one(problem: Problem) -> Problem:
-    """The problem with weights that no dtype is too narrow for; its penalties don't go along."""
-    weights = problem.sample_weight
-    if weights is None:
-        return problem
-    mean = problem.total_weight / problem.n_samples
-    return replace(problem, sample_weight=weights / mean)
 
 
 def drop_weightless(problem: Problem) -> Problem:

@@ -67,9 +67,22 @@ def rows_of(features: csr_array, rows: slice) -> csr_array:
     """Some rows, without a copy of their elements."""
     if rows.start == 0 and rows.stop == features.shape[0]:
         return features
-    pointers = features.indptr[rows.start : rows.stop + 1]
-    elements = slice(pointers[0], pointers[-1])
-    return csr_array(
-        (features.data[elements], features.indices[elements], pointers - pointers[0]),
-        shape=(rows.stop - rows.start, features.shape[1]),
-    )
+    return view_rows(features.data, features.indices, features.indptr, rows, features.shape[1])
+
+
+def view_rows(data: Any, indices: Any, pointers: Any, rows: slice, n_features: int) -> csr_array:
+    """Some rows of sparse arrays; elements and their columns are of the same memory."""
+    own = np.asarray(pointers[rows.start : rows.stop + 1])
+    elements = slice(own[0], own[-1])
+    matrix = csr_array((rows.stop - rows.start, n_features), dtype=data.dtype)
+    matrix.data, matrix.indices = _detached(data[elements]), _detached(indices[elements])
+    own = own - own[0]
+    if own[-1] <= np.iinfo(indices.dtype).max:
+        own = own.astype(indices.dtype, copy=False)
+    matrix.indptr = own
+    return matrix
+
+
+def _detached(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same memory; as a part of a longer array, SciPy would copy it."""
+    return np.frombuffer(array.data, array.dtype) if len(array) else np.empty(0, array.dtype)

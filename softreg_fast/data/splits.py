@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from reprlib import repr as shortened
 from typing import Any
 
@@ -9,7 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import check_cv
 
+from .blocked import BlockedProblem, RowShare
+from .checks import check_integer
 from .problem import Problem
+
+_SEED_OF_FOLDS = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,63 @@ def _rows_of(rows: Any, n_samples: int) -> npt.NDArray[np.int64]:
     return numbers
 
 
+def choose_shares(cv: Any, problem: BlockedProblem) -> list[RowShare]:
+    """The rows to learn from, for each fold; a row is held out of the one that its number says.
+
+    Parameters
+    ----------
+    cv : int or None
+        How many folds there are; None are 5.
+    problem : BlockedProblem
+
+    Raises
+    ------
+    TypeError, ValueError
+        `cv` is not allowed, or a fold has no rows.
+    """
+    if cv is not None and not isinstance(cv, Integral):
+        raise TypeError(
+            f"cv={shortened(cv)} is not allowed with rows in blocks: it must be an integer, the "
+            "number of folds, or None"
+        )
+    n_folds = 5 if cv is None else check_integer("cv", cv, minimum=2, maximum=2**16)
+    shares = [
+        RowShare(_SEED_OF_FOLDS, number / n_folds, (number + 1) / n_folds, is_inside=False)
+        for number in range(n_folds)
+    ]
+    for share in shares:
+        for each in (share, replace(share, is_inside=True)):
+            if not problem.with_share(each).class_counts.any():
+                raise ValueError(
+                    f"cv={cv!r} is not allowed with {problem.n_samples} samples, because a fold "
+                    "would have none with a weight: it must be smaller"
+                )
+    return shares
+
+
+def split_blocks(
+    problem: BlockedProblem, fraction: float, seed: int
+) -> tuple[BlockedProblem, BlockedProblem]:
+    """The problem with about a fraction of its rows held out, and that of these.
+
+    Which rows they are follows from their numbers and the seed; classes are not balanced.
+
+    Raises
+    ------
+    ValueError
+        One of the two has no rows.
+    """
+    share = RowShare(seed, 0.0, fraction, is_inside=False)
+    training = problem.with_share(share)
+    held_out = problem.with_share(replace(share, is_inside=True))
+    if not (training.class_counts.any() and held_out.class_counts.any()):
+        raise ValueError(
+            f"validation_fraction={fraction!r} of {problem.n_samples} samples leaves none for "
+            "training or for validation: use another one, more samples, or X_val"
+        )
+    return training, held_out
+
+
 def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Problem]:
     """The problem with some rows held out, and that of these.
 
@@ -97,6 +159,8 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
     ValueError
         No row is held out.
     """
+    if isinstance(problem, BlockedProblem):
+        return split_blocks(problem, fraction, int(source.randint(1 << 31)))
     n_samples = problem.n_samples
     weights = problem.weights()
     order = source.permutation(n_samples)

@@ -1,6 +1,6 @@
 """What estimators with coefficients of a softmax regression have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._typing import FloatArray, Model
 from .._warning import warn_caller
+from ..blocks.rows import RowBlocks
 from ..data.arrays import check_any_features, check_features, is_known, shape_features
 from ..data.labels import encode, weigh_rows
 from ..data.problem import Problem
@@ -19,6 +20,11 @@ from ..data.table import Table
 from ..inference.prediction import decide, predict
 from ..objective.loss import LOSSES
 from ..runtime.threads import check_n_threads
+from .on_blocks import (
+    blocks_of_known_features,
+    make_blocked_problem,
+    refuse_beside_blocks,
+)
 from .tables import TableReader, read_first
 from .validation import check_labels_of_rows, validate
 
@@ -88,6 +94,13 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _make_problem(self, X: Any, y: Any, sample_weight: Any) -> tuple[Problem, npt.NDArray[Any]]:
         """A problem without a penalty, and the classes; sets what `validate_data` sets."""
+        if isinstance(X, RowBlocks):
+            return make_blocked_problem(self, X)
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
         features, y = self._take(X, y)
         classes, targets = encode(y)
         weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
@@ -167,6 +180,11 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check_input(self, X: Any) -> tuple[Any, FloatArray, FloatArray]:
         """Features, not known to be finite, and weights and bias in the dtype to calculate in."""
+        if isinstance(X, RowBlocks):
+            raise TypeError(
+                "rows in blocks are not allowed here, because the result may not fit in memory: "
+                "use iter_predict_proba(rows), or iterate over the blocks"
+            )
         check_is_fitted(self)
         check_n_threads("n_threads", self.n_threads)
         coef, intercept = self._coefficients()
@@ -221,7 +239,10 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For two classes, the difference of the logits: above 0 where the second class is the
             more probable.
         """
-        features, weights, bias = self._check_input(X)
+        return self._decide(*self._check_input(X))
+
+    def _decide(self, features: Any, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """See `decision_function`."""
         activation = self.activation_
         values, all_finite = decide(features, weights, bias, activation, n_threads=self.n_threads)
         if not all_finite:
@@ -253,16 +274,97 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
 
         Returns
         -------
         ndarray of shape (n_samples,)
         """
-        values = self.decision_function(X)
+        if isinstance(X, RowBlocks):
+            return np.concatenate(list(self.iter_predict(X)))
+        return self._labels_of(self.decision_function(X))
+
+    def _labels_of(self, values: FloatArray) -> Any:
+        """The classes that a decision function is for."""
         return self.classes_[
             values.argmax(axis=1) if values.ndim == 2 else (values > 0).astype(int)
         ]
+
+    def iter_predict(self, rows: RowBlocks) -> Iterator[Any]:
+        """Predict the most probable classes, a block of samples at a time.
+
+        Parameters
+        ----------
+        rows : RowBlocks
+            See `softreg_fast.blocks.open_blocks`.
+
+        Returns
+        -------
+        iterator of ndarray of shape (n_samples_in_block,)
+        """
+        blocks = self._blocks_of(rows)
+        return (self._labels_of(self._decide(*self._known_input(X))) for X, _, _ in blocks)
+
+    def iter_predict_proba(self, rows: RowBlocks) -> Iterator[FloatArray]:
+        """Class probabilities, a block of samples at a time.
+
+        Parameters
+        ----------
+        rows : RowBlocks
+            See `softreg_fast.blocks.open_blocks`.
+
+        Returns
+        -------
+        iterator of ndarray of shape (n_samples_in_block, n_classes)
+        """
+        blocks = self._blocks_of(rows)
+        return (self._probabilities_of(*self._known_input(X)) for X, _, _ in blocks)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Mean accuracy.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
+        y : array-like of shape (n_samples,), default=None
+            True labels. None if X is RowBlocks, which hold them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights. None if X is RowBlocks, which may hold them.
+
+        Returns
+        -------
+        float
+        """
+        if not isinstance(X, RowBlocks):
+            accuracy: float = super().score(X, y, sample_weight)
+            return accuracy
+        refuse_beside_blocks(y=y, sample_weight=sample_weight)
+        n_right = total = 0.0
+        for features, labels, weights in self._blocks_of(X, needs_labels=True):
+            is_right = self._labels_of(self._decide(*self._known_input(features))) == labels
+            n_right += float(np.sum(is_right if weights is None else weights[is_right]))
+            total += float(len(labels) if weights is None else weights.sum())
+        return n_right / total
+
+    def _blocks_of(
+        self, rows: RowBlocks, *, needs_labels: bool = False
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Features, labels and weights of blocks that the model can predict."""
+        check_is_fitted(self)
+        check_n_threads("n_threads", self.n_threads)
+        if not isinstance(rows, RowBlocks):
+            raise TypeError(
+                f"rows is a {type(rows).__name__}: it must be RowBlocks; see "
+                "softreg_fast.blocks.open_blocks"
+            )
+        blocks = blocks_of_known_features(self, rows, needs_labels=needs_labels)
+        return ((block.features, block.labels, block.weights) for block in blocks)
+
+    def _known_input(self, features: Any) -> tuple[Any, FloatArray, FloatArray]:
+        """Features that are known to be right, and the model in the dtype to calculate in."""
+        coef, intercept = self._coefficients()
+        dtype = np.result_type(features.dtype, coef)
+        return features, coef.T.astype(dtype), intercept.astype(dtype)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Class probabilities.
@@ -275,7 +377,10 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        features, weights, bias = self._check_input(X)
+        return self._probabilities_of(*self._check_input(X))
+
+    def _probabilities_of(self, features: Any, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """See `predict_proba`."""
         probabilities, _, _, all_finite = predict(
             features, weights, bias, self.activation_, keep_steps=False, n_threads=self.n_threads
         )

@@ -19,7 +19,9 @@ from sklearn.utils.validation import (
 
 from .._typing import FloatArray, Model
 from .._warning import warn_caller
+from ..blocks.rows import RowBlocks
 from ..data.arrays import check_features
+from ..data.blocked import BlockedProblem
 from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
 from ..data.problem import Problem, drop_weightless
@@ -28,13 +30,17 @@ from ..data.table import Table
 from ..inference.separation import describe, find_separation
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..objective.optimality import Optimality
+from ..runtime.checkpoint import Checkpoint
+from ..runtime.checkpointed_rows import CheckpointedRows
 from ..solvers.base import Solver, SolverResult, size_of
 from ..solvers.finish import round_model, solve
-from ..solvers.registry import check_held_out, check_streams, choose
+from ..solvers.registry import check_blocks, check_held_out, check_streams, choose
 from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
+from .checkpoints import in_blocks, open_checkpoint
+from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .validation import CHECKS, check_labels_of_rows, to_known
 
@@ -315,22 +321,24 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
         coef_init: Any = None,
         intercept_init: Any = None,
+        checkpoint: Any = None,
     ) -> "SoftmaxClassifier":
         """Fit the model.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Training data. float32 and float64 arrays and CSR matrices are not copied.
-        y : array-like of shape (n_samples,)
-            Class labels of at least two classes.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
+            Training data. float32 and float64 arrays and CSR matrices are not copied. Data that
+            do not fit in memory are read in blocks; see `softreg_fast.blocks.open_blocks`.
+        y : array-like of shape (n_samples,), default=None
+            Class labels of at least two classes. None if X is RowBlocks, which hold the labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative sample weights; None means 1. An integer weight is equivalent to repeating
             the sample: exactly for exact solvers and full batches, on average for mini-batches. A
@@ -346,6 +354,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         coef_init, intercept_init : array-like, default=None
             Initial coefficients and intercepts, in the shapes of `coef_` and `intercept_`. None
             means zeros.
+        checkpoint : path-like, default=None
+            File in which a fit keeps how far it has come, about every ten seconds. If the file is
+            there, the fit goes on from it, and ends with the same bits as one that was never
+            stopped. It is removed when the fit has ended. Arrays are gone over in blocks then.
 
         Returns
         -------
@@ -364,25 +376,35 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         """
         parameters = self._check_parameters()
         known = getattr(self, "_reader", None)
+        are_blocked = isinstance(X, RowBlocks) or checkpoint is not None
+        if isinstance(X, RowBlocks):
+            refuse_beside_blocks(y=y, sample_weight=sample_weight)
+        is_held_out = any(part is not None for part in (X_val, y_val, sample_weight_val))
+        holds_out = parameters.early_stopping or is_held_out
+        needs = parameters.needs(holds_out=holds_out, are_blocked=are_blocked)
+        if are_blocked:
+            check_blocks(parameters.solver, needs)
         problem, classes = self._make_problem(X, y, sample_weight)
         if self.warm_start and known is not None and hasattr(self, "_reader"):
             known.check_same(self._reader)
-        problem = parameters.penalty.of(problem)
-        is_held_out = any(part is not None for part in (X_val, y_val, sample_weight_val))
-        holds_out = parameters.early_stopping or is_held_out
+        problem = parameters.penalty.of(in_blocks(problem) if are_blocked else problem)
         solver = choose(
-            parameters.solver,
-            parameters.needs(holds_out=holds_out),
-            size_of(problem, self._count_columns(len(classes))),
+            parameters.solver, needs, size_of(problem, self._count_columns(len(classes)))
         )
         held_out: Problem | None = None
         if is_held_out:
             check_held_out(parameters.solver, solver)
             held_out = self._make_held_out(X_val, y_val, sample_weight_val, classes, problem)
+        start = self._start(problem, classes, coef_init, intercept_init)
         source = check_random_state(self.random_state)
+        kept: Checkpoint | None = None
+        if checkpoint is not None:
+            assert isinstance(problem, BlockedProblem)
+            kept = open_checkpoint(checkpoint, self, problem, classes, held_out, start)
+            problem = replace(problem, features=CheckpointedRows(problem.rows, kept))
+            source = np.random.RandomState(kept.keep_once("seed", source.randint(2**31)))
         if parameters.early_stopping and held_out is None:
             problem, held_out = split(problem, parameters.validation_fraction, source)
-        start = self._start(problem, classes, coef_init, intercept_init)
         given = {
             "sample_weight": sample_weight,
             "X_val": X_val,
@@ -415,6 +437,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
+        if kept is not None:
+            kept.remove()
         if not (result.converged or result.is_close or result.was_interrupted):
             self._warn(solver, parameters, result, optimality)
         if np.isinf(parameters.C) and LOSSES[self.activation].is_convex:
@@ -490,6 +514,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         self, X_val: Any, y_val: Any, sample_weight_val: Any, classes: Any, problem: Problem
     ) -> Problem:
         """The problem of held-out rows."""
+        if isinstance(X_val, RowBlocks):
+            refuse_beside_blocks(y_val=y_val, sample_weight_val=sample_weight_val)
+            return make_held_out_problem(self, X_val, problem, classes)
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must both be given, or both be None")
         # Of the checks of features that are known by names, those of the names alone.
@@ -517,7 +544,16 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         targets = encode_known("y_val", y_val, classes)
         weights = weigh_rows("sample_weight_val", sample_weight_val, None, y_val, classes, targets)
         return drop_weightless(
-            replace(problem, features=features, targets=targets, sample_weight=weights)
+            Problem(
+                features,
+                targets,
+                problem.n_classes,
+                problem.activation,
+                problem.dtype,
+                weights,
+                problem.l2_penalty,
+                problem.l1_penalty,
+            )
         )
 
     @available_if(_learns_in_blocks)
@@ -697,15 +733,15 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         return self.C, self.l1_ratio
 
     def summary(
-        self, X: Any, y: Any, sample_weight: Any = None, *, confidence: float = 0.95
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, confidence: float = 0.95
     ) -> Any:
         """Standard errors of the coefficients.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
             Training data, as given to `fit`.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), default=None
             Class labels, as given to `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, as given to `fit`. They count as numbers of samples.
@@ -747,12 +783,18 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         ]:
             if is_refused:
                 raise ValueError(f"summary requires {name}={wanted}, got {name}={value!r}")
-        features, y = self._take_more(X, y)
         coef, intercept = self._coefficients()
         double = np.dtype(np.float64)
-        problem = self._known_problem(
-            features, y, sample_weight, self.classes_, self.activation_, double, parameters
-        )
+        problem: Problem
+        if isinstance(X, RowBlocks):
+            refuse_beside_blocks(y=y, sample_weight=sample_weight)
+            problem = make_known_problem(self, X)
+            problem = parameters.penalty.of(problem.in_double())
+        else:
+            features, y = self._take_more(X, y)
+            problem = self._known_problem(
+                features, y, sample_weight, self.classes_, self.activation_, double, parameters
+            )
         return summarise(
             problem,
             coef.T.astype(double),

@@ -17,18 +17,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import FloatArray
 from .._warning import warn_caller
+from ..blocks.rows import RowBlocks
+from ..data.blocked import BlockedProblem, RowShare
 from ..data.checks import check_choice, check_flag, check_number
 from ..data.labels import check_weights
-from ..data.problem import Problem, make_penalty
-from ..data.splits import Fold, choose_folds
-from ..inference.scoring import Candidate, HeldOutRows, Scoring, choose_scorer, choose_scoring
-from ..solvers.base import SolverResult, size_of
+from ..data.problem import Penalty, Problem, make_penalty
+from ..data.splits import Fold, choose_folds, choose_shares
+from ..inference.scoring import (
+    Candidate,
+    HeldOutRows,
+    check_scoring_of_blocks,
+    choose_scorer,
+    choose_scoring,
+    score_blocks,
+)
+from ..solvers.base import Report, Solver, SolverResult, size_of
 from ..solvers.finish import round_model
-from ..solvers.path import follow
-from ..solvers.registry import EXACT_NAMES, choose
+from ..solvers.path import follow, follow_blocks
+from ..solvers.registry import EXACT_NAMES, check_blocks, choose
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
+from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
 
@@ -91,6 +101,33 @@ class _Grid:
     def of(self, number: int) -> "_Grid":
         """A view of what belongs to an `l1_ratio`."""
         return _Grid(*(array[:, number] for array in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What is searched, and who is told of it."""
+
+    n_folds: int
+    Cs: FloatArray
+    l1_ratios: FloatArray
+    parameters: Parameters
+    tasks: FitTasks
+    observer: SearchObserver
+
+    def candidates(self, grid: _Grid, fold: int) -> list[Candidate]:
+        """The models of a fold, in the order of its scores."""
+        coefs, intercepts = grid.coefs[fold], grid.intercepts[fold]
+        return [
+            Candidate(
+                float(self.Cs[where[1]]),
+                float(self.l1_ratios[where[0]]),
+                (np.ascontiguousarray(coefs[where].T), intercepts[where]),
+            )
+            for where in np.ndindex(grid.scores.shape[1:])
+        ]
+
+
+FollowFolds = Callable[[Solver, Sequence[Penalty], int, Report], None]
 
 
 class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
@@ -251,17 +288,24 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     @or_as_before
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None, **params: Any
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+        **params: Any,
     ) -> "SoftmaxClassifierCV":
         """Choose the regularization, and fit the model.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
             Training data. It is not copied for the folds; the held-out samples of one fold at a
-            time are, mostly in blocks.
-        y : array-like of shape (n_samples,)
-            Class labels of at least two classes.
+            time are, mostly in blocks. With RowBlocks, `cv` must be an integer or None: folds
+            follow from the numbers of the samples and are not stratified. The folds are fitted
+            at the same time, and `scoring` must be "neg_log_loss" or "accuracy".
+        y : array-like of shape (n_samples,), default=None
+            Class labels of at least two classes. None if X is RowBlocks, which hold the labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative sample weights, also used by the scorer. None means 1.
         groups : array-like of shape (n_samples,), default=None
@@ -281,6 +325,9 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         """
         refuse_unless_routed(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()
+        if isinstance(X, RowBlocks):
+            refuse_beside_blocks(y=y, sample_weight=sample_weight, groups=groups, **params)
+            return self._fit_blocks(X, Cs, l1_ratios, parameters)
         problem, classes = self._make_problem(X, y, sample_weight)
         problem = problem.as_matrix()
         labels = classes[problem.targets]
@@ -300,19 +347,74 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             HeldOutRows(problem.features, labels, problem.targets, for_scores, fold.held_out)
             for fold in folds
         ]
-        n_fits = len(folds) * len(l1_ratios) * len(np.unique(Cs))
+        search = self._begin_search(len(folds), Cs, l1_ratios, parameters, X, y, metadata)
+        training = [fold.training for fold in folds]
+
+        def follow_folds(
+            solver: Solver, penalties: Sequence[Penalty], n_columns: int, report: Report
+        ) -> None:
+            options = parameters.options(solver)
+            follow(solver, problem.in_double(), training, penalties, options, n_columns, report)
+
+        grid = self._search(search, problem, classes, follow_folds)
+        for fold, rows in enumerate(held_out):
+            grid.scores[fold] = scoring(rows, search.candidates(grid, fold)).reshape(
+                grid.scores[fold].shape
+            )
+        return self._finish(search, grid, problem, classes, problem.features, labels, sample_weight)
+
+    def _fit_blocks(
+        self, rows: RowBlocks, Cs: FloatArray, l1_ratios: FloatArray, parameters: Parameters
+    ) -> "SoftmaxClassifierCV":
+        """See `fit`."""
+        check_blocks(parameters.solver, parameters.needs(are_blocked=True))
+        problem, classes = make_blocked_problem(self, rows)
+        check_scoring_of_blocks(self.scoring)
+        shares = choose_shares(self.cv, problem)
+        search = self._begin_search(len(shares), Cs, l1_ratios, parameters, rows, None, {})
+
+        def follow_shares(
+            solver: Solver, penalties: Sequence[Penalty], n_columns: int, report: Report
+        ) -> None:
+            options, double = parameters.options(solver), problem.in_double()
+            assert isinstance(double, BlockedProblem)
+            follow_blocks(solver, double, shares, penalties, options, n_columns, report)
+
+        grid = self._search(search, problem, classes, follow_shares)
+        held_out = [replace(share, is_inside=True) for share in shares]
+        candidates = [search.candidates(grid, fold) for fold in range(len(shares))]
+        scores = score_blocks(self.scoring, problem, held_out, candidates, parameters.n_threads)
+        grid.scores[...] = scores.reshape(grid.scores.shape)
+        return self._finish(search, grid, problem, classes, rows, None, None)
+
+    def _begin_search(
+        self,
+        n_folds: int,
+        Cs: FloatArray,
+        l1_ratios: FloatArray,
+        parameters: Parameters,
+        X: Any,
+        y: Any,
+        metadata: dict[str, Any],
+    ) -> "_Search":
+        n_fits = n_folds * len(l1_ratios) * len(np.unique(Cs))
         tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
         observer = SearchObserver(self.verbose, tasks, n_fits)
-        grid = self._search(
-            problem,
-            [fold.training for fold in folds],
-            Cs,
-            l1_ratios,
-            parameters,
-            observer,
-            lambda candidate: self._attributes_of(candidate, problem, classes),
-        )
-        self._score(grid, Cs, l1_ratios, held_out, scoring)
+        return _Search(n_folds, Cs, l1_ratios, parameters, tasks, observer)
+
+    def _finish(
+        self,
+        search: "_Search",
+        grid: _Grid,
+        problem: Problem,
+        classes: npt.NDArray[Any],
+        X: Any,
+        labels: Any,
+        sample_weight: Any,
+    ) -> "SoftmaxClassifierCV":
+        """Choose what is best, and fit or average it."""
+        Cs, l1_ratios, tasks = search.Cs, search.l1_ratios, search.tasks
+        parameters = search.parameters
         paths = np.concatenate([grid.coefs, grid.intercepts[..., None]], axis=-1)
         self.__dict__.update(
             Cs_=Cs,
@@ -324,7 +426,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         )
         self._warn(grid)
         if self.refit:
-            self._refit(grid, problem, labels, sample_weight, tasks)
+            self._refit(grid, X, labels, sample_weight, tasks)
         else:
             self._average(grid, problem, classes)
         tasks.end({name: getattr(self, name) for name in _OF_MODEL})
@@ -402,19 +504,19 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
 
     def _search(
         self,
+        search: "_Search",
         problem: Problem,
-        training: Sequence[npt.NDArray[np.int64]],
-        Cs: FloatArray,
-        l1_ratios: FloatArray,
-        parameters: Parameters,
-        observer: SearchObserver,
-        attributes_of_candidate: Callable[[Candidate], dict[str, Any]],
+        classes: npt.NDArray[Any],
+        follow_folds: FollowFolds,
     ) -> _Grid:
         """Fit all."""
+        Cs, l1_ratios, parameters = search.Cs, search.l1_ratios, search.parameters
+        observer = search.observer
         n_features = problem.features.shape[1]
         n_columns = self._count_columns(problem.n_classes)
         size = size_of(problem, n_columns, is_path=True)
-        needs = [replace(parameters.needs(), l1_ratio=l1_ratio) for l1_ratio in l1_ratios.tolist()]
+        own = parameters.needs(are_blocked=size.is_blocked)
+        needs = [replace(own, l1_ratio=l1_ratio) for l1_ratio in l1_ratios.tolist()]
         solvers = [choose(parameters.solver, each, size, exact=True) for each in needs]
         for each, solver in zip(needs, solvers, strict=True):
             if each.l1_ratio > 0.0 and not solver.supports_l1:
@@ -423,7 +525,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
                     f"{self.activation!r}, which requires solver={solver.name!r}: that supports "
                     "only l1_ratios=(0,)"
                 )
-        shape = len(training), len(l1_ratios), len(Cs)
+        shape = search.n_folds, len(l1_ratios), len(Cs)
         grid = _Grid(
             np.empty(shape),
             np.zeros(shape, np.int32),
@@ -455,45 +557,15 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
                     l1_ratio,
                     fold,
                     result.n_iterations,
-                    lambda: attributes_of_candidate(candidate),
+                    lambda: self._attributes_of(candidate, problem, classes),
                 )
 
             is_grouped = self.penalty_groups is not None
             penalties = [
                 make_penalty(C, l1_ratio, is_grouped=is_grouped) for C in distinct.tolist()
             ]
-            solver = solvers[place]
-            follow(
-                solver,
-                problem.in_double(),
-                training,
-                penalties,
-                parameters.options(solver),
-                n_columns,
-                keep,
-            )
+            follow_folds(solvers[place], penalties, n_columns, keep)
         return grid
-
-    def _score(
-        self,
-        grid: _Grid,
-        Cs: FloatArray,
-        l1_ratios: FloatArray,
-        held_out: Sequence[HeldOutRows],
-        scoring: Scoring,
-    ) -> None:
-        """Fill in the scores of all models."""
-        shape = grid.scores.shape[1:]
-        for fold, rows in enumerate(held_out):
-            candidates = [
-                Candidate(
-                    float(Cs[where[1]]),
-                    float(l1_ratios[where[0]]),
-                    (np.ascontiguousarray(grid.coefs[fold][where].T), grid.intercepts[fold][where]),
-                )
-                for where in np.ndindex(shape)
-            ]
-            grid.scores[fold] = scoring(rows, candidates).reshape(shape)
 
     def _warn(self, grid: _Grid) -> None:
         n_failed = int((~grid.converged).sum())
@@ -519,8 +591,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     def _refit(
         self,
         grid: _Grid,
-        problem: Problem,
-        labels: npt.NDArray[Any],
+        X: Any,
+        labels: Any,
         sample_weight: Any,
         tasks: FitTasks,
     ) -> None:
@@ -541,7 +613,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             return {name: getattr(self, name) for name in _OF_MODEL}
 
         with tasks.delegate("refit", single, attributes):
-            single.fit(problem.features, labels, sample_weight, **start)
+            single.fit(X, labels, sample_weight, **start)
             for name in ("classes_", "coef_", "intercept_", "activation_", "gap_"):
                 setattr(self, name, getattr(single, name))
         self.converged_ = self.converged_ and single.converged_
@@ -560,13 +632,14 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self.__dict__.update(attributes_of(rounded, self.activation, classes))
         self.gap_ = float("nan")
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any) -> float:
         """The score of predictions, by `scoring`.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
+        y : array-like of shape (n_samples,), default=None
+            True labels. None if X is RowBlocks, which hold them.
         sample_weight : array-like of shape (n_samples,), default=None
         **params : dict
             Other metadata for the scorer; only with scikit-learn's metadata routing.
@@ -576,6 +649,17 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         float
         """
         refuse_unless_routed(params, self, "score")
+        if isinstance(X, RowBlocks):
+            refuse_beside_blocks(y=y, sample_weight=sample_weight, **params)
+            check_is_fitted(self)
+            coef, intercept = self._coefficients()
+            candidate = Candidate(self.C_, self.l1_ratio_, (coef.T, intercept))
+            problem = make_known_problem(self, X)
+            everything = RowShare(0, 0.0, 1.0, is_inside=True)
+            scores = score_blocks(
+                self.scoring, problem, [everything], [[candidate]], self.n_threads
+            )
+            return float(scores[0, 0])
         metadata = _given(sample_weight=sample_weight, **params)
         if is_routed():
             metadata = process_routing(self, "score", **metadata).scorer.score

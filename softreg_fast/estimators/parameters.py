@@ -50,7 +50,7 @@ class Parameters:
         """That of a problem."""
         return make_penalty(self.C, self.l1_ratio, is_grouped=self.penalty_groups is not None)
 
-    def needs(self, *, holds_out: bool = False) -> Needs:
+    def needs(self, *, holds_out: bool = False, are_blocked: bool = False) -> Needs:
         """What is asked of the solver."""
         return Needs(
             self.activation,
@@ -58,6 +58,7 @@ class Parameters:
             self.gap_tol,
             holds_out,
             are_grouped=self.penalty_groups is not None,
+            are_blocked=are_blocked,
         )
 
     def count_iterations(self, solver: Solver) -> int:

@@ -64,6 +64,8 @@ class WeighedRows:
     ----------
     problem : Problem
     fit_intercept : bool
+    limits : tuple of ndarrays of shape (n_features,), default=None
+        The smallest and the largest number of each feature; None are those of these rows.
 
     Attributes
     ----------
@@ -77,7 +79,13 @@ class WeighedRows:
         By which weights are divided.
     """
 
-    def __init__(self, problem: Problem, *, fit_intercept: bool) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        fit_intercept: bool,
+        limits: tuple[FloatArray, FloatArray] | None = None,
+    ) -> None:
         self._problem = problem
         self.fit_intercept = fit_intercept
         self.n_classes = problem.n_classes
@@ -88,7 +96,7 @@ class WeighedRows:
         else:
             self.rows = np.flatnonzero(weights > 0.0)
             self.largest_weight = float(weights.max())
-        lowest, highest = self._find_limits()
+        lowest, highest = self.find_limits() if limits is None else limits
         centres = np.zeros(len(lowest))
         # Halves, so that their difference can't overflow.
         reach = np.maximum(np.abs(lowest), np.abs(highest))
@@ -107,7 +115,7 @@ class WeighedRows:
         """Coordinates of a class."""
         return len(self.used) + self.fit_intercept
 
-    def _find_limits(self) -> tuple[FloatArray, FloatArray]:
+    def find_limits(self) -> tuple[FloatArray, FloatArray]:
         """The smallest and the largest number of each feature."""
         features = self._problem.features
         is_all = len(self.rows) == self._problem.n_samples

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -14,6 +14,8 @@ from sklearn.metrics import get_scorer
 
 from .._sklearn import metric_of, with_arguments
 from .._typing import FloatArray, Model
+from ..data.blocked import Block, BlockedProblem, BlockKind, RowShare, Sums
+from ..data.problem import drop_weightless
 from ..objective.loss import LOSSES
 from ..runtime.blas import matrix_product
 
@@ -137,6 +139,97 @@ def choose_scoring(
         return sums / total
 
     return score
+
+
+def check_scoring_of_blocks(scoring: Any) -> str:
+    """The name of a score that is a mean over rows.
+
+    Raises
+    ------
+    ValueError
+        It is another one.
+    """
+    name = "accuracy" if scoring is None else scoring
+    if isinstance(name, str) and name in _OF_ROWS:
+        return name
+    allowed = " or ".join(repr(each) for each in _OF_ROWS)
+    raise ValueError(
+        f"scoring={scoring!r} is not allowed with rows in blocks: it must be {allowed}"
+    )
+
+
+def score_blocks(
+    scoring: Any,
+    problem: BlockedProblem,
+    held_out: Sequence[RowShare],
+    candidates: Sequence[Sequence[Candidate]],
+    n_threads: int | None,
+) -> FloatArray:
+    """Scores of models on rows that are read in blocks, once for all.
+
+    Parameters
+    ----------
+    scoring : str or None
+        "accuracy", which None means too, or "neg_log_loss".
+    problem : BlockedProblem
+    held_out : sequence of RowShare
+        The rows to score on, for each fold.
+    candidates : sequence of sequences of Candidate
+        The models of each fold, as many of each.
+    n_threads : int or None
+
+    Returns
+    -------
+    ndarray of shape (n_folds, n_candidates)
+
+    Raises
+    ------
+    ValueError
+        See `check_scoring_of_blocks`.
+    """
+    name = check_scoring_of_blocks(scoring)
+    works = []
+    for share, models in zip(held_out, candidates, strict=True):
+        kind = replace(problem.kind, class_factors=None, share=share)
+        weights = np.hstack([candidate.model[0] for candidate in models])
+        bias = np.hstack([candidate.model[1] for candidate in models])
+        works.append(_ScoreBlock(kind, name, weights, bias, len(models)))
+    sums, totals = problem.rows.reduce(_ScoreFolds(tuple(works)), n_threads)
+    return np.asarray(sums / totals[:, None])
+
+
+@dataclass(frozen=True)
+class _ScoreBlock:
+    """Sums of scores over the rows of a block that are held out of a fold, and of their weights."""
+
+    kind: BlockKind
+    name: str
+    weights: FloatArray
+    bias: FloatArray
+    n_candidates: int
+
+    def __call__(self, block: Block) -> tuple[FloatArray, float]:
+        problem = drop_weightless(self.kind.problem_of(block))
+        sums = np.zeros(self.n_candidates)
+        step = max(1, _NUMBERS_PER_BLOCK // max(problem.features.shape[1], len(self.bias)))
+        for start in range(0, problem.n_samples, step):
+            rows = slice(start, start + step)
+            values = _decide(problem.features[rows], self.weights, self.bias, self.kind.activation)
+            weights = problem.weights(rows)
+            for place, of_model in enumerate(np.split(values, self.n_candidates, axis=1)):
+                sums[place] += weights @ _OF_ROWS[self.name](of_model, problem.targets[rows])
+        return sums, problem.total_weight
+
+
+@dataclass(frozen=True)
+class _ScoreFolds:
+    """The same for all folds."""
+
+    works: tuple[_ScoreBlock, ...]
+
+    def __call__(self, block: Block, n_threads: int | None) -> Sums:
+        found = [work(block) for work in self.works]
+        return np.array([sums for sums, _ in found]), np.array([total for _, total in found])
 
 
 def _decide(features: Any, weights: FloatArray, bias: FloatArray, activation: str) -> FloatArray:

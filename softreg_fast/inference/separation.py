@@ -16,17 +16,20 @@ What is tried, until one decides:
 5. Otherwise a further step of Newton's method, within each class, may raise a suspicion.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from .._typing import FloatArray
+from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import Problem
 from ..objective.coordinates import choose_coordinates
 from ..objective.dense import LossAndGradient
-from ..objective.moments import sum_features
+from ..objective.feature_sums import sum_features
 from ..objective.passes import accumulator_of
 from ..solvers.newton.hessian import derive_blocks, factor_blocks
 from ..solvers.newton.subsample import take_sample
@@ -44,6 +47,8 @@ _GROWTH = 0.5
 _FALL = 0.1
 # Of another class than the target, what is as good as none.
 _DOUBT = 1e-2
+# Of rows that are read in blocks, those that are taken to prove that classes overlap.
+_SAMPLED_ROWS = 20_000
 
 
 def find_separation(
@@ -74,25 +79,28 @@ def find_separation(
         features and classes as that doesn't take, None may mean that nothing is known.
     """
     problem = problem.as_matrix()
-    rows = WeighedRows(problem, fit_intercept=fit_intercept)
+    views = _views_of(problem, fit_intercept, n_threads)
+    rows = views.some
     if not rows.n_unknowns:
         return None
     model = rows.direction_of(weights, bias)
     with accumulator_of(problem, len(bias), n_threads) as accumulator:
         totals = accumulator.evaluate(weights, bias)
-    if _is_right(rows, model):
+    if all(views.of_all(_IsRight(model))):
         return "complete"
     with np.errstate(all="ignore"):
         gradient = rows.gradient_of(totals.weights_gradient, totals.bias_gradient)
     if np.isfinite(gradient).all() and proves_overlap(rows, model, gradient):
         return None
-    if problem.is_sparse and _lacks_a_class(problem, rows.rows):
+    if problem.is_sparse and views.are_all and _lacks_a_class(problem, rows.rows):
         return "quasi-complete"
     if is_small_enough(rows):
         finding = look_for_direction(rows, model)
-        if finding != "unknown":
-            return None if finding == "none" else finding
-    return _suspect(problem, rows, weights, bias, totals, n_threads)
+        if finding == "none":  # of some rows, hence of all
+            return None
+        if finding != "unknown" and views.are_all:
+            return finding
+    return _suspect(problem, views, weights, bias, totals, n_threads)
 
 
 def describe(separation: Separation) -> str:
@@ -106,10 +114,92 @@ def describe(separation: Separation) -> str:
     }[separation]
 
 
-def _is_right(rows: WeighedRows, model: FloatArray) -> bool:
+@dataclass(frozen=True)
+class _Views:
+    """Rows in the same coordinates.
+
+    Attributes
+    ----------
+    some : WeighedRows
+        All of them if they are in memory, else a sample of each class.
+    of_all : callable
+        Gives what a function gives for all rows, some at a time, in any number of parts.
+    are_all : bool
+        Whether `some` are all.
+    """
+
+    some: WeighedRows
+    of_all: Callable[[Callable[[WeighedRows], Any]], list[Any]]
+    are_all: bool
+
+
+def _views_of(problem: Problem, fit_intercept: bool, n_threads: int | None) -> _Views:
+    if not isinstance(problem, BlockedProblem):
+        rows = WeighedRows(problem, fit_intercept=fit_intercept)
+        return _Views(rows, lambda function: [function(rows)], are_all=True)
+    blocks, kind = problem.rows, problem.kind
+    found = blocks.map(_OfBlock(kind, fit_intercept, None, _limits_of), None, n_threads)
+    lowest, highest = (np.array(each) for each in zip(*found, strict=True))
+    limits = lowest.min(axis=0), highest.max(axis=0)
+    counts = problem.class_counts
+    n_taken = np.minimum(counts, -(-_SAMPLED_ROWS // len(counts)))
+    part = problem.take(problem.draw(n_taken, seed=0), n_threads)
+    return _Views(
+        WeighedRows(part, fit_intercept=fit_intercept, limits=limits),
+        lambda function: blocks.map(
+            _OfBlock(kind, fit_intercept, limits, function), None, n_threads
+        ),
+        are_all=part.n_samples == counts.sum(),
+    )
+
+
+@dataclass(frozen=True)
+class _OfBlock:
+    """What a function gives for the rows of a block that have a weight."""
+
+    kind: BlockKind
+    fit_intercept: bool
+    limits: tuple[FloatArray, FloatArray] | None
+    function: Callable[[WeighedRows], Any]
+
+    def __call__(self, block: Block, n_threads: int | None) -> Any:
+        problem = self.kind.problem_of(block)
+        rows = WeighedRows(problem, fit_intercept=self.fit_intercept, limits=self.limits)
+        return self.function(rows)
+
+
+def _limits_of(rows: WeighedRows) -> tuple[FloatArray, FloatArray]:
+    return rows.find_limits()
+
+
+@dataclass(frozen=True)
+class _IsRight:
     """Whether a model is right of every row, beyond rounding."""
-    rounding = rounding_of(model)
-    return all(bool((block.margins(model) > rounding).all()) for block in rows.blocks())
+
+    model: FloatArray
+
+    def __call__(self, rows: WeighedRows) -> bool:
+        rounding = rounding_of(self.model)
+        blocks = rows.blocks()
+        return all(bool((block.margins(self.model) > rounding).all()) for block in blocks)
+
+
+@dataclass(frozen=True)
+class _GrowthAndFall:
+    """By how much the margins of rows grow along a direction where a model is certain, or fall."""
+
+    model: FloatArray
+    direction: FloatArray
+
+    def __call__(self, rows: WeighedRows) -> tuple[float, float]:
+        growth = fall = 0.0
+        for block in rows.blocks():
+            margins = block.margins(self.direction)
+            others = probabilities_of_others(block, self.model)
+            grows = margins[(others < _DOUBT) & np.isfinite(margins)]
+            growth = max(growth, float(grows.max(initial=0.0)))
+            fall = max(fall, -float(margins.min()))
+        return growth, fall
 
 
 def _lacks_a_class(problem: Problem, rows: npt.NDArray[np.int64]) -> bool:
@@ -132,7 +222,7 @@ def _lacks_a_class(problem: Problem, rows: npt.NDArray[np.int64]) -> bool:
 
 def _suspect(
     problem: Problem,
-    rows: WeighedRows,
+    views: _Views,
     weights: FloatArray,
     bias: FloatArray,
     totals: LossAndGradient,
@@ -146,9 +236,10 @@ def _suspect(
     """
     if not has_room(*weights.shape):
         return None
+    rows = views.some
     sums = sum_features(problem, n_threads)
     coordinates = choose_coordinates(problem, sums, fit_intercept=rows.fit_intercept)
-    sample = take_sample(problem, coordinates)
+    sample = take_sample(problem, coordinates, n_threads)
     total = problem.total_weight
     gradient = coordinates.gradient_of(
         totals.weights_gradient / total, totals.bias_gradient / total
@@ -160,11 +251,6 @@ def _suspect(
     step = -divide(gradient.T.ravel()).reshape(len(bias), -1).T
     model = rows.direction_of(weights, bias)
     direction = rows.direction_of(*coordinates.model_of(step, np.zeros(len(bias))))
-    growth = fall = 0.0
-    for block in rows.blocks():
-        margins = block.margins(direction)
-        others = probabilities_of_others(block, model)
-        grows = margins[(others < _DOUBT) & np.isfinite(margins)]
-        growth = max(growth, float(grows.max(initial=0.0)))
-        fall = max(fall, -float(margins.min()))
+    found = views.of_all(_GrowthAndFall(model, direction))
+    growth, fall = (max(each) for each in zip(*found, strict=True))
     return "suspected" if growth > _GROWTH and fall < _FALL * growth else None

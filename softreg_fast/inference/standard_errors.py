@@ -18,11 +18,12 @@ from scipy.linalg import eigh
 from scipy.special import log_ndtr, ndtri
 
 from .._typing import FloatArray
+from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
 from ..objective.coordinates import Coordinates, choose_coordinates
+from ..objective.feature_sums import sum_features
 from ..objective.loss import probabilities_of_columns
-from ..objective.moments import sum_features
 from .separation import describe, find_separation
 
 _NUMBERS_PER_BLOCK = 1 << 20
@@ -94,6 +95,9 @@ class Summary:
         return "\n".join(lines)
 
 
+_NO_OPTIMUM = "so that there is no optimum and there are no standard errors"
+
+
 def summarise(
     problem: Problem,
     weights: FloatArray,
@@ -142,13 +146,19 @@ def summarise(
             f"coefficients would take {n_bytes:,} bytes, and may take {_MOST_BYTES:,}; use fewer "
             "features"
         )
-    coordinates = choose_coordinates(
-        problem, sum_features(problem, n_threads), fit_intercept=fit_intercept
-    )
-    _refuse_without_optimum(
-        problem, weights, bias, fit_intercept=fit_intercept, n_threads=n_threads
-    )
-    moments = _accumulate(problem, weights, bias, coordinates, contrasts)
+    sums = sum_features(problem, n_threads)
+    coordinates = choose_coordinates(problem, sums, fit_intercept=fit_intercept)
+    if fit_intercept and not sums.class_weights.all():
+        raise ValueError(
+            "a class has no rows, or none with a weight: its intercept separates it from the "
+            f"others, {_NO_OPTIMUM}; give the rows and weights of fit, or leave the class out"
+        )
+    _refuse_separated(problem, weights, bias, fit_intercept=fit_intercept, n_threads=n_threads)
+    work = _SumMoments(weights, bias, coordinates, contrasts)
+    if isinstance(problem, BlockedProblem):
+        moments = _Moments(*problem.rows.reduce(_OfBlock(problem.kind, work), n_threads))
+    else:
+        moments = _Moments(*work(problem))
     penalties = coordinates.penalties_of(problem.l2_penalty)
     curvature = moments.information.copy()
     curvature[np.diag_indices(n_unknowns)] += np.tile(penalties, contrasts.shape[0])
@@ -174,7 +184,7 @@ def summarise(
     )
 
 
-def _refuse_without_optimum(
+def _refuse_separated(
     problem: Problem,
     weights: FloatArray,
     bias: FloatArray,
@@ -182,21 +192,14 @@ def _refuse_without_optimum(
     fit_intercept: bool,
     n_threads: int | None,
 ) -> None:
-    """Raise ValueError where the coefficients that minimise the objective aren't finite."""
-    advice = "so that there is no optimum and there are no standard errors"
-    class_weights = np.bincount(problem.targets, problem.sample_weight, minlength=problem.n_classes)
-    if fit_intercept and not class_weights.all():
-        raise ValueError(
-            "a class has no rows, or none with a weight: its intercept separates it from the "
-            f"others, {advice}; give the rows and weights of fit, or leave the class out"
-        )
+    """Raise ValueError where no penalty keeps coefficients of separated classes finite."""
     if problem.l2_penalty > 0.0:
         return
     separation = find_separation(
         problem, weights, bias, fit_intercept=fit_intercept, n_threads=n_threads
     )
     if separation is not None:
-        raise ValueError(f"{describe(separation)}, {advice}: set a finite C")
+        raise ValueError(f"{describe(separation)}, {_NO_OPTIMUM}: set a finite C")
 
 
 def _contrasts(n_columns: int, *, is_penalised: bool) -> FloatArray:
@@ -226,13 +229,38 @@ class _Moments:
     gradient: FloatArray
 
 
-def _accumulate(
+@dataclass(frozen=True)
+class _SumMoments:
+    """Sums the moments of a model over rows; see `_Moments`."""
+
+    weights: FloatArray
+    bias: FloatArray
+    coordinates: Coordinates
+    contrasts: FloatArray
+
+    def __call__(self, problem: Problem) -> Sums:
+        """The sums over the rows of a problem in memory."""
+        return _sum_moments(problem, self.weights, self.bias, self.coordinates, self.contrasts)
+
+
+@dataclass(frozen=True)
+class _OfBlock:
+    """The same over a block."""
+
+    kind: BlockKind
+    work: _SumMoments
+
+    def __call__(self, block: Block, n_threads: int | None) -> Sums:
+        return self.work(self.kind.problem_of(block))
+
+
+def _sum_moments(
     problem: Problem,
     weights: FloatArray,
     bias: FloatArray,
     coordinates: Coordinates,
     contrasts: FloatArray,
-) -> _Moments:
+) -> Sums:
     n_features = len(coordinates.scales)
     size = n_features + coordinates.fit_intercept
     n_unknowns = len(contrasts) * size
@@ -265,7 +293,7 @@ def _accumulate(
         slopes = slopes.reshape(len(block), n_unknowns)
         squares += (slopes * row_weights[:, None]).T @ slopes
         gradient += row_weights @ slopes
-    return _Moments(information, squares, gradient)
+    return information, squares, gradient
 
 
 def _invert(matrix: FloatArray, names: Sequence[str]) -> FloatArray:

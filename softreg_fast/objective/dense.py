@@ -1,11 +1,10 @@
 """Loss and gradient over all rows of a problem, for one set of parameters after another."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
@@ -84,10 +83,10 @@ class Accumulator(TeamContext):
         self._rows_per_call = n_rounds * cuts.round_rows
         super().__init__(n_used, self._sums.shared)
 
-    def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
-        """Give the rows other weights."""
+    def turn_to(self, problem: Problem) -> None:
+        """Take other weights, or as many other rows of the same kind."""
         self._team.wait()
-        self._problem = replace(self._problem, sample_weight=sample_weight)
+        self._problem = problem
         for workspace in self._workspaces:
             workspace.forget_rows()
 

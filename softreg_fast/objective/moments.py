@@ -36,7 +36,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 # Of a mean square, what the mean's square may have: four digits are lost then.
 _LARGEST_SHARE = 1.0 - 1e-4
 # Mean squares below this have lost digits to underflow.
-_SMALLEST_SQUARE = 1e-280
+SMALLEST_SQUARE = 1e-280
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class FeatureSums:
             return bool(((distances > share) & (distances > self._rounding)).any())
 
 
-def sum_features(
+def sum_features_in_memory(
     problem: Problem,
     n_threads: int | None = None,
     panels: Callable[[], Iterable[PlacedPanel]] | None = None,
 ) -> FeatureSums:
-    """Sums of a problem's features.
+    """Sums of the features of a problem whose rows are in memory.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def sum_features(
     sums = _sum_dense(problem, class_weights, origin, n_threads)
     if sums.are_far_off:
         sums = _sum_dense(problem, class_weights, sums.means, n_threads)
-    (small,) = np.nonzero(sums.squares < _SMALLEST_SQUARE * sums.total_weight)
+    (small,) = np.nonzero(sums.squares < SMALLEST_SQUARE * sums.total_weight)
     if len(small):
         deviations = np.zeros(len(origin))
         for feature in small:
@@ -181,6 +181,15 @@ def _deviation(column: FloatArray, weights: FloatArray | None) -> float:
 def _sum_dense(
     problem: Problem, class_weights: FloatArray, origin: FloatArray, n_threads: int | None
 ) -> FeatureSums:
+    by_class, squares = sum_dense_about(problem, origin, n_threads)
+    none_small = np.zeros(len(origin))
+    return FeatureSums(by_class, squares, origin, class_weights, problem.n_samples, none_small)
+
+
+def sum_dense_about(
+    problem: Problem, origin: FloatArray, n_threads: int | None
+) -> tuple[FloatArray, FloatArray]:
+    """Weighted sums of dense features less an origin for each class, and those of the squares."""
     n_samples, n_features = problem.features.shape
     weights = problem.given_weights
     add = sum_rows.specialise(SumsSpecialisation(problem.features.dtype))
@@ -196,14 +205,12 @@ def _sum_dense(
     block_rows = max(block_rows, -(-n_samples * n_sums // _MOST_SUMS))
     blocks = cut_into_blocks(n_samples, block_rows)
     if len(blocks) == 1:
-        by_class, squares = sum_block(blocks[0])
-    else:
-        n_useful = count_threads_for_pass(n_threads, problem.n_elements)
-        sums = claimed_map(sum_block, blocks, min(n_useful, len(blocks)))
-        by_class = np.sum([by_class for by_class, _ in sums], axis=0)
-        squares = np.sum([squares for _, squares in sums], axis=0)
-    none_small = np.zeros(n_features)
-    return FeatureSums(by_class, squares, origin, class_weights, n_samples, none_small)
+        return sum_block(blocks[0])
+    n_useful = count_threads_for_pass(n_threads, problem.n_elements)
+    sums = claimed_map(sum_block, blocks, min(n_useful, len(blocks)))
+    by_class = np.sum([by_class for by_class, _ in sums], axis=0)
+    squares = np.sum([squares for _, squares in sums], axis=0)
+    return by_class, squares
 
 
 def _sum_table(problem: Problem, class_weights: FloatArray, n_threads: int | None) -> FeatureSums:
@@ -224,7 +231,7 @@ def _sum_table(problem: Problem, class_weights: FloatArray, n_threads: int | Non
     claimed_map(count_column, range(len(table.codes)), min(n_used, max(1, len(table.codes))))
     squares[n_numbers:] = by_row[n_numbers:].sum(axis=1)
     if n_numbers:
-        sums = sum_features(replace(problem, features=table.numbers.T), n_threads)
+        sums = sum_features_in_memory(replace(problem, features=table.numbers.T), n_threads)
         by_row[:n_numbers] = sums.about_origin.T
         squares[:n_numbers], origin[:n_numbers] = sums.squares, sums.origin
         deviations[:n_numbers] = sums.small_deviations
@@ -275,7 +282,9 @@ def _with_zeros(
     problem: Problem, squares: FloatArray, origin: FloatArray, element_weights: FloatArray
 ) -> FloatArray:
     """Squares about an origin, with those of the elements that aren't stored."""
-    without = np.maximum(problem.total_weight - element_weights, 0.0)
+    total_weight = problem.total_weight
+    without = total_weight - element_weights
+    without[without <= problem.n_samples * _EPSILON * total_weight] = 0.0
     total: FloatArray = squares + without * origin**2
     return total
 
@@ -328,6 +337,14 @@ def _sum_columns(
     return by_class, _with_zeros(problem, squares, origin, element_weights)
 
 
+def sum_sparse_about(problem: Problem, origin: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted sums of sparse features for each class, and of the squares about an origin."""
+    n_features = problem.features.shape[1]
+    by_class, element_weights = np.zeros((problem.n_classes, n_features)), np.zeros(n_features)
+    squares = _sum_elements(problem, origin, by_class, element_weights)
+    return by_class, _with_zeros(problem, squares, origin, element_weights)
+
+
 def _sum_sparse(
     problem: Problem,
     class_weights: FloatArray,
@@ -339,9 +356,7 @@ def _sum_sparse(
     def sum_about(origin: FloatArray) -> tuple[FloatArray, FloatArray]:
         if panels is not None:
             return _sum_columns(problem, origin, n_threads, panels())
-        by_class, element_weights = np.zeros((problem.n_classes, n_features)), np.zeros(n_features)
-        squares = _sum_elements(problem, origin, by_class, element_weights)
-        return by_class, _with_zeros(problem, squares, origin, element_weights)
+        return sum_sparse_about(problem, origin)
 
     none = np.zeros(n_features)
     with np.errstate(all="ignore"):
@@ -351,7 +366,7 @@ def _sum_sparse(
         about_means = by_class - class_weights[:, None] * sums.means
         _, squares = sum_about(sums.means)
         sums = replace(sums, about_origin=about_means, squares=squares, origin=sums.means)
-    is_small = (squares < _SMALLEST_SQUARE * sums.total_weight) & by_class.any(axis=0)
+    is_small = (squares < SMALLEST_SQUARE * sums.total_weight) & by_class.any(axis=0)
     if is_small.any():
         deviations = np.zeros(n_features)
         columns = problem.features[:, is_small].astype(np.float64).tocsc()

@@ -2,12 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from .._typing import FloatArray
 from ..data.problem import Problem
@@ -95,9 +93,9 @@ class PartsAccumulator(ABC, Generic[Workspace]):
     def _gradient_of(self, total: FloatArray) -> FloatArray:
         """The gradient by the weights, shape (n_features, n_columns), as it is in a part."""
 
-    def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
-        """Give the rows other weights."""
-        self._problem = replace(self._problem, sample_weight=sample_weight)
+    def turn_to(self, problem: Problem) -> None:
+        """Take other weights, or as many other rows of the same kind."""
+        self._problem = problem
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> LossAndGradient:
         """Sums for a model; see `Accumulator.evaluate`."""

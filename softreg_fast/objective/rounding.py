@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._typing import FloatArray
+from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
 from ..runtime.blas import matrix_product, norm
@@ -156,6 +157,33 @@ def evaluate_carefully(
     # The bias about the means is a small difference of large products.
     exact = bias.astype(np.longdouble) + origin.astype(np.longdouble) @ weights
     moved = exact.astype(np.float64)
+    if isinstance(problem, BlockedProblem):
+        work = _SumCarefully(problem.kind, weights, moved, origin)
+        totals = LossAndGradient(*problem.rows.reduce(work))
+    else:
+        totals = _sum_carefully(problem, weights, moved, origin)
+    return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)
+
+
+@dataclass(frozen=True)
+class _SumCarefully:
+    """Of a block."""
+
+    kind: BlockKind
+    weights: FloatArray
+    bias: FloatArray
+    origin: FloatArray
+
+    def __call__(self, block: Block, n_threads: int | None) -> Sums:
+        problem = self.kind.problem_of(block)
+        totals = _sum_carefully(problem, self.weights, self.bias, self.origin)
+        return totals.loss, totals.weights_gradient, totals.bias_gradient
+
+
+def _sum_carefully(
+    problem: Problem, weights: FloatArray, bias: FloatArray, origin: FloatArray
+) -> LossAndGradient:
+    """Loss and gradient of a model of features less an origin."""
     loss = 0.0
     weights_gradient, bias_gradient = np.zeros(weights.shape), np.zeros(bias.shape)
     n_features, n_columns = weights.shape
@@ -163,7 +191,7 @@ def evaluate_carefully(
         for rows in row_blocks(problem, n_features + 2 * n_columns, _NUMBERS_PER_BLOCK):
             features = rows.dense_features() - origin
             losses, slopes = accurate_losses_and_gradients(
-                matrix_product(features, weights) + moved, rows.targets
+                matrix_product(features, weights) + bias, rows.targets
             )
             if problem.sample_weight is not None:
                 counts = rows.weights > 0.0
@@ -173,5 +201,4 @@ def evaluate_carefully(
             loss += float(losses.sum())
             weights_gradient += matrix_product(features.T, slopes)
             bias_gradient += slopes.sum(axis=0)
-    totals = LossAndGradient(loss, weights_gradient, bias_gradient)
-    return _evaluation(sums, totals, weights, moved, origin, keeps_small_residuals=True)
+    return LossAndGradient(loss, weights_gradient, bias_gradient)

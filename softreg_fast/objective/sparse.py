@@ -1,7 +1,6 @@
 """Loss and gradient over all rows of a sparse problem, for one set of parameters after another."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -96,10 +95,10 @@ class SparseAccumulator(TeamContext):
         n_chunks = -(-self.panel_rows // self.chunk_rows)
         return np.zeros((n_chunks, 1 + self.model.shape[1]))
 
-    def weigh(self, sample_weight: npt.NDArray[np.float64] | None) -> None:
-        """Give the rows other weights."""
+    def turn_to(self, problem: Problem) -> None:
+        """Take other weights of the same rows."""
         self._team.wait()
-        self._problem = replace(self._problem, sample_weight=sample_weight)
+        self._problem = problem
 
     def evaluate(self, weights: FloatArray, bias: FloatArray) -> LossAndGradient:
         """Sums for a model; see `Accumulator.evaluate`."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import FloatArray, Model
+from ..data.blocked import BlockedProblem
 from ..data.problem import Penalty, Problem
 from ..objective.dense import LossAndGradient
 from ..objective.moments import FeatureSums
@@ -150,6 +151,8 @@ class Size:
         Whether it is that of many fits, which may share second derivatives.
     is_table : bool, default=False
         Whether the rows are those of a table with categories.
+    is_blocked : bool, default=False
+        Whether the rows are read in blocks.
     """
 
     n_elements: int
@@ -158,6 +161,7 @@ class Size:
     is_sparse: bool = False
     is_path: bool = False
     is_table: bool = False
+    is_blocked: bool = False
 
     @property
     def n_products(self) -> int:
@@ -174,7 +178,13 @@ def size_of(problem: Problem, n_columns: int, *, is_path: bool = False) -> Size:
     """The size of a problem whose model has some columns."""
     n_features = problem.features.shape[1]
     return Size(
-        problem.n_elements, n_features, n_columns, problem.is_sparse, is_path, problem.is_table
+        problem.n_elements,
+        n_features,
+        n_columns,
+        problem.is_sparse,
+        is_path,
+        problem.is_table,
+        isinstance(problem, BlockedProblem),
     )
 
 
@@ -212,6 +222,8 @@ class Solver:
         Whether it can stop by the loss of held-out rows.
     supports_streams : bool
         Whether it learns from blocks of rows, one after the other.
+    supports_blocks : bool
+        Whether it fits rows that are read in blocks.
     default_max_iterations : int
     most_products : callable
         Multiplications of a pass over the rows of a `Size` up to which "auto" takes it.
@@ -232,6 +244,7 @@ class Solver:
     needs_convexity: bool
     supports_held_out: bool
     supports_streams: bool
+    supports_blocks: bool
     default_max_iterations: int
     most_products: Callable[[Size], float] = _as_many_as_there_are
     has_room: Callable[[Size, float], bool] = _always_fits

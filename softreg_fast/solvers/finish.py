@@ -7,8 +7,8 @@ import numpy as np
 from .._typing import FloatArray, Model
 from ..data.problem import Problem, drop_weightless
 from ..objective.dense import LossAndGradient
+from ..objective.feature_sums import sum_features
 from ..objective.loss import LOSSES
-from ..objective.moments import sum_features
 from ..objective.optimality import Optimality, judge
 from .base import Solver, SolverOptions, SolverResult
 from .observer import Observer

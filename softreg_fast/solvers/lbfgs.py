@@ -13,8 +13,9 @@ from .._typing import Model
 from ..data.problem import Problem
 from ..objective import blocks
 from ..objective.coordinates import choose_coordinates
+from ..objective.feature_sums import sum_features
 from ..objective.loss import curvature_at_zero
-from ..objective.moments import FeatureSums, sum_features
+from ..objective.moments import FeatureSums
 from ..objective.objective import Evaluation, Objective
 from ..objective.optimality import Tolerance
 from ..objective.passes import accumulator_of, panels_of
@@ -200,6 +201,7 @@ SOLVER = Solver(
     needs_convexity=False,
     supports_held_out=False,
     supports_streams=False,
+    supports_blocks=True,
     default_max_iterations=1_000,
     most_products=_most_products,
 )

@@ -1,14 +1,18 @@
 """Fits for many penalties over folds of the rows."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from .._typing import Model
+from ..data.blocked import BlockedProblem, RowShare
 from ..data.problem import Penalty, Problem
 from ..objective.objective import Evaluation, Objective
+from ..runtime.shared_rows import SharedRows
 from .base import Report, Solver, SolverOptions, SolverResult
 from .observer import Iterations
 
@@ -57,6 +61,45 @@ def follow(
             found = solver.solve(penalty.of(of_rows), options, model, None)
             model = found.model
             report(fold, place, found)
+
+
+def follow_blocks(
+    solver: Solver,
+    problem: BlockedProblem,
+    shares: Sequence[RowShare],
+    penalties: Sequence[Penalty],
+    options: SolverOptions,
+    n_columns: int,
+    report: Report,
+) -> None:
+    """Minimise the objective for every share of the rows and every penalty.
+
+    The shares are gone over at the same time: a block is read once for all of them.
+
+    Parameters
+    ----------
+    solver : Solver
+        An exact one.
+    problem : BlockedProblem
+        Of dtype float64; its penalties don't count.
+    shares : sequence of RowShare
+    penalties, options, n_columns, report
+        See `follow`.
+    """
+    rows = SharedRows(problem.rows, options.n_threads)
+    lock = threading.Lock()
+
+    def follow_share(place: int, own: BlockedProblem) -> None:
+        model = zero_model(own, n_columns)
+        for number, penalty in enumerate(penalties):
+            found = solver.solve(penalty.of(own), options, model, None)
+            model = found.model
+            with lock:
+                report(place, number, found)
+
+    shared = replace(problem, features=rows)
+    problems = [shared.with_share(share) for share in shares]
+    rows.run([partial(follow_share, *each) for each in enumerate(problems)])
 
 
 def follow_in_turn(

@@ -42,6 +42,8 @@ class Needs:
         Whether rows are held out.
     are_grouped : bool
         Whether an L1 penalty is of features' norms.
+    are_blocked : bool
+        Whether rows are read in blocks.
     """
 
     activation: str
@@ -49,6 +51,7 @@ class Needs:
     gap_tol: float | None = None
     holds_out: bool = False
     are_grouped: bool = False
+    are_blocked: bool = False
 
     @property
     def has_groups(self) -> bool:
@@ -63,6 +66,7 @@ class Needs:
             and (LOSSES[self.activation].is_convex or not solver.needs_convexity)
             and (solver.supports_held_out or not self.holds_out)
             and (solver.is_exact or self.gap_tol is None)
+            and (solver.supports_blocks or not self.are_blocked)
         )
 
 
@@ -104,6 +108,19 @@ def check_needs(name: str, needs: Needs, *, exact: bool = False) -> None:
         raise ValueError(
             f"early_stopping=True is not allowed with solver={name!r}: set early_stopping=False or "
             f"use solver={_names_of('supports_held_out')}"
+        )
+
+
+def check_blocks(name: str, needs: Needs) -> None:
+    """Raise ValueError if rows that are read in blocks can't be fitted as users ask."""
+    if needs.has_groups:
+        raise ValueError(
+            "penalty_groups='features' is not allowed with rows in blocks: it must be None"
+        )
+    if name != AUTO and not SOLVERS[name].supports_blocks:
+        raise ValueError(
+            f"solver={name!r} is not allowed with rows in blocks: use "
+            f"solver={_names_of('supports_blocks')}"
         )
 
 

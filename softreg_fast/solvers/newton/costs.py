@@ -19,7 +19,7 @@ def derivatives_cost(size: Size) -> float:
 
 def takes_conjugate_gradients(size: Size) -> bool:
     """Whether steps without an L1 penalty are found without second derivatives at hand."""
-    if not size.is_sparse:
+    if not size.is_sparse or size.is_blocked:
         return False
     most = tuning.MOST_PASSES_BESIDE_SPARSE_ONES
     if size.is_path:
@@ -29,7 +29,8 @@ def takes_conjugate_gradients(size: Size) -> bool:
 
 def fits(size: Size, l1_ratio: float) -> bool:
     """Whether what is kept of second derivatives, if there is anything, fits the memory."""
-    return size.is_sparse or l1_ratio > 0.0 or has_room(size.n_features, size.n_columns)
+    is_kept = size.is_blocked or not (size.is_sparse or l1_ratio > 0.0)
+    return not is_kept or has_room(size.n_features, size.n_columns)
 
 
 def most_products(size: Size) -> float:

@@ -16,7 +16,8 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Penalty, Problem
 from ...objective.coordinates import choose_coordinates
 from ...objective.dense import LossAndGradient
-from ...objective.moments import FeatureSums, sum_features
+from ...objective.feature_sums import sum_features
+from ...objective.moments import FeatureSums
 from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of
 from ..base import Report, SolverOptions, SolverResult, check_penalty, size_of
@@ -188,7 +189,7 @@ class _Newton:
         problem = penalty.of(path.problem)
         objective = self._objective(path, problem)
         steps = self._steps(problem, objective)
-        self._accumulator.weigh(problem.sample_weight)
+        self._accumulator.turn_to(problem)
         if not path.n_known:
             steps.begin(*(first.model if first.n_known else self._nothing))
         else:
@@ -217,7 +218,7 @@ class _Newton:
         objective = self._objective(path, problem)
         totals = found.totals(problem.total_weight)
         steps = self._steps(problem, objective)
-        self._accumulator.weigh(problem.sample_weight)
+        self._accumulator.turn_to(problem)
         steps.begin_at(objective.evaluation_of(*found.model, totals))
         return self._end(steps, objective, found.objectives)
 

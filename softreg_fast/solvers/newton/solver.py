@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..._typing import Model
+from ...data.blocked import BlockedProblem
 from ...data.problem import Problem
 from ...objective.coordinates import choose_coordinates
-from ...objective.moments import sum_features
+from ...objective.feature_sums import sum_features
 from ...objective.objective import Objective
 from ...objective.passes import AnyAccumulator, accumulator_of
 from ..base import (
@@ -34,7 +35,7 @@ from .iteration import Steps, descend
 from .l1 import ProximalSteps
 from .path import follow
 from .smooth import SmoothSteps
-from .subsample import take_sample
+from .subsample import count_rows, take_sample
 
 # Of all rows, the part gone over first: every so many rows, if that leaves as many.
 _LEAST_STRIDE = 8
@@ -55,9 +56,12 @@ def solve(
     check_penalty(problem)
     n_threads = options.n_threads
     weights, bias = start
+    n_samples, n_features = problem.features.shape
+    if isinstance(problem, BlockedProblem) and n_samples <= count_rows(n_features):
+        problem = problem.take(np.arange(n_samples), n_threads)
     sums = sum_features(problem, n_threads)
     coordinates = choose_coordinates(problem, sums, fit_intercept=options.fit_intercept)
-    sample = take_sample(problem, coordinates)
+    sample = take_sample(problem, coordinates, n_threads)
     if len(bias) > 1 and problem.l1_penalty == 0.0:
         start = centre(weights, bias, fit_intercept=options.fit_intercept)
 
@@ -68,9 +72,9 @@ def solve(
         steps.begin(*start)
         return steps, objective
 
-    stride = problem.n_samples // max(_FEWEST_COARSE_ROWS, 2 * len(sample.row_weights))
+    stride = n_samples // max(_FEWEST_COARSE_ROWS, 2 * len(sample.row_weights))
     if stride >= _LEAST_STRIDE:
-        part = _take_part(problem, stride)
+        part = _take_part(problem, stride, n_threads)
         if part is not None:
             with accumulator_of(part, len(bias), n_threads) as accumulator:
                 steps, _ = begin(part, accumulator, start)
@@ -102,6 +106,7 @@ SOLVER = Solver(
     needs_convexity=True,
     supports_held_out=False,
     supports_streams=False,
+    supports_blocks=True,
     default_max_iterations=1_000,
     most_products=most_products,
     has_room=fits,
@@ -110,18 +115,20 @@ SOLVER = Solver(
 )
 
 
-def _take_part(problem: Problem, stride: int) -> Problem | None:
+def _take_part(problem: Problem, stride: int, n_threads: int | None) -> Problem | None:
     """Every so many rows, if they have any weight."""
-    weights = problem.sample_weight
-    weights = None if weights is None else np.ascontiguousarray(weights[::stride])
-    if weights is not None and not weights.any():
+    if isinstance(problem, BlockedProblem):
+        part = problem.take(np.arange(0, problem.n_samples, stride), n_threads)
+    else:
+        weights = problem.sample_weight
+        part = replace(
+            problem,
+            features=problem.features[::stride],
+            targets=np.ascontiguousarray(problem.targets[::stride]),
+            sample_weight=None if weights is None else np.ascontiguousarray(weights[::stride]),
+        )
+    if part.sample_weight is not None and not part.sample_weight.any():
         return None
-    part = replace(
-        problem,
-        features=problem.features[::stride],
-        targets=np.ascontiguousarray(problem.targets[::stride]),
-        sample_weight=weights,
-    )
     share = part.total_weight / problem.total_weight
     return replace(
         part, l2_penalty=problem.l2_penalty * share, l1_penalty=problem.l1_penalty * share

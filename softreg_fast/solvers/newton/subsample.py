@@ -1,12 +1,14 @@
 """Some of a problem's rows, over which second derivatives are taken."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
 from ..._typing import FloatArray
+from ...data.blocked import BlockedProblem
 from ...data.problem import Problem
 from ...kernels import weighted_gram as kernels
 from ...objective.coordinates import Coordinates
@@ -63,11 +65,13 @@ def count_rows(n_features: int) -> int:
     return max(_FEWEST_ROWS, _ROWS_PER_UNKNOWN * (n_features + 1))
 
 
-def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
+def take_sample(problem: Problem, coordinates: Coordinates, n_threads: int | None = None) -> Sample:
     """A sample in which every class has a share of the rows, its own rows allowing.
 
     Rows of weight zero are left out; where all rows are taken, zeros stand for theirs.
     """
+    if isinstance(problem, BlockedProblem):
+        return _draw_sample(problem, coordinates, n_threads)
     n_samples, n_features = problem.features.shape
     weights = problem.weights()
     n_candidates = int(np.count_nonzero(weights))
@@ -82,6 +86,32 @@ def take_sample(problem: Problem, coordinates: Coordinates) -> Sample:
         rows = chosen if isinstance(rows, slice) else rows[chosen]
     features = problem.features[rows]
     row_weights = _share(weights[rows] * stands_for)
+    return _sample_of(features, row_weights, rows, stands_for, coordinates, is_whole=is_whole)
+
+
+def _draw_sample(
+    problem: BlockedProblem, coordinates: Coordinates, n_threads: int | None
+) -> Sample:
+    """The same of rows that are read in blocks."""
+    counts = problem.class_counts
+    n_taken = _share_out(counts, count_rows(problem.features.shape[1]))
+    rows = problem.draw(n_taken, _SEED)
+    part = problem.take(rows, n_threads)
+    stands_for = (counts / np.maximum(n_taken, 1))[part.targets]
+    row_weights = _share(part.weights() * stands_for)
+    return _sample_of(part.features, row_weights, rows, stands_for, coordinates, is_whole=False)
+
+
+def _sample_of(
+    features: Any,
+    row_weights: FloatArray,
+    rows: slice | npt.NDArray[np.int64],
+    stands_for: float | FloatArray,
+    coordinates: Coordinates,
+    *,
+    is_whole: bool,
+) -> Sample:
+    n_features = features.shape[1]
     if not isinstance(features, np.ndarray):
         features = features.toarray()
     n_unknowns = n_features + coordinates.fit_intercept
@@ -112,13 +142,19 @@ def _pad(n_unknowns: int) -> int:
     return round_up(round_up(n_unknowns, specialisation.rows), specialisation.lanes)
 
 
+def _share_out(counts: npt.NDArray[np.int64], n_wanted: int) -> npt.NDArray[np.int64]:
+    """How many rows of each class are taken: one half by class, one half by number."""
+    shares = 0.5 / max(1, counts.sum()) + 0.5 / (len(counts) * np.maximum(counts, 1))
+    n_taken: npt.NDArray[np.int64] = np.ceil(n_wanted * shares * counts).astype(np.int64)
+    return np.minimum(counts, n_taken)
+
+
 def _choose_rows(
     targets: npt.NDArray[np.int32], n_classes: int, n_wanted: int
 ) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """Rows, in order, and how many each stands for: one half by class, one half by number."""
+    """Rows, in order, and how many each stands for."""
     counts = np.bincount(targets, minlength=n_classes)
-    shares = 0.5 / len(targets) + 0.5 / (n_classes * np.maximum(counts, 1))
-    n_taken = np.minimum(counts, np.ceil(n_wanted * shares * counts).astype(np.int64))
+    n_taken = _share_out(counts, n_wanted)
     source = np.random.default_rng(_SEED)
     order = np.argsort(targets, kind="stable")
     stops = np.cumsum(counts)

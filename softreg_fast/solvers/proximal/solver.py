@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._typing import FloatArray, Model
+from ...data.blocked import BlockedProblem
 from ...data.problem import Penalty, Problem
 from ...objective.coordinates import plain_coordinates
-from ...objective.moments import FeatureSums, sum_features
+from ...objective.feature_sums import sum_features
+from ...objective.moments import FeatureSums
 from ...objective.objective import Evaluation, Objective
 from ...objective.passes import accumulator_of, panels_of
 from ...runtime import tuning
@@ -49,8 +51,11 @@ _FALL_OF_ROUNDED, _MOST_SLOW = 0.5, 3
 def suits(problem: Problem, n_classes: int) -> bool:
     """Whether going over columns of features takes less than second derivatives do.
 
-    Where features' norms are penalised, nothing else is there.
+    Where features' norms are penalised, nothing else is there. Rows that are read in blocks have no
+    columns.
     """
+    if isinstance(problem, BlockedProblem):
+        return False
     n_features = int(problem.features.shape[1])
     n_rows = problem.n_elements / n_features  # or as many as would have these elements
     n_unknowns = n_features * n_classes
@@ -110,7 +115,7 @@ class Proximal:
         """Sums of the features, and the columns that are there already for these weights."""
         weights = problem.sample_weight
         if self._weighed is None or self._weighed[0] is not weights:
-            self._accumulator.weigh(weights)
+            self._accumulator.turn_to(problem)
             n_threads = self._options.n_threads
             sums = sum_features(problem, n_threads, panels_of(self._accumulator))
             self._weighed = weights, sums, self._columns_of(problem, sums)

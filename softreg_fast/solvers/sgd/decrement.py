@@ -19,6 +19,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..._typing import FloatArray
+from ...data.blocked import BlockedProblem
 from ...data.problem import Problem
 from ...objective.dense import LossAndGradient
 from ...objective.loss import loss_of, probabilities_of_columns
@@ -75,6 +76,9 @@ class _Sample:
 def _take_sample(problem: Problem, *, center: bool) -> _Sample:
     n_samples, n_features = problem.features.shape
     n_rows = max(_FEWEST_ROWS, _ROWS_PER_FEATURE * (n_features + 1))
+    if isinstance(problem, BlockedProblem):
+        problem = problem.take_sample(n_rows, _SEED)
+        n_samples = n_rows
     chosen: Any = slice(None)
     if n_rows < n_samples:
         chosen = np.random.default_rng(_SEED).choice(n_samples, n_rows, replace=False)

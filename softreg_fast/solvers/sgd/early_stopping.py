@@ -1,12 +1,12 @@
 """Stopping by the loss of rows that are not trained on."""
 
 from contextlib import ExitStack
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from ..._typing import Model
-from ...data.problem import Problem, with_mean_weight_one
+from ...data.problem import Problem
 from ...objective.passes import accumulator_of
 from ..observer import Iteration, Observer
 
@@ -49,7 +49,7 @@ class EarlyStopping:
         n_threads: int | None,
         observer: Observer | None = None,
     ) -> None:
-        self._problem = problem = with_mean_weight_one(problem)
+        self._problem = problem = problem.with_mean_weight_one()
         self._accumulator = accumulator_of(problem, n_columns, n_threads)
         self._context = ExitStack()
         self._patience = patience
@@ -73,6 +73,20 @@ class EarlyStopping:
     def should_stop(self) -> bool:
         """Whether the loss has fallen too little for some epochs."""
         return self._n_without_progress >= self._patience
+
+    def state(self) -> list[Any]:
+        """What it has seen, in arrays."""
+        numbers = [self._reference, self._n_without_progress, self._best_loss]
+        best = [np.zeros(0)] * 2 if self.best is None else self.best
+        return [np.array(numbers, np.float64), np.array(self.losses, np.float64), *best]
+
+    def take_state(self, arrays: list[Any]) -> None:
+        """Go on from what one has seen."""
+        numbers, losses, *best = arrays
+        self._reference, self._best_loss = float(numbers[0]), float(numbers[2])
+        self._n_without_progress = int(numbers[1])
+        self.losses = losses.tolist()
+        self.best = (best[0], best[1]) if best[0].size else None
 
     def begin_iteration(self) -> None:
         """See `Observer`."""

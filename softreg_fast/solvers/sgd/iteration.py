@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._typing import FloatArray, Model
-from ...data.problem import Problem, with_mean_weight_one
+from ...data.problem import Problem
 from ...kernels import sgd_step as kernels
 from ...objective.loss import loss_of
 from ...objective.passes import accumulator_of
@@ -30,7 +30,7 @@ _METHODS = {
 # A model that is worse than this is of no use.
 _MOST_RISE_IN_ALL = 10.0
 # How often the bound of the curvature is doubled.
-_MOST_CAUTION = 2.0**60
+MOST_CAUTION = 2.0**60
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ class Descent(ABC):
 
     def _loss(self, weights: FloatArray, bias: FloatArray) -> float:
         """Of a model over all rows, per unit of weight."""
-        problem = with_mean_weight_one(self._problem)
+        problem = self._problem.with_mean_weight_one()
         with accumulator_of(problem, len(bias), self._n_threads) as accumulator:
             return accumulator.loss(weights, bias) / problem.total_weight
 
@@ -278,7 +278,7 @@ class Descent(ABC):
         state = self._states[0]
         state["n_epochs"] -= 1  # it doesn't count
         state["caution"] *= 2.0
-        if state["caution"] > _MOST_CAUTION:
+        if state["caution"] > MOST_CAUTION:
             state["outcome"] = kernels.DIVERGED
             return
         models = self._known_models()
@@ -326,15 +326,44 @@ class Descent(ABC):
             raise FloatingPointError(
                 f"the objective or a parameter became infinite or NaN in epoch {self.n_epochs}"
             )
-        objectives = self.objectives
-        if len(objectives) == 0:
-            return was_interrupted
         start = float(np.log(self._problem.n_classes))
-        if not self._begins_at_zero:
-            start = max(start, float(objectives[0]))
-        if objectives[-1] > _MOST_RISE_IN_ALL * start:
-            raise FloatingPointError(f"the objective rose from {start:.3g} to {objectives[-1]:.3g}")
+        check_rise(self.objectives, start, begins_at_zero=self._begins_at_zero)
         return was_interrupted
+
+    def run_once(self, loss: float, n_epochs: int) -> bool:
+        """Go over the rows once.
+
+        Parameters
+        ----------
+        loss : float
+            Of all rows, by which an automatic rate goes.
+        n_epochs : int
+            Done before, by which a rate decays.
+
+        Returns
+        -------
+        bool
+            Whether all parameters and the objective are finite.
+        """
+        state = self._states[0]
+        state["loss"] = loss
+        state["n_epochs"] = self._n_recorded = n_epochs
+        compiled = self._compile()
+        with team_of(self._n_threads, self._shared) as team:
+            while state["outcome"] == kernels.RUNNING and self.n_epochs == n_epochs:
+                self._call_team(team, compiled, n_epochs + 1)
+        return bool(state["outcome"] == kernels.RUNNING)
+
+    @property
+    def last_penalty(self) -> float:
+        """Of the last epoch, per unit of weight."""
+        return float(self._states[0]["epoch_penalty"])
+
+    @property
+    def last_loss(self) -> float:
+        """Of the last epoch, per unit of weight."""
+        place = (self.n_epochs - 1) % len(self._objectives)
+        return float(self._objectives[place]) - self.last_penalty
 
     @property
     def _last_objective(self) -> float:
@@ -345,18 +374,39 @@ class Descent(ABC):
         """Descend to an epoch or to a stop."""
         state = self._states[0]
         while state["outcome"] == kernels.RUNNING and self.n_epochs < last_epoch:
-            started = time.perf_counter()
             stop = min(last_epoch, self._n_recorded + len(self._objectives))
-            unspent = team.call(partial(self._call, compiled, stop))
-            elapsed = time.perf_counter() - started
-            growth = (
-                tuning.SECONDS_PER_CALL
-                * (self._row_budget - unspent)
-                / (elapsed * self._row_budget)
-            )
-            self._row_budget = max(
-                1, int(self._row_budget * min(growth, tuning.LARGEST_GROWTH_OF_A_CALL))
-            )
+            self._call_team(team, compiled, stop)
             if state["outcome"] == kernels.ROSE:
                 self._go_back()
             self._record()
+
+    def _call_team(self, team: Team, compiled: Any, last_epoch: int) -> None:
+        """Have the kernel run until an epoch is done, or for as long as a call may take."""
+        started = time.perf_counter()
+        unspent = team.call(partial(self._call, compiled, last_epoch))
+        elapsed = time.perf_counter() - started
+        growth = (
+            tuning.SECONDS_PER_CALL * (self._row_budget - unspent) / (elapsed * self._row_budget)
+        )
+        self._row_budget = max(
+            1, int(self._row_budget * min(growth, tuning.LARGEST_GROWTH_OF_A_CALL))
+        )
+
+
+def check_rise(objectives: FloatArray, start: float, *, begins_at_zero: bool) -> None:
+    """Raise FloatingPointError if the last objective is many times above the start's.
+
+    Parameters
+    ----------
+    objectives : ndarray of shape (n_epochs,)
+    start : float
+        That of a model of zeros.
+    begins_at_zero : bool
+        Whether the start is one; otherwise the first objective counts too.
+    """
+    if not len(objectives):
+        return
+    if not begins_at_zero:
+        start = max(start, float(objectives[0]))
+    if objectives[-1] > _MOST_RISE_IN_ALL * start:
+        raise FloatingPointError(f"the objective rose from {start:.3g} to {objectives[-1]:.3g}")

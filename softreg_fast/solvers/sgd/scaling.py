@@ -10,8 +10,9 @@ from scipy.sparse import csr_array
 from ..._typing import FloatArray
 from ...data.problem import Problem
 from ...data.row_blocks import row_blocks
+from ...objective.feature_sums import sum_features
 from ...objective.loss import loss_of
-from ...objective.moments import sum_features, sum_sparse_squares
+from ...objective.moments import sum_sparse_squares
 from ...runtime import tuning
 from ...runtime.blas import inner_product, one_blas_thread
 

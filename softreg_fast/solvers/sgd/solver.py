@@ -1,14 +1,14 @@
 """Mini-batch gradient descent, over dense or sparse rows."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..._typing import FloatArray, Model
-from ...data.problem import Problem
+from ...data.blocked import BlockedProblem
+from ...data.problem import Problem, drop_weightless
 from ...objective.dense import LossAndGradient
 from ...objective.duality_gap import bound_objective
-from ...objective.moments import FeatureSums, sum_features
+from ...objective.feature_sums import sum_features
+from ...objective.moments import FeatureSums
 from ...objective.passes import accumulator_of
 from ...objective.rounding import bounded_evaluation
 from ..base import CLOSE, Solver, SolverOptions, SolverResult
@@ -19,9 +19,10 @@ from .early_stopping import EarlyStopping
 from .iteration import Descent, Population, Snapshot
 from .options import SgdSettings, settle
 from .scaling import Scaling
+from .sharpening import full_batch_settings, sharpen_blocks
 from .sparse import SparseDescent
+from .windows import WindowedDescent, rows_of_window
 
-_SHARPENING_STEPS = 10
 # Of the objective: an estimate that may be too low by half.
 _WORTH_GOING_ON = 0.5 * CLOSE
 
@@ -65,6 +66,9 @@ def solve(
         See `Descent.run`.
     """
     problem = problem.as_matrix()
+    if isinstance(problem, BlockedProblem) and problem.n_samples <= rows_of_window(problem):
+        whole = problem.take(np.arange(problem.n_samples), options.n_threads)
+        problem = drop_weightless(whole)
     settings = settle(
         options.sgd,
         problem,
@@ -87,8 +91,18 @@ SOLVER = Solver(
     needs_convexity=False,
     supports_held_out=True,
     supports_streams=True,
+    supports_blocks=True,
     default_max_iterations=100,
 )
+
+
+def _descent_of_any(
+    problem: Problem, settings: SgdSettings, start: Model, n_threads: int | None
+) -> Descent | WindowedDescent:
+    """The descent that suits the problem's rows, wherever they are."""
+    if isinstance(problem, BlockedProblem):
+        return WindowedDescent(problem, settings, start, n_threads, descent_of)
+    return descent_of(problem, settings, start, n_threads)
 
 
 def minimise(
@@ -102,7 +116,7 @@ def minimise(
 
     Where it falls slowly, but is far above the lowest one still, the descent goes on.
     """
-    descent = descent_of(problem, settings, start, n_threads)
+    descent = _descent_of_any(problem, settings, start, n_threads)
     # Sums of weights may be too small or too large for float32.
     double = problem.in_double()
     sums = sum_features(double, n_threads)
@@ -137,7 +151,7 @@ def _stop_early(
     observer: Observer | None,
 ) -> SolverResult:
     """Descend until the loss of held-out rows stops falling; the model of its lowest epoch."""
-    descent = descent_of(problem, settings, start, options.n_threads)
+    descent = _descent_of_any(problem, settings, start, options.n_threads)
     with EarlyStopping(
         held_out,
         len(start[1]),
@@ -201,17 +215,9 @@ def sharpen(
     bias : ndarray of shape (n_columns,)
     n_threads : int or None, default=None
     """
-    full = replace(
-        settings,
-        schedule="auto",
-        learning_rate=None,
-        batch_size=problem.n_samples,
-        n_epochs=_SHARPENING_STEPS,
-        patience=0,
-        method="plain",
-        momentum=0.0,
-        shuffle_seed=None,
-    )
+    if isinstance(problem, BlockedProblem):
+        return sharpen_blocks(problem, settings, weights, bias, n_threads)
+    full = full_batch_settings(settings, problem.n_samples)
     descent = descent_of(problem, full, (weights, bias), n_threads)
     descent.run()
     return descent.solution

@@ -16,7 +16,8 @@ from ..._typing import FloatArray, Model
 from ...data.problem import Penalty, Problem
 from ...objective.coordinates import means_and_spreads, plain_coordinates
 from ...objective.dense import LossAndGradient
-from ...objective.moments import FeatureSums, sum_features
+from ...objective.feature_sums import sum_features
+from ...objective.moments import FeatureSums
 from ...objective.objective import Evaluation, Objective
 from ...objective.sparse import SparseAccumulator
 from ...runtime.blas import inner_product
@@ -107,7 +108,7 @@ class TruncatedNewton:
         check_penalty(problem)
         weights = problem.sample_weight
         if self._weighed is None or self._weighed[0] is not weights:
-            self._accumulator.weigh(weights)
+            self._accumulator.turn_to(problem)
             sums = sum_features(problem, self._options.n_threads, self._accumulator.panels)
             means, _ = means_and_spreads(sums, fit_intercept=self._options.fit_intercept)
             self._weighed = weights, sums, means

@@ -1,0 +1,239 @@
+"""Rows of which a first pass has told how many there are, and of which classes."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import issparse
+
+from ..data.blocked import Block, BlockedRows, Result, Sums, TreeSum, Work, stack
+from .labels import LabelCodes
+from .read_ahead import read_ahead
+from .reader import BlockReader
+
+# Of neighbouring rows, which are shuffled together: few enough that a window has many of them,
+# enough that reading them takes no longer than reading in order.
+_BYTES_OF_A_CHUNK = 1 << 18
+_CHANGED = (
+    "all passes must give the same rows; a callable must begin anew each time that it is called, "
+    "and files must not change meanwhile"
+)
+
+
+class LearnedRows(BlockedRows):
+    """Rows whose classes are known; their numbers stay in memory.
+
+    Parameters
+    ----------
+    reader : BlockReader
+    codes : ndarray of shape (n_samples,), unsigned integers
+        The classes of the rows.
+    firsts, n_features, dtype, is_sparse, n_elements, class_counts, class_weights, is_weighted
+        See `BlockedRows`.
+    """
+
+    def __init__(
+        self,
+        reader: BlockReader,
+        codes: npt.NDArray[Any],
+        n_features: int,
+        dtype: np.dtype,
+        *,
+        firsts: npt.NDArray[np.int64],
+        is_sparse: bool,
+        n_elements: int,
+        class_counts: npt.NDArray[np.int64],
+        class_weights: npt.NDArray[np.float64],
+        is_weighted: bool,
+    ) -> None:
+        super().__init__(
+            n_features,
+            dtype,
+            is_sparse=is_sparse,
+            firsts=firsts,
+            n_elements=n_elements,
+            class_counts=class_counts,
+            class_weights=class_weights,
+            is_weighted=is_weighted,
+        )
+        self._reader = reader
+        self._codes = codes
+
+    def map(
+        self,
+        work: Work[Result],
+        numbers: Sequence[int] | None = None,
+        n_threads: int | None = None,
+        *,
+        needs_features: bool = True,
+    ) -> list[Result]:
+        """See `BlockedRows.map`."""
+        if not (needs_features or self.is_weighted):
+            blocks = self._without_features()
+        else:
+            blocks = self.blocks()
+        if numbers is None:
+            return [work(block, n_threads) for block in blocks]
+        wanted, last = set(numbers), max(numbers)
+        results = []
+        for block in blocks:
+            if block.number in wanted:
+                results.append(work(block, n_threads))
+            if block.number == last:
+                break
+        return results
+
+    def reduce(self, work: Work[Sums], n_threads: int | None = None) -> Sums:
+        """See `BlockedRows.reduce`."""
+        tree = TreeSum()
+        for block in self.blocks():
+            tree.add(work(block, n_threads))
+        return tree.total
+
+    def _without_features(self) -> Iterator[Block]:
+        nothing = np.zeros((0, self.shape[1]), self.dtype)
+        for number in range(self.n_blocks):
+            yield Block(number, int(self.firsts[number]), nothing, self._targets_of(number), None)
+
+    def _targets_of(self, number: int) -> npt.NDArray[np.int32]:
+        return self._codes[self.firsts[number] : self.firsts[number + 1]].astype(np.int32)
+
+    def windows(self, n_rows: int, seed: int | None, n_done: int = 0) -> Iterator[Block]:
+        """See `BlockedRows.windows`."""
+        source = self._reader.source
+        if seed is None or not source.has_random_access:
+            return islice(self.blocks(), n_done, None)
+        n_samples = self.shape[0]
+        bytes_per_row = max(1, self.n_elements * self.dtype.itemsize // n_samples)
+        chunk_rows = min(max(1, _BYTES_OF_A_CHUNK // bytes_per_row), n_rows)
+        starts = np.arange(0, n_samples, chunk_rows)
+        order = np.random.default_rng(seed).permutation(len(starts))
+        n_chunks = max(1, n_rows // chunk_rows)
+        groups = (
+            starts[order[each : each + n_chunks]]
+            for each in range(n_chunks * n_done, len(order), n_chunks)
+        )
+        return read_ahead(self._gather(group, chunk_rows) for group in groups)
+
+    def _gather(self, starts: npt.NDArray[np.int64], chunk_rows: int) -> Block:
+        """Chunks of rows as a block."""
+        parts, codes, numbers = [], [], []
+        for start in np.sort(starts).tolist():
+            stop = min(start + chunk_rows, self.shape[0])
+            parts += self._reader.source.read(start, stop)
+            codes.append(self._codes[start:stop])
+            numbers.append(np.arange(start, stop))
+        features = stack([features for features, _ in parts]).astype(self.dtype, copy=False)
+        weights = None
+        if self.is_weighted:
+            weights = np.concatenate([weights for _, weights in parts], dtype=np.float64)
+        targets = np.concatenate(codes, dtype=np.int32)
+        return Block(0, 0, features, targets, weights, np.concatenate(numbers))
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks, in order."""
+        number = -1
+        for number, part in enumerate(self._reader.blocks(None, check_values=False)):
+            n_rows = 0
+            if number < self.n_blocks:
+                n_rows = int(self.firsts[number + 1] - self.firsts[number])
+            if part.features.shape != (n_rows, self.shape[1]):
+                raise ValueError(
+                    f"block {number} of the rows has shape {part.features.shape} in this pass, and "
+                    f"had ({n_rows}, {self.shape[1]}) in the first one: {_CHANGED}"
+                )
+            yield Block(
+                number,
+                int(self.firsts[number]),
+                part.features,
+                self._targets_of(number),
+                part.weights,
+            )
+        if number + 1 < self.n_blocks:
+            raise ValueError(
+                f"there are {self.firsts[number + 1]} rows in this pass, and were {self.shape[0]} "
+                f"in the first one: {_CHANGED}"
+            )
+
+
+def learn(
+    reader: BlockReader, classes: Any, cache: Any = None
+) -> tuple[LearnedRows, npt.NDArray[Any]]:
+    """Read all rows once.
+
+    Parameters
+    ----------
+    reader : BlockReader
+    classes : array-like or None
+        All labels, if they are known.
+    cache : CacheWriter or None, default=None
+        Is given the blocks; later passes read what it has kept.
+
+    Returns
+    -------
+    rows : LearnedRows
+    classes : ndarray of shape (n_classes,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something is not allowed.
+    """
+    labels = LabelCodes(classes)
+    codes: list[npt.NDArray[Any]] = []
+    sums: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+    n_elements = 0
+    is_weighted = False
+    first = None
+    fingerprint = hashlib.blake2b(digest_size=16)
+    if cache is not None:
+        cache.begin()
+    for part in reader.blocks(labels, check_values=True):
+        assert part.codes is not None
+        first = part.features[:0] if first is None else first
+        values = part.features.data if issparse(part.features) else part.features
+        fingerprint.update(values.sum().tobytes() + part.codes.tobytes())
+        codes.append(part.codes.astype(np.min_scalar_type(int(part.codes.max()))))
+        is_weighted = part.weights is not None
+        counted = part.codes if part.weights is None else part.codes[part.weights > 0.0]
+        sums.append((np.bincount(counted), np.bincount(part.codes, part.weights)))
+        n_elements += part.features.nnz if issparse(part.features) else part.features.size
+        if cache is not None:
+            cache.add(part)
+    assert first is not None
+    found, places = labels.finish()
+    firsts = np.concatenate([[0], np.cumsum([len(each) for each in codes])])
+    all_codes = np.empty(firsts[-1], np.min_scalar_type(len(found)))
+    for number, first_row in enumerate(firsts[:-1].tolist()):
+        own, codes[number] = codes[number], np.zeros(0, np.uint8)  # freed as it is copied
+        all_codes[first_row : first_row + len(own)] = places[own]
+    tree = TreeSum()
+    for counts, weights in sums:
+        padded = [np.zeros(len(found), each.dtype) for each in (counts, weights)]
+        for values, out in zip((counts, weights), padded, strict=True):
+            out[places[: len(values)]] = values
+        tree.add(tuple(padded))
+    class_counts, class_weights = tree.total
+    if not 0.0 < class_weights.sum() < np.inf:
+        raise ValueError(
+            f"the sum of the weights is {class_weights.sum()}: it must be above zero and finite"
+        )
+    if cache is not None:
+        reader = BlockReader(cache.finish(), reader.block_rows)
+    rows = LearnedRows(
+        reader,
+        all_codes,
+        first.shape[1],
+        first.dtype,
+        firsts=firsts.astype(np.int64),
+        is_sparse=issparse(first),
+        n_elements=n_elements,
+        class_counts=class_counts.astype(np.int64),
+        class_weights=class_weights.astype(np.float64),
+        is_weighted=is_weighted,
+    )
+    rows.fingerprint = fingerprint.hexdigest()
+    return rows, found

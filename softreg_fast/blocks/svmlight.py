@@ -1,0 +1,196 @@
+"""Rows of svmlight (libsvm) files, which are parsed in blocks of some MiB."""
+
+import bz2
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from .source import Piece, Request, Source
+from .tables import has_no_rows
+
+_CHUNK_BYTES = 4 << 20
+_LARGEST_INDEX = 2**31 - 2
+# Up to here float64 tells integers apart.
+_LARGEST_INTEGER = 2**53
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What all files together say.
+
+    Attributes
+    ----------
+    n_features : int
+    is_zero_based : bool
+        Whether the first feature has the index 0, not 1.
+    are_whole : bool
+        Whether all labels are integers.
+    """
+
+    n_features: int
+    is_zero_based: bool
+    are_whole: bool
+
+
+def open_svmlight(paths: Sequence[Path]) -> list["SvmlightSource"]:
+    """The rows of svmlight files, whose labels are in them.
+
+    All files are read once to find the number of features, whether indices begin at 0 or at 1, and
+    whether labels are integers. As scikit-learn does, indices begin at 1 if none is 0.
+
+    Raises
+    ------
+    ValueError
+        A file can't be read, has no rows, or there are no features.
+    """
+    scans = [_scan(path) for path in paths]
+    lowest = min(scan.lowest for scan in scans)
+    highest = max(scan.highest for scan in scans)
+    n_features = highest + (lowest == 0)
+    if n_features < 1:
+        raise ValueError(f"{paths[0]} has no features: there must be one at least")
+    layout = _Layout(n_features, lowest == 0, all(scan.are_whole for scan in scans))
+    return [
+        SvmlightSource(path, layout, scan.n_rows) for path, scan in zip(paths, scans, strict=True)
+    ]
+
+
+class SvmlightSource(Source):
+    """The rows of a svmlight file.
+
+    Parameters
+    ----------
+    path : Path
+    layout : _Layout
+    n_rows : int
+
+    Attributes
+    ----------
+    is_text : bool
+    """
+
+    is_cheap = False
+    is_text = True
+
+    def __init__(self, path: Path, layout: _Layout, n_rows: int) -> None:
+        self._path = path
+        self._layout = layout
+        self.n_features = layout.n_features
+        self.n_samples = n_rows
+
+    def pieces(self, request: Request) -> Iterator[Piece]:
+        """See `Source`."""
+        layout = self._layout
+        row = 0
+        for features, labels in _parsed(self._path, layout.n_features, layout.is_zero_based):
+            kind = np.int64 if layout.are_whole else np.float64
+            wanted = labels.astype(kind) if request.labels else None
+            yield Piece(features, wanted, None, str(self._path), row)
+            row += len(labels)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    n_rows: int
+    lowest: int
+    highest: int
+    are_whole: bool
+
+
+def _scan(path: Path) -> _Scan:
+    n_rows, lowest, highest, are_whole = 0, _LARGEST_INDEX, 0, True
+    for features, labels in _parsed(path, _LARGEST_INDEX + 1, is_zero_based=True):
+        n_rows += len(labels)
+        if features.nnz:
+            lowest = min(lowest, int(features.indices.min()))
+            highest = max(highest, int(features.indices.max()))
+        is_whole = (labels == np.rint(labels)) & (np.abs(labels) <= _LARGEST_INTEGER)
+        are_whole = are_whole and bool(is_whole.all())
+    if not n_rows:
+        raise has_no_rows(str(path))
+    return _Scan(n_rows, lowest, highest, are_whole)
+
+
+def _parsed(
+    path: Path, n_features: int, is_zero_based: bool
+) -> Iterator[tuple[Any, npt.NDArray[np.float64]]]:
+    """Features and labels of the rows of each piece."""
+    line = 1
+    for chunk in _chunks(path):
+        try:
+            features, labels = _parse(chunk, n_features, is_zero_based)
+        except (ValueError, OverflowError) as error:
+            raise _wrong_line(path, chunk, line, n_features, is_zero_based, error) from error
+        if len(labels):
+            yield features, labels
+        line += chunk.count(b"\n")
+
+
+def _parse(text: bytes, n_features: int, is_zero_based: bool) -> tuple[Any, Any]:
+    from sklearn.datasets import load_svmlight_file  # slow to import
+
+    features, labels = load_svmlight_file(
+        BytesIO(text), n_features=n_features, dtype=np.float64, zero_based=is_zero_based
+    )
+    # The narrowest, so that blocks are cut alike whatever they are read from.
+    indices, pointers = (each.astype(np.int32) for each in (features.indices, features.indptr))
+    return csr_array((features.data, indices, pointers), shape=features.shape), labels
+
+
+def _wrong_line(
+    path: Path, chunk: bytes, first: int, n_features: int, is_zero_based: bool, error: Exception
+) -> ValueError:
+    where = str(path)
+    for number, text in enumerate(chunk.split(b"\n"), first):
+        try:
+            _parse(text, n_features, is_zero_based)
+        except (ValueError, OverflowError) as found:
+            where, error = f"line {number} of {path}", found
+            break
+    return ValueError(
+        f"{where} can't be read: {error}; a line must be a label and pairs index:value, whose "
+        "indices ascend"
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """The text of a file in pieces of whole lines."""
+    rest = b""
+    try:
+        with _open(path) as file:
+            while read := file.read(_CHUNK_BYTES):
+                end = read.rfind(b"\n") + 1
+                if end:
+                    yield rest + read[:end]
+                    rest = read[end:]
+                else:
+                    rest += read
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(path, error) from error
+    if rest:
+        yield rest
+
+
+def _open(path: Path) -> gzip.GzipFile | bz2.BZ2File | BufferedReader:
+    compression = path.suffix.lower()
+    if compression == ".gz":
+        return gzip.open(path)
+    return bz2.open(path) if compression == ".bz2" else path.open("rb")
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} can't be read: {error}; if it is cut short or damaged, write it again"
+    )

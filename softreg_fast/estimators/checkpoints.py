@@ -1,0 +1,96 @@
+"""Checkpoints of fits: what problem they belong to."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import Model
+from ..blocks.learned import learn
+from ..blocks.memory import ArraySource
+from ..blocks.reader import BlockReader
+from ..data.blocked import BlockedProblem
+from ..data.problem import Problem
+from ..runtime.checkpoint import Checkpoint, key_of
+
+# Parameters that don't change the result; a seed is kept in the file.
+_WITHOUT_EFFECT = {"n_threads", "verbose", "random_state", "warm_start"}
+_MOST_CLASSES_SHOWN = 10
+
+
+def in_blocks(problem: Problem) -> BlockedProblem:
+    """The problem with its rows in blocks, which they may be already."""
+    if isinstance(problem, BlockedProblem):
+        return problem
+    problem = problem.as_matrix()
+    source = ArraySource(problem.features, problem.targets, problem.sample_weight, "X")
+    rows, _ = learn(BlockReader(source, None), np.arange(problem.n_classes))
+    return BlockedProblem(
+        rows,
+        np.zeros(0, np.int32),
+        problem.n_classes,
+        problem.activation,
+        problem.dtype,
+        l2_penalty=problem.l2_penalty,
+        l1_penalty=problem.l1_penalty,
+        is_grouped=problem.is_grouped,
+    )
+
+
+def open_checkpoint(
+    path: Any,
+    estimator: Any,
+    problem: BlockedProblem,
+    classes: npt.NDArray[Any],
+    held_out: Problem | None,
+    start: Model,
+) -> Checkpoint:
+    """The checkpoint of a fit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The path is not allowed, or leads to a file that is no checkpoint of this fit.
+    FileNotFoundError
+        There is no such folder.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"checkpoint={path!r} is not allowed: it must be the path of a file")
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"checkpoint={str(path)!r}: there is no such folder")
+    if path.is_dir():
+        raise ValueError(f"checkpoint={str(path)!r} is a folder: it must be the path of a file")
+    parameters = {
+        name: repr(value)
+        for name, value in estimator.get_params().items()
+        if name not in _WITHOUT_EFFECT
+    }
+    if isinstance(estimator.random_state, int | np.integer):
+        parameters["random_state"] = repr(int(estimator.random_state))
+    labels = repr(classes.tolist())
+    description = {
+        "shape": str(problem.features.shape),
+        "dtype": problem.features.dtype.name,
+        "classes": labels if len(classes) <= _MOST_CLASSES_SHOWN else _digest(labels),
+        **parameters,
+        "samples": problem.rows.fingerprint + _digest(problem.rows.firsts, problem.class_weights),
+        "held-out samples": "none" if held_out is None else _digest_of(held_out),
+        "start": _digest(*start),
+    }
+    return Checkpoint(path, description)
+
+
+def _digest(*values: Any) -> str:
+    return key_of(*values).hex()
+
+
+def _digest_of(held_out: Problem) -> str:
+    if isinstance(held_out, BlockedProblem):
+        return held_out.rows.fingerprint
+    features = held_out.features
+    if not isinstance(features, np.ndarray):
+        features = held_out.as_matrix().features.data
+    return _digest(features, held_out.targets, held_out.weights())
