@@ -99,8 +99,9 @@ def open_blocks(
     and svmlight files are float64. Columns are found by their names, so their order may differ
     between files. Opening svmlight files reads them once, to find the number of features.
 
-    At most three blocks are in memory at a time: a thread reads up to two ahead. Of all rows only
-    the classes are kept, one byte for each row if there are at most 256 classes.
+    At most three blocks are in memory at a time: a thread reads up to two ahead. Of tables, two
+    more may be decoded, but not yet put together from their columns. Of all rows only the classes
+    are kept, one byte for each row if there are at most 256 classes.
     """
     if block_rows != "auto":
         block_rows = check_integer(

@@ -17,6 +17,7 @@ from .columns import (
     weights_of,
 )
 from .cutting import MOST_BYTES
+from .read_ahead import read_ahead
 from .source import Piece, Request, Source
 
 # Of a piece, whose labels and columns take memory besides its features.
@@ -97,7 +98,9 @@ class TableSource(Source):
         most_rows = rows_of_pieces(len(columns.features), columns.dtype, request.block_rows)
         row = 0
         with reading(table.place, table.kind):
-            for read in table.batches(columns.names(labels=request.labels), most_rows):
+            names = columns.names(labels=request.labels)
+            # Decoding takes about as long as putting columns side by side.
+            for read in read_ahead(table.batches(names, most_rows)):
                 for start in range(0, read.num_rows, most_rows):
                     batch = read.slice(start, most_rows)
                     piece = Piece(

@@ -272,9 +272,8 @@ class WindowedDescent:
         while not (was_interrupted or self.has_stopped or self.n_epochs >= self._settings.n_epochs):
             if observer is not None:
                 observer.begin_iteration()
-            objective = self._run_epoch()
-            if objective is None:
-                continue
+            while (objective := self._run_epoch()) is None:
+                pass  # it has gone back
             self._objectives.append(objective)
             self._look_for_progress(objective)
             if observer is not None:
