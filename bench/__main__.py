@@ -34,6 +34,8 @@ BENCHMARKS = {
     "choices": ("benchmarks.choices", "newton or lbfgs, and what auto takes"),
     "dual-ascent": ("benchmarks.dual_ascent", "sparse rows with and without dual ascent at first"),
     "checks": ("benchmarks.checks", "what a fit does before its solver"),
+    "cluster": ("benchmarks.cluster", "rows on a Dask cluster, and what more workers would bring"),
+    "blocks": ("benchmarks.blocks", "rows that are read in blocks: throughput and memory"),
 }
 TOOLS = {
     "tables": ("tables", "write Markdown tables of records to bench/README.md"),

@@ -13,6 +13,7 @@ PACKAGE = Path(softreg_fast.__file__).parent
 # From the top downwards. A room may import what is below it, and itself.
 ROOMS = [
     "cli",
+    "dask",
     "estimators",
     "inference",
     "solvers",
@@ -165,7 +166,8 @@ def test_few_modules_name_an_activation():
         if any(name in path.read_text(encoding="utf-8") for name in ("sigmoid", "identity"))
     }
     assert naming == {
-        "__init__", "estimators.classifier", "estimators.classifier_cv", "estimators.regressor",
+        "__init__", "dask.classifier", "estimators.classifier", "estimators.classifier_cv",
+        "estimators.regressor",
         "kernels.loss", "objective.functions", "objective.loss", "reference.model",
     }  # fmt: skip
 

@@ -483,7 +483,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
                 f"increase {tolerance}"
             )
         warn_caller(
-            f"SoftmaxClassifier has not converged in {result.n_iterations} {iterations}: "
+            f"{type(self).__name__} has not converged in {result.n_iterations} {iterations}: "
             f"{norm}{gap}; {remedy}",
             ConvergenceWarning,
         )

@@ -18,7 +18,8 @@ from .threads import find_thread_libraries
 # for matrices by matrices or factorizations from a little more on.
 _SIZE_OF_ONE_THREAD = 1 << 13
 
-_is_limited = threading.Lock()
+is_limited = threading.Lock()
+"""Held by who limits the threads of BLAS, which is of the whole process."""
 
 
 @contextmanager
@@ -34,14 +35,14 @@ def one_blas_thread(size: float = math.inf) -> Iterator[None]:
         Elements of the largest array; it isn't set for so few that one thread is taken anyway.
     """
     libraries = find_thread_libraries("blas") if size > _SIZE_OF_ONE_THREAD else None
-    if libraries is None or not _is_limited.acquire(blocking=False):
+    if libraries is None or not is_limited.acquire(blocking=False):
         yield
         return
     try:
         with libraries.limit(limits=1):
             yield
     finally:
-        _is_limited.release()
+        is_limited.release()
 
 
 def inner_product(left: FloatArray, right: FloatArray) -> float:

@@ -1,0 +1,29 @@
+"""Rows on a Dask cluster: fits that workers share, and lazy predictions.
+
+Examples
+--------
+>>> import dask.array as da
+>>> from distributed import Client
+>>> from sklearn.datasets import make_classification
+>>> from softreg_fast.dask import DaskSoftmaxClassifier
+>>> X, y = make_classification(5_000, random_state=0)
+>>> X, y = da.from_array(X, chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
+>>> with Client(processes=False) as client:
+...     model = DaskSoftmaxClassifier().fit(X, y)
+...     print(f"{model.score(X, y):.2f}")
+0.95
+"""
+
+from importlib.util import find_spec
+
+for _name in ("dask", "distributed"):
+    if find_spec(_name) is None:
+        raise ImportError(
+            f"softreg_fast.dask requires {_name}, which isn't installed: "
+            "pip install softreg-fast[dask]"
+        )
+
+from .classifier import DaskSoftmaxClassifier  # noqa: E402
+from .cluster import ClusterError  # noqa: E402
+
+__all__ = ["ClusterError", "DaskSoftmaxClassifier"]
