@@ -30,6 +30,7 @@ from softreg_fast.dask.cluster import Cluster
 from softreg_fast.dask.last_model import LastModel
 from softreg_fast.dask.rows import DaskRows
 from softreg_fast.data.blocked import TreeSum
+from softreg_fast.runtime import checkpoint
 from softreg_fast.solvers.newton import solver as newton
 from softreg_fast.solvers.newton import subsample
 
@@ -558,10 +559,11 @@ def test_partitions_that_differ(client, data, message):
         DaskSoftmaxClassifier().fit(*given)
 
 
-def test_errors_of_what_users_calculate(client, data):
-    class OwnError(Exception):
-        pass
+class OwnError(Exception):
+    """None that Dask knows."""
 
+
+def test_errors_of_what_users_calculate(client, data):
     def fail(block):
         raise OwnError("the file is gone")
 
@@ -570,10 +572,33 @@ def test_errors_of_what_users_calculate(client, data):
         DaskSoftmaxClassifier().fit(X.map_blocks(fail, meta=np.zeros((0, 0))), y)
 
 
-@pytest.mark.parametrize("name", ["X_val", "y_val", "sample_weight_val", "checkpoint"])
+@pytest.mark.parametrize("name", ["X_val", "y_val", "sample_weight_val"])
 def test_arguments_that_are_not_allowed(data, name):
     with pytest.raises(ValueError, match=f"{name} is not allowed"):
         DaskSoftmaxClassifier().fit(*_on_dask(*data), **{name: data[1]})
+
+
+def test_a_fit_goes_on_from_a_checkpoint(client, data, few_rows_are_many, monkeypatch, tmp_path):
+    path = tmp_path / "fit.checkpoint"
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN_WRITES", 0.0)
+    model = DaskSoftmaxClassifier(solver="lbfgs")
+    real, left = checkpoint.Checkpoint.write, [5]
+
+    def write(self):
+        real(self)
+        left[0] -= 1
+        if left[0] == 0:
+            raise OwnError("stopped")
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "write", write)
+    with pytest.raises(OwnError, match="stopped"):
+        model.fit(*_on_dask(*data), checkpoint=path)
+    assert path.exists()
+    with pytest.raises(ValueError, match="another problem: its samples"):
+        model.fit(*_on_dask(data[0] + 1.0, data[1]), checkpoint=path)
+    model.fit(*_on_dask(*data), checkpoint=path)
+    _assert_same_bits(model, _local(*data, solver="lbfgs"))
+    assert not path.exists()
 
 
 @pytest.mark.full

@@ -1,22 +1,22 @@
 """The estimator of rows on a Dask cluster."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import dask
-import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.checks import check_flag
-from ..estimators.base import attributes_of, or_as_before
-from ..estimators.callbacks import FitObserver, FitTasks, with_callbacks
+from ..estimators.base import or_as_before
+from ..estimators.callbacks import FitTasks, with_callbacks
+from ..estimators.checkpoints import open_checkpoint
 from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.on_blocks import make_blocked_problem
 from ..estimators.parameters import Parameters
-from ..objective.loss import LOSSES
-from ..objective.optimality import Optimality
+from ..runtime.checkpoint import Checkpoint
+from ..runtime.checkpointed_rows import CheckpointedRows
 from ..solvers.base import size_of
-from ..solvers.finish import solve
 from ..solvers.registry import choose
 from .cluster import Cluster, ClusterError, check_client, open_cluster
 from .last_model import LastModel
@@ -201,8 +201,9 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         coef_init, intercept_init : array-like, default=None
             Initial coefficients and intercepts, in the shapes of `coef_` and `intercept_`. None
             means zeros.
-        checkpoint : None
-            Not supported: if the cluster is lost, `ClusterError` has the last coefficients.
+        checkpoint : path-like, default=None
+            File on the client's machine in which a fit keeps how far it has come; see
+            `SoftmaxClassifier.fit`.
 
         Returns
         -------
@@ -225,7 +226,6 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
             X_val=X_val,
             y_val=y_val,
             sample_weight_val=sample_weight_val,
-            checkpoint=checkpoint,
         )
         partitions = partition(X, y, sample_weight)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -233,7 +233,8 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
             check_workers(cluster)
             rows = DaskPartitions(cluster, partitions, is_persistent=self.persist)
             try:
-                self._fit(rows, parameters, (X, y, metadata), (coef_init, intercept_init))
+                init = coef_init, intercept_init
+                self._fit(rows, parameters, (X, y, metadata), init, checkpoint)
             finally:
                 rows.release()
         return self
@@ -244,6 +245,7 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         parameters: Parameters,
         given: tuple[Any, Any, dict[str, Any]],
         init: tuple[Any, Any],
+        checkpoint: Any,
     ) -> None:
         """Fit rows, and set what is found."""
         unpenalised, classes = make_blocked_problem(self, cast(Any, rows))
@@ -251,37 +253,31 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         size = size_of(problem, self._count_columns(len(classes)))
         solver = choose(parameters.solver, parameters.needs(are_blocked=True), size, exact=True)
         start = self._start(problem, classes, *init)
+        kept: Checkpoint | None = None
+        if checkpoint is not None:
+            kept = open_checkpoint(checkpoint, self, unpenalised, classes, None, start)
+            problem = replace(problem, features=CheckpointedRows(unpenalised.rows, kept))
         tasks = FitTasks(self, parameters.count_iterations(solver), *given)
-        observer = LastModel(
-            FitObserver(
-                parameters.verbose,
-                tasks,
-                lambda model: self._attributes_of(problem, model, classes),
-            )
-        )
+        last = LastModel()
         try:
-            result = solve(solver, problem, parameters.options(solver), start, observer)
-            attributes = attributes_of(result.model, self.activation, classes)
-            optimality = cast(Optimality, result.optimality)
-            self.__dict__.update(
-                **attributes,
-                n_iter_=result.n_iterations,
-                loss_curve_=result.objectives,
-                validation_curve_=None,
-                converged_=result.converged,
-                gap_=optimality.gap,
+            self._fit_problem(
+                problem,
+                classes,
+                parameters,
+                solver,
+                parameters.options(solver),
+                start,
+                tasks,
+                last.watch,
             )
-            tasks.end(attributes)
-            if not (result.converged or result.is_close or result.was_interrupted):
-                self._warn(solver, parameters, result, optimality)
-            if np.isinf(parameters.C) and LOSSES[self.activation].is_convex:
-                self._warn_of_separation(solver, problem, result.model)
         except ClusterError as error:
-            error.n_iter_ = observer.n_iterations
-            if observer.model is not None:
-                found = self._attributes_of(problem, observer.model, classes)
+            error.n_iter_ = last.n_iterations
+            if last.model is not None:
+                found = self._attributes_of(problem, last.model, classes)
                 error.coef_, error.intercept_ = found["coef_"], found["intercept_"]
             raise
+        if kept is not None:
+            kept.remove()
 
     @available_if(_has_no_streams)
     def partial_fit(

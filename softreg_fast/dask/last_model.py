@@ -8,10 +8,6 @@ from ..solvers.observer import Iteration
 class LastModel:
     """Remembers the last iteration, and tells another observer of all.
 
-    Parameters
-    ----------
-    observer : FitObserver
-
     Attributes
     ----------
     model : tuple of weights and bias, or None
@@ -19,10 +15,16 @@ class LastModel:
     n_iterations : int
     """
 
-    def __init__(self, observer: FitObserver) -> None:
-        self._observer = observer
+    _observer: FitObserver
+
+    def __init__(self) -> None:
         self.model: Model | None = None
         self.n_iterations = 0
+
+    def watch(self, observer: FitObserver) -> "LastModel":
+        """Tell an observer of all iterations to come."""
+        self._observer = observer
+        return self
 
     def begin_iteration(self) -> None:
         """See `Observer`."""

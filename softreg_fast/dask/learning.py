@@ -13,6 +13,7 @@ from ..blocks.checking import PieceChecks
 from ..blocks.labels import LabelCodes
 from ..blocks.source import Piece
 from ..data.blocked import tree_sum
+from ..runtime.checkpoint import key_of
 from .cluster import Cluster
 from .partitions import Partition
 from .pieces import Place, Summary, check_partition, make_block, name_partition, summarise
@@ -94,6 +95,7 @@ class DaskPartitions:
             class_weights=weights,
             is_weighted=first.is_weighted,
         )
+        rows.fingerprint = key_of([each.checksum for each in summaries]).hex()
         return rows, classes
 
     def _check(self, partition: Partition, number: int, **options: bool) -> Any:

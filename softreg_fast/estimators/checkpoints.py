@@ -16,7 +16,7 @@ from ..data.problem import Problem
 from ..runtime.checkpoint import Checkpoint, key_of
 
 # Parameters that don't change the result; a seed is kept in the file.
-_WITHOUT_EFFECT = {"n_threads", "verbose", "random_state", "warm_start"}
+_WITHOUT_EFFECT = {"n_threads", "verbose", "random_state", "warm_start", "persist"}
 _MOST_CLASSES_SHOWN = 10
 
 

@@ -1,6 +1,6 @@
 """The scikit-learn estimator; parameters in, attributes out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -32,8 +32,9 @@ from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..objective.optimality import Optimality
 from ..runtime.checkpoint import Checkpoint
 from ..runtime.checkpointed_rows import CheckpointedRows
-from ..solvers.base import Solver, SolverResult, size_of
+from ..solvers.base import Solver, SolverOptions, SolverResult, size_of
 from ..solvers.finish import round_model, solve
+from ..solvers.observer import Observer
 from ..solvers.registry import check_blocks, check_held_out, check_streams, choose
 from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
@@ -405,6 +406,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             source = np.random.RandomState(kept.keep_once("seed", source.randint(2**31)))
         if parameters.early_stopping and held_out is None:
             problem, held_out = split(problem, parameters.validation_fraction, source)
+        seed = 0 if solver.is_exact else int(source.randint(_MOST_SEEDS, dtype=np.int64))
         given = {
             "sample_weight": sample_weight,
             "X_val": X_val,
@@ -413,18 +415,39 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         }
         metadata = {name: value for name, value in given.items() if value is not None}
         tasks = FitTasks(self, parameters.count_iterations(solver), X, y, metadata)
-        observer = FitObserver(
+        options = parameters.options(solver, seed=seed, held_out=held_out)
+        self._fit_problem(problem, classes, parameters, solver, options, start, tasks)
+        if kept is not None:
+            kept.remove()
+        return self
+
+    def _fit_problem(
+        self,
+        problem: Problem,
+        classes: npt.NDArray[Any],
+        parameters: Parameters,
+        solver: Solver,
+        options: SolverOptions,
+        start: Model,
+        tasks: FitTasks,
+        watch: Callable[[FitObserver], Observer] | None = None,
+    ) -> None:
+        """Solve a problem, set what is found, and warn of what it lacks.
+
+        Parameters
+        ----------
+        problem, classes, parameters, solver, options, start, tasks
+        watch : callable, default=None
+            Gives who watches the iterations, given who is told of them.
+        """
+        told = FitObserver(
             parameters.verbose, tasks, lambda model: self._attributes_of(problem, model, classes)
         )
-        seed = 0 if solver.is_exact else int(source.randint(_MOST_SEEDS, dtype=np.int64))
+        observer: Observer | None = told if told.is_needed else None
+        if watch is not None:
+            observer = watch(told)
         with self._divergence_named():
-            result = solve(
-                solver,
-                problem,
-                parameters.options(solver, seed=seed, held_out=held_out),
-                start,
-                observer if observer.is_needed else None,
-            )
+            result = solve(solver, problem, options, start, observer)
         attributes = attributes_of(result.model, self.activation, classes)
         optimality = cast(Optimality, result.optimality)
         self.__dict__.update(
@@ -437,13 +460,10 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         )
         self.__dict__.pop("_stream", None)
         tasks.end(attributes)
-        if kept is not None:
-            kept.remove()
         if not (result.converged or result.is_close or result.was_interrupted):
             self._warn(solver, parameters, result, optimality)
         if np.isinf(parameters.C) and LOSSES[self.activation].is_convex:
             self._warn_of_separation(solver, problem, result.model)
-        return self
 
     @contextmanager
     def _divergence_named(self) -> Iterator[None]:
