@@ -585,7 +585,13 @@ SPARSE = _sparse()
 
 
 @pytest.mark.parametrize("is_zero_based", [True, False])
-@pytest.mark.parametrize("name", ["x.svmlight", "x.libsvm.gz", "x.svm.bz2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x.svmlight",
+        *(pytest.param(f"x.svm.{each}", marks=pytest.mark.full) for each in ("gz", "bz2")),
+    ],
+)
 @pytest.mark.parametrize("block_rows", [BLOCK_ROWS, "auto"])
 @pytest.mark.usefixtures("small_chunks")
 def test_svmlight_files(tmp_path, name, is_zero_based, block_rows):

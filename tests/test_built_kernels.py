@@ -95,6 +95,7 @@ class TestLevels:
 
 
 class TestBuilt:
+    @pytest.mark.full
     def test_native_kernels_of_each_dtype_are_used_and_none_is_compiled(self, empty_package):
         (folder,) = build_kernels(["native"], ["float64", "float32"])
         assert folder.parent == built_root()

@@ -73,7 +73,7 @@ def _assert_same_bits(model, other):
 
 @pytest.mark.filterwarnings("ignore:SoftmaxClassifier has not converged")
 @pytest.mark.parametrize("parameters", PARAMETERS)
-@pytest.mark.parametrize("make", [np.asarray, csr_array])
+@pytest.mark.parametrize("make", [np.asarray, pytest.param(csr_array, marks=pytest.mark.full)])
 def test_a_resumed_fit_has_the_bits_of_one_that_was_never_stopped(
     data, tmp_path, monkeypatch, parameters, make
 ):

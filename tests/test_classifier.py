@@ -279,6 +279,7 @@ def test_input_that_is_not_allowed_leaves_the_object_as_it_was(make_data, is_fit
                 getattr(model, method)(array)
 
 
+@pytest.mark.full
 def test_copies_and_grids(make_data):
     X, y = make_data(150, 4, 3)
     model = SoftmaxClassifier().fit(X, y)

@@ -104,6 +104,7 @@ assert len(compiled.overloads) == 1
 """
         _run(code)
 
+    @pytest.mark.full
     def test_switched_on_after_import_changes_nothing(self):
         code = f"""{DATA}{FITS}
 import numba
@@ -734,7 +735,7 @@ for solver in ("newton", "sgd"):
 @pytest.mark.parametrize(
     ("delay", "solver"),
     [
-        (0.1, "sgd"),
+        pytest.param(0.1, "sgd", marks=pytest.mark.full),
         *(
             pytest.param(delay / 100, solver, marks=pytest.mark.soak)
             for delay in range(1, 60, 2)
@@ -803,7 +804,7 @@ def test_compilation_without_another_thread(monkeypatch):
 @pytest.mark.parametrize(
     ("delay", "solver", "n_threads"),
     [
-        (0.5, "sgd", 2),
+        pytest.param(0.5, "sgd", 2, marks=pytest.mark.full),
         *(
             pytest.param(delay / 20, solver, n_threads, marks=pytest.mark.soak)
             for delay in range(20)
@@ -887,9 +888,8 @@ thread.join()
 
 
 @pytest.mark.runs_if(hasattr(os, "fork"))
-@pytest.mark.parametrize(
-    "code", [FORK_OF_A_STEP, pytest.param(FORK, marks=pytest.mark.full)], ids=["a step", "a fit"]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("code", [FORK_OF_A_STEP, FORK], ids=["a step", "a fit"])
 def test_child_forked_while_another_thread_compiles_can_fit(code):
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False,

@@ -109,7 +109,7 @@ def test_exact_fits_equal_those_in_memory(data, parameters):
     np.testing.assert_array_equal(in_blocks.classes_, in_memory.classes_)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.full)])
 @pytest.mark.parametrize("parameters", EXACT[:3])
 def test_the_bits_are_the_same_wherever_rows_come_from(data, tmp_path, parameters, dtype):
     X, y = data[0].astype(dtype), data[1]
@@ -190,9 +190,9 @@ def test_sparse_blocks_hold_as_many_rows_as_there_is_room_for(data, monkeypatch)
         {},
         {"l1_ratio": 1.0, "C": 0.05},
         {"learning_rate": "invscaling"},
-        {"learning_rate": 0.01, "feature_scaling": "none"},
+        pytest.param({"learning_rate": 0.01, "feature_scaling": "none"}, marks=pytest.mark.full),
         {"feature_scaling": "whiten"},
-        {"averaging": False, "shuffle": False},
+        pytest.param({"averaging": False, "shuffle": False}, marks=pytest.mark.full),
     ],
 )
 def test_gradient_descent_ends_close_to_the_optimum(data, small_windows, parameters):
@@ -392,7 +392,10 @@ def test_standard_errors_equal_those_in_memory(weights, parameters):
 SEARCHES = [
     {},
     {"l1_ratios": (0.0, 0.5)},
-    {"solver": "lbfgs", "scoring": "accuracy", "class_weight": "balanced"},
+    pytest.param(
+        {"solver": "lbfgs", "scoring": "accuracy", "class_weight": "balanced"},
+        marks=pytest.mark.full,
+    ),
     {"refit": False, "fit_intercept": False},
 ]
 
