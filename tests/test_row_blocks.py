@@ -675,6 +675,14 @@ def test_arguments_of_open_blocks_are_checked(data, tmp_path):
         SoftmaxClassifier(class_weight=dict.fromkeys(range(3), 0.0)).fit(open_blocks(X, y))
 
 
+def test_gradient_descent_begins_at_a_model_that_is_given(data, small_windows):
+    rows = open_blocks(*data, block_rows=BLOCK_ROWS)
+    model = _fit(rows, None, solver="sgd", random_state=0, warm_start=True)
+    first = model.loss_curve_[0]
+    model.fit(rows)
+    assert model.loss_curve_[0] < first
+
+
 def test_a_clone_knows_nothing_of_blocks(data):
     model = _fit(open_blocks(*data), None)
     assert not hasattr(clone(model), "coef_")

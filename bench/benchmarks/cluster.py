@@ -151,6 +151,7 @@ def measure_two_classes(record, n_samples, options):
     with cluster_of(2) as client:
         X, y = _collections(n_samples, N_FEATURES, 2, N_BLOCKS)
         whole = [np.concatenate(client.gather(client.compute(each))) for each in (X, y)]
+        X, y = client.persist(X), client.persist(y)
         found = {OURS: _fit_ours(client, X, y, options)}
         try:
             found |= _fit_dask_ml(X, y, n_samples, options)
