@@ -119,6 +119,7 @@ def test_blas_has_its_threads_again_after_overlapping_contexts():
         with one_blas_thread():
             pass
         assert set(_blas_threads()) <= {1}
+    assert set(_blas_threads()) <= {1}  # the other one is inside
     may_leave.set()
     thread.join()
     assert _blas_threads() == before

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.blocked import Block, BlockedRows, Result, Sums, Work, tree_sum
+from ..runtime.blas import one_blas_thread
 from .cluster import Cluster
-from .one_blas_thread import one_blas_thread_for_tasks
 
 # In bytes. Up to the first, work is part of each task on a block: a task of its own takes workers
 # longer to fetch. Dask warns of graphs of 10 MB.
@@ -21,7 +21,7 @@ _SUMS_OF_A_TASK = 8
 
 def apply(work: Work[Result], block: Block) -> Result:
     """What is done with a block, in the worker's thread."""
-    with one_blas_thread_for_tasks():
+    with one_blas_thread():
         return work(block, 1)
 
 

@@ -5,9 +5,11 @@ them, would have to wait for a CPU. And a sum has other bits for another number 
 """
 
 import math
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -18,31 +20,74 @@ from .threads import find_thread_libraries
 # for matrices by matrices or factorizations from a little more on.
 _SIZE_OF_ONE_THREAD = 1 << 13
 
-is_limited = threading.Lock()
-"""Held by who limits the threads of BLAS, which is of the whole process."""
+
+class _SharedLimit:
+    """The limit of the process's BLAS: the first who is inside sets it, the last one lifts it."""
+
+    _libraries: Any
+    _limiter: Any
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with nobody inside."""
+        self._lock = threading.Lock()
+        self._n_inside = 0
+
+    def enter(self) -> None:
+        """Set it, if nobody is inside."""
+        with self._lock:
+            if self._n_inside == 0:
+                self._libraries = find_thread_libraries("blas")
+                if self._libraries is not None:
+                    self._limiter = self._libraries.limit(limits=1)
+            self._n_inside += 1
+
+    def leave(self) -> None:
+        """Lift it, if nobody else is inside."""
+        with self._lock:
+            self._n_inside -= 1
+            if self._libraries is None:
+                return
+            if self._n_inside == 0:
+                self._limiter.restore_original_limits()
+            # threadpoolctl (3.8 and later) lets no other thread change what this one has changed,
+            # until it says that it is done: the last one must be able to.
+            for library in self._libraries.lib_controllers:
+                getattr(library, "clear_controlling_thread", _do_nothing)()
+
+
+def _do_nothing() -> None:
+    pass
+
+
+_limit = _SharedLimit()
+if hasattr(os, "register_at_fork"):
+    # A child has none of the threads that may be inside.
+    os.register_at_fork(after_in_child=_limit.forget)
 
 
 @contextmanager
 def one_blas_thread(size: float = math.inf) -> Iterator[None]:
     """A context, or a decorator, within which BLAS and LAPACK use the calling thread alone.
 
-    The limit is the process's. It is not set twice: by a thread that is inside already, or while
-    another thread is. Setting it takes some ten microseconds.
+    The limit is the process's, and lasts as long as any thread is inside. Setting it takes some ten
+    microseconds.
 
     Parameters
     ----------
     size : float, default=inf
         Elements of the largest array; it isn't set for so few that one thread is taken anyway.
     """
-    libraries = find_thread_libraries("blas") if size > _SIZE_OF_ONE_THREAD else None
-    if libraries is None or not is_limited.acquire(blocking=False):
+    if size <= _SIZE_OF_ONE_THREAD:
         yield
         return
+    _limit.enter()
     try:
-        with libraries.limit(limits=1):
-            yield
+        yield
     finally:
-        is_limited.release()
+        _limit.leave()
 
 
 def inner_product(left: FloatArray, right: FloatArray) -> float:
