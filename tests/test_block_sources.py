@@ -117,7 +117,7 @@ def _assert_learns_as(opened, expected):
     rows, classes = opened.learn()
     expected_rows, expected_classes = expected.learn()
     np.testing.assert_array_equal(classes, expected_classes)
-    np.testing.assert_array_equal(rows.class_weights, expected_rows.class_weights)
+    np.testing.assert_array_equal(rows.summary.class_weights, expected_rows.summary.class_weights)
     for _ in range(2):
         for block, other in zip(rows.blocks(), expected_rows.blocks(), strict=True):
             assert block.first_row == other.first_row
@@ -1058,7 +1058,7 @@ def test_labels_of_csv_files_that_differ_from_the_first(tmp_path):
     with pytest.raises(ValueError, match=message):
         open_blocks(path, target="y").learn()
     opened = open_blocks(path, target="y", classes=["0", "1", "2", "other"])
-    assert opened.learn()[0].class_counts[3] == 1
+    assert opened.learn()[0].summary.class_counts[3] == 1
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from softreg_fast.dask import workers as workers_module
 from softreg_fast.dask.cluster import Cluster
 from softreg_fast.dask.last_model import LastModel
 from softreg_fast.dask.rows import DaskRows
-from softreg_fast.data.blocked import TreeSum
+from softreg_fast.data.blocked import RowsSummary, TreeSum
 from softreg_fast.runtime import checkpoint
 from softreg_fast.solvers.newton import solver as newton
 from softreg_fast.solvers.newton import subsample
@@ -169,11 +169,10 @@ def test_tasks_add_in_the_order_of_the_tree(n_blocks):
 
     values = np.random.default_rng(0).lognormal(sigma=9.0, size=n_blocks)
     nothing = np.zeros(2)
-    rows = DaskRows(
-        Here(), [(float(each),) for each in values], {}, 1, np.dtype(np.float64), is_sparse=False,
-        firsts=np.arange(n_blocks + 1), n_elements=n_blocks, class_counts=nothing,
-        class_weights=nothing, is_weighted=False,
-    )  # fmt: skip
+    summary = RowsSummary(
+        1, np.dtype(float), False, np.arange(n_blocks + 1), n_blocks, nothing, nothing, False
+    )
+    rows = DaskRows(Here(), [(float(each),) for each in values], {}, summary)
     tree = TreeSum()
     for each in values:
         tree.add((each,))

@@ -4,6 +4,7 @@ import gc
 import threading
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -174,10 +175,10 @@ def test_sparse_blocks_hold_as_many_rows_as_there_is_room_for(data, monkeypatch)
     X = csr_array(data[0] * (np.abs(data[0]) > 0.7))
     learned, _ = open_blocks(X, data[1]).learn()
     halves, _ = open_blocks([(X[:1_000], data[1][:1_000]), (X[1_000:], data[1][1_000:])]).learn()
-    np.testing.assert_array_equal(learned.firsts, halves.firsts)
+    np.testing.assert_array_equal(learned.summary.firsts, halves.summary.firsts)
     assert learned.n_blocks > 3
     per_row = np.diff(X.indptr) * 12 + X.indptr.itemsize
-    for start, stop in zip(learned.firsts[:-1], learned.firsts[1:], strict=True):
+    for start, stop in pairwise(learned.summary.firsts):
         assert per_row[start:stop].sum() <= 50_000
     model = _fit(open_blocks(X, data[1]), None, tol=1e-11)
     expected = _fit(X.toarray(), data[1], tol=1e-11)

@@ -1,6 +1,5 @@
 """Rows of which a first pass has told how many there are, and of which classes."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from ..data.blocked import Block, BlockedRows, Result, Sums, TreeSum, Work, stack
+from ..data.blocked import Block, BlockedRows, Result, RowsSummary, Sums, TreeSum, Work, stack
 from .labels import LabelCodes
 from .read_ahead import read_ahead
 from .reader import BlockReader
@@ -31,34 +30,11 @@ class LearnedRows(BlockedRows):
     reader : BlockReader
     codes : ndarray of shape (n_samples,), unsigned integers
         The classes of the rows.
-    firsts, n_features, dtype, is_sparse, n_elements, class_counts, class_weights, is_weighted
-        See `BlockedRows`.
+    summary : RowsSummary
     """
 
-    def __init__(
-        self,
-        reader: BlockReader,
-        codes: npt.NDArray[Any],
-        n_features: int,
-        dtype: np.dtype,
-        *,
-        firsts: npt.NDArray[np.int64],
-        is_sparse: bool,
-        n_elements: int,
-        class_counts: npt.NDArray[np.int64],
-        class_weights: npt.NDArray[np.float64],
-        is_weighted: bool,
-    ) -> None:
-        super().__init__(
-            n_features,
-            dtype,
-            is_sparse=is_sparse,
-            firsts=firsts,
-            n_elements=n_elements,
-            class_counts=class_counts,
-            class_weights=class_weights,
-            is_weighted=is_weighted,
-        )
+    def __init__(self, reader: BlockReader, codes: npt.NDArray[Any], summary: RowsSummary) -> None:
+        super().__init__(summary)
         self._reader = reader
         self._codes = codes
 
@@ -71,7 +47,7 @@ class LearnedRows(BlockedRows):
         needs_features: bool = True,
     ) -> list[Result]:
         """See `BlockedRows.map`."""
-        if not (needs_features or self.is_weighted):
+        if not (needs_features or self.summary.is_weighted):
             blocks = self._without_features()
         else:
             blocks = self.blocks()
@@ -96,10 +72,13 @@ class LearnedRows(BlockedRows):
     def _without_features(self) -> Iterator[Block]:
         nothing = np.zeros((0, self.shape[1]), self.dtype)
         for number in range(self.n_blocks):
-            yield Block(number, int(self.firsts[number]), nothing, self._targets_of(number), None)
+            first_row, targets = self._targets_of(number)
+            yield Block(number, first_row, nothing, targets, None)
 
-    def _targets_of(self, number: int) -> npt.NDArray[np.int32]:
-        return self._codes[self.firsts[number] : self.firsts[number + 1]].astype(np.int32)
+    def _targets_of(self, number: int) -> tuple[int, npt.NDArray[np.int32]]:
+        """The first row of a block, and its targets."""
+        start, stop = self.summary.firsts[number : number + 2].tolist()
+        return start, self._codes[start:stop].astype(np.int32)
 
     def windows(self, n_rows: int, seed: int | None, n_done: int = 0) -> Iterator[Block]:
         """See `BlockedRows.windows`."""
@@ -107,7 +86,7 @@ class LearnedRows(BlockedRows):
         if seed is None or not source.has_random_access:
             return islice(self.blocks(), n_done, None)
         n_samples = self.shape[0]
-        bytes_per_row = max(1, self.n_elements * self.dtype.itemsize // n_samples)
+        bytes_per_row = max(1, self.summary.n_elements * self.dtype.itemsize // n_samples)
         chunk_rows = min(max(1, _BYTES_OF_A_CHUNK // bytes_per_row), n_rows)
         starts = np.arange(0, n_samples, chunk_rows)
         order = np.random.default_rng(seed).permutation(len(starts))
@@ -128,34 +107,30 @@ class LearnedRows(BlockedRows):
             numbers.append(np.arange(start, stop))
         features = stack([features for features, _ in parts]).astype(self.dtype, copy=False)
         weights = None
-        if self.is_weighted:
+        if self.summary.is_weighted:
             weights = np.concatenate([weights for _, weights in parts], dtype=np.float64)
         targets = np.concatenate(codes, dtype=np.int32)
         return Block(0, 0, features, targets, weights, np.concatenate(numbers))
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in order."""
-        number = -1
+        n_rows = 0
         for number, part in enumerate(self._reader.blocks(None, check_values=False)):
-            n_rows = 0
+            first_row, targets = n_rows, np.zeros(0, np.int32)
             if number < self.n_blocks:
-                n_rows = int(self.firsts[number + 1] - self.firsts[number])
-            if part.features.shape != (n_rows, self.shape[1]):
+                first_row, targets = self._targets_of(number)
+            shape = len(targets), self.shape[1]
+            if part.features.shape != shape:
                 raise ValueError(
                     f"block {number} of the rows has shape {part.features.shape} in this pass, and "
-                    f"had ({n_rows}, {self.shape[1]}) in the first one: {_CHANGED}"
+                    f"had {shape} in the first one: {_CHANGED}"
                 )
-            yield Block(
-                number,
-                int(self.firsts[number]),
-                part.features,
-                self._targets_of(number),
-                part.weights,
-            )
-        if number + 1 < self.n_blocks:
+            n_rows = first_row + len(targets)
+            yield Block(number, first_row, part.features, targets, part.weights)
+        if n_rows < self.shape[0]:
             raise ValueError(
-                f"there are {self.firsts[number + 1]} rows in this pass, and were {self.shape[0]} "
-                f"in the first one: {_CHANGED}"
+                f"there are {n_rows} rows in this pass, and were {self.shape[0]} in the first one: "
+                f"{_CHANGED}"
             )
 
 
@@ -188,14 +163,11 @@ def learn(
     n_elements = 0
     is_weighted = False
     first = None
-    fingerprint = hashlib.blake2b(digest_size=16)
     if cache is not None:
         cache.begin()
     for part in reader.blocks(labels, check_values=True):
         assert part.codes is not None
         first = part.features[:0] if first is None else first
-        values = part.features.data if issparse(part.features) else part.features
-        fingerprint.update(values.sum().tobytes() + part.codes.tobytes())
         codes.append(part.codes.astype(np.min_scalar_type(int(part.codes.max()))))
         is_weighted = part.weights is not None
         counted = part.codes if part.weights is None else part.codes[part.weights > 0.0]
@@ -223,17 +195,14 @@ def learn(
         )
     if cache is not None:
         reader = BlockReader(cache.finish(), reader.block_rows)
-    rows = LearnedRows(
-        reader,
-        all_codes,
+    summary = RowsSummary(
         first.shape[1],
         first.dtype,
-        firsts=firsts.astype(np.int64),
-        is_sparse=issparse(first),
-        n_elements=n_elements,
-        class_counts=class_counts.astype(np.int64),
-        class_weights=class_weights.astype(np.float64),
-        is_weighted=is_weighted,
+        issparse(first),
+        firsts.astype(np.int64),
+        n_elements,
+        class_counts.astype(np.int64),
+        class_weights.astype(np.float64),
+        is_weighted,
     )
-    rows.fingerprint = fingerprint.hexdigest()
-    return rows, found
+    return LearnedRows(reader, all_codes, summary), found

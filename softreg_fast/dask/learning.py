@@ -12,8 +12,7 @@ from scipy.sparse import csr_array
 from ..blocks.checking import PieceChecks
 from ..blocks.labels import LabelCodes
 from ..blocks.source import Piece
-from ..data.blocked import tree_sum
-from ..runtime.checkpoint import key_of
+from ..data.blocked import RowsSummary, tree_sum
 from .cluster import Cluster
 from .partitions import Partition
 from .pieces import Place, Summary, check_partition, make_block, name_partition, summarise
@@ -82,21 +81,17 @@ class DaskPartitions:
         firsts = np.concatenate([[0], np.cumsum([each.n_rows for each in summaries])])
         blocks, graph = self._make_blocks(checked, _places(summaries, numbers, firsts))
         first = summaries[0]
-        rows = DaskRows(
-            self._cluster,
-            blocks,
-            graph,
+        summary = RowsSummary(
             first.n_features,
             first.dtype,
-            is_sparse=first.is_sparse,
-            firsts=firsts.astype(np.int64),
-            n_elements=sum(each.n_elements for each in summaries),
-            class_counts=counts,
-            class_weights=weights,
-            is_weighted=first.is_weighted,
+            first.is_sparse,
+            firsts.astype(np.int64),
+            sum(each.n_elements for each in summaries),
+            counts,
+            weights,
+            first.is_weighted,
         )
-        rows.fingerprint = key_of([each.checksum for each in summaries]).hex()
-        return rows, classes
+        return DaskRows(self._cluster, blocks, graph, summary), classes
 
     def _check(self, partition: Partition, number: int, **options: bool) -> Any:
         given = partition.features, partition.labels, partition.weights

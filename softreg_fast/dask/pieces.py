@@ -13,7 +13,6 @@ from ..blocks.cutting import Part, join
 from ..blocks.labels import LabelCodes
 from ..blocks.source import Piece
 from ..data.blocked import Block
-from ..runtime.checkpoint import key_of
 from .frames import codes_of, column_of, is_frame, matrix_of_frame
 
 
@@ -63,8 +62,6 @@ class Summary:
         The sums of their weights.
     is_weighted : bool
         Whether rows have weights of their own.
-    checksum : bytes
-        Of features and labels.
     """
 
     number: int
@@ -78,7 +75,6 @@ class Summary:
     counts: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64]
     is_weighted: bool
-    checksum: bytes
 
 
 def check_partition(
@@ -135,7 +131,6 @@ def summarise(checked: CheckedPartition | None, number: int) -> Summary | None:
     n_labels = len(checked.labels)
     counted = codes if part.weights is None else codes[part.weights > 0.0]
     sums = np.bincount(codes, part.weights, minlength=n_labels)
-    values = features.data if issparse(features) else features
     return Summary(
         number,
         len(part),
@@ -148,7 +143,6 @@ def summarise(checked: CheckedPartition | None, number: int) -> Summary | None:
         np.bincount(counted, minlength=n_labels).astype(np.int64),
         sums.astype(np.float64),
         part.weights is not None,
-        key_of(values.sum(), codes),
     )
 
 

@@ -5,10 +5,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-import numpy.typing as npt
-
-from ..data.blocked import Block, BlockedRows, Result, Sums, Work, tree_sum
+from ..data.blocked import Block, BlockedRows, Result, RowsSummary, Sums, Work, tree_sum
 from ..runtime.blas import one_blas_thread
 from .cluster import Cluster
 
@@ -45,8 +42,7 @@ class DaskRows(BlockedRows):
         Of each block the future, or its key in the graph.
     graph : dict
         By which blocks that are no futures are made.
-    n_features, dtype, is_sparse, firsts, n_elements, class_counts, class_weights, is_weighted
-        See `BlockedRows`.
+    summary : RowsSummary
     """
 
     are_here = False
@@ -56,26 +52,9 @@ class DaskRows(BlockedRows):
         cluster: Cluster,
         blocks: list[Any],
         graph: dict[Hashable, Any],
-        n_features: int,
-        dtype: np.dtype,
-        *,
-        is_sparse: bool,
-        firsts: npt.NDArray[np.int64],
-        n_elements: int,
-        class_counts: npt.NDArray[np.int64],
-        class_weights: npt.NDArray[np.float64],
-        is_weighted: bool,
+        summary: RowsSummary,
     ) -> None:
-        super().__init__(
-            n_features,
-            dtype,
-            is_sparse=is_sparse,
-            firsts=firsts,
-            n_elements=n_elements,
-            class_counts=class_counts,
-            class_weights=class_weights,
-            is_weighted=is_weighted,
-        )
+        super().__init__(summary)
         self._cluster = cluster
         self._blocks = blocks
         self._graph = graph

@@ -60,10 +60,11 @@ Work = Callable[[Block, "int | None"], Result]
 """What is done with a block, and with how many threads. It may be sent to another process."""
 
 
-class BlockedRows(ABC):
-    """Rows that are read in blocks.
+@dataclass(frozen=True)
+class RowsSummary:
+    """What a first pass tells of rows.
 
-    Parameters
+    Attributes
     ----------
     n_features : int
     dtype : numpy.dtype
@@ -79,6 +80,24 @@ class BlockedRows(ABC):
         The sums of their weights.
     is_weighted : bool
         Whether rows have weights of their own.
+    """
+
+    n_features: int
+    dtype: np.dtype
+    is_sparse: bool
+    firsts: npt.NDArray[np.int64]
+    n_elements: int
+    class_counts: npt.NDArray[np.int64]
+    class_weights: npt.NDArray[np.float64]
+    is_weighted: bool
+
+
+class BlockedRows(ABC):
+    """Rows that are read in blocks.
+
+    Parameters
+    ----------
+    summary : RowsSummary
 
     Attributes
     ----------
@@ -86,34 +105,23 @@ class BlockedRows(ABC):
         Whether work is done in this thread, one block after the other.
     checkpoint : Checkpoint or None
         What solvers that don't take sums keep their state in.
-    fingerprint : str
-        Tells these rows from others.
     """
 
     are_here = True
     checkpoint: Any = None
-    fingerprint = ""
 
-    def __init__(
-        self,
-        n_features: int,
-        dtype: np.dtype,
-        *,
-        is_sparse: bool,
-        firsts: npt.NDArray[np.int64],
-        n_elements: int,
-        class_counts: npt.NDArray[np.int64],
-        class_weights: FloatArray,
-        is_weighted: bool,
-    ) -> None:
-        self.shape = int(firsts[-1]), n_features
-        self.dtype = dtype
-        self.is_sparse = is_sparse
-        self.firsts = firsts
-        self.n_elements = n_elements
-        self.class_counts = class_counts
-        self.class_weights = class_weights
-        self.is_weighted = is_weighted
+    def __init__(self, summary: RowsSummary) -> None:
+        self.summary = summary
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        return int(self.summary.firsts[-1]), self.summary.n_features
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the features."""
+        return self.summary.dtype
 
     @abstractmethod
     def map(
@@ -159,12 +167,42 @@ class BlockedRows(ABC):
     @property
     def n_blocks(self) -> int:
         """How many there are."""
-        return len(self.firsts) - 1
+        return len(self.summary.firsts) - 1
 
     def blocks_of(self, rows: npt.NDArray[np.int64]) -> list[int]:
         """Numbers of the blocks that some rows are in, ascending."""
-        places = np.searchsorted(self.firsts, rows, side="right") - 1
+        places = np.searchsorted(self.summary.firsts, rows, side="right") - 1
         return [int(place) for place in np.unique(places)]
+
+
+class WrappedRows(BlockedRows):
+    """Rows that other rows are asked for.
+
+    Parameters
+    ----------
+    rows : BlockedRows
+        The other ones.
+    """
+
+    def __init__(self, rows: BlockedRows) -> None:
+        super().__init__(rows.summary)
+        self.are_here = rows.are_here
+        self._rows = rows
+
+    def map(
+        self,
+        work: Work[Result],
+        numbers: Sequence[int] | None = None,
+        n_threads: int | None = None,
+        *,
+        needs_features: bool = True,
+    ) -> list[Result]:
+        """See `BlockedRows.map`."""
+        return self._rows.map(work, numbers, n_threads, needs_features=needs_features)
+
+    def windows(self, n_rows: int, seed: int | None, n_done: int = 0) -> Iterator[Block]:
+        """See `BlockedRows.windows`."""
+        return self._rows.windows(n_rows, seed, n_done)
 
 
 class TreeSum:
@@ -309,7 +347,7 @@ class BlockedProblem(Problem):
 
     def with_mean_weight_one(self) -> "BlockedProblem":
         """See `Problem.with_mean_weight_one`."""
-        if not self.rows.is_weighted and self.class_factors is None:
+        if not self.rows.summary.is_weighted and self.class_factors is None:
             return self
         mean = self.total_weight / max(1, int(self.class_counts.sum()))
         factors = np.ones(self.n_classes) if self.class_factors is None else self.class_factors
@@ -321,19 +359,19 @@ class BlockedProblem(Problem):
     @property
     def n_elements(self) -> int:
         """Numbers that the features are made of."""
-        return self.rows.n_elements
+        return self.rows.summary.n_elements
 
     @property
     def is_sparse(self) -> bool:
         """Whether the features are sparse matrices."""
-        return self.rows.is_sparse
+        return self.rows.summary.is_sparse
 
     @property
     def class_weights(self) -> FloatArray:
         """Sums of the weights of each class's rows."""
         if self.counted is not None:
             return self.counted[1]
-        weights = self.rows.class_weights
+        weights = self.rows.summary.class_weights
         return weights if self.class_factors is None else weights * self.class_factors
 
     @property
@@ -341,7 +379,7 @@ class BlockedProblem(Problem):
         """Rows of each class that have a weight."""
         if self.counted is not None:
             return self.counted[0]
-        counts = self.rows.class_counts
+        counts = self.rows.summary.class_counts
         return counts if self.class_factors is None else counts * (self.class_factors > 0.0)
 
     @property

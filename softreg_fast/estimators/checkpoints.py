@@ -1,17 +1,19 @@
 """Checkpoints of fits: what problem they belong to."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 
 from .._typing import Model
 from ..blocks.learned import learn
 from ..blocks.memory import ArraySource
 from ..blocks.reader import BlockReader
-from ..data.blocked import BlockedProblem
+from ..data.blocked import Block, BlockedProblem
 from ..data.problem import Problem
 from ..runtime.checkpoint import Checkpoint, key_of
 
@@ -76,11 +78,21 @@ def open_checkpoint(
         "dtype": problem.features.dtype.name,
         "classes": labels if len(classes) <= _MOST_CLASSES_SHOWN else _digest(labels),
         **parameters,
-        "samples": problem.rows.fingerprint + _digest(problem.rows.firsts, problem.class_weights),
+        "samples": _digest(problem.rows.map(_Checksum()), problem.class_weights),
         "held-out samples": "none" if held_out is None else _digest_of(held_out),
         "start": _digest(*start),
     }
     return Checkpoint(path, description)
+
+
+@dataclass(frozen=True)
+class _Checksum:
+    """What tells a block from others."""
+
+    def __call__(self, block: Block, n_threads: int | None) -> bytes:
+        features = block.features
+        values = features.data if issparse(features) else features
+        return key_of(values.sum(), block.targets, block.weights)
 
 
 def _digest(*values: Any) -> str:
@@ -89,7 +101,7 @@ def _digest(*values: Any) -> str:
 
 def _digest_of(held_out: Problem) -> str:
     if isinstance(held_out, BlockedProblem):
-        return held_out.rows.fingerprint
+        return _digest(held_out.rows.map(_Checksum()))
     features = held_out.features
     if not isinstance(features, np.ndarray):
         features = held_out.as_matrix().features.data

@@ -46,8 +46,9 @@ def _problem_of(estimator: Any, learned: LearnedRows, classes: npt.NDArray[Any])
     """A problem without a penalty, weighted as an estimator says."""
     factors: npt.NDArray[np.float64] | None = None
     if estimator.class_weight is not None:
-        factors = class_factors(estimator.class_weight, classes, classes, learned.class_weights)
-        total = float((learned.class_weights * factors).sum())
+        weights = learned.summary.class_weights
+        factors = class_factors(estimator.class_weight, classes, classes, weights)
+        total = float((weights * factors).sum())
         if not 0 < total < np.inf:
             raise ValueError(
                 f"the sum of weight * class_weight is {total}: it must be above zero and finite"
@@ -74,7 +75,7 @@ def make_held_out_problem(
     """The problem of rows that are held out of another one's."""
     _check_features(estimator, rows, "X_val")
     learned = rows.learn_as(classes)
-    if learned.is_sparse != problem.is_sparse:
+    if learned.summary.is_sparse != problem.is_sparse:
         raise ValueError("X and X_val must both be sparse or both be dense")
     return BlockedProblem(
         learned,

@@ -107,14 +107,14 @@ def _sum_blocks(problem: BlockedProblem, n_threads: int | None) -> FeatureSums:
     class_weights = problem.class_weights
     none_small = np.zeros(n_features)
     origin: FloatArray = np.zeros(n_features)
-    if not rows.is_sparse:
+    if not problem.is_sparse:
         (origin,) = rows.map(_FindRow(kind), [0], n_threads)
     by_class, squares = rows.reduce(_SumBlock(kind, origin), n_threads)
     sums = FeatureSums(by_class, squares, origin, class_weights, n_samples, none_small)
     if sums.are_far_off:
         means = sums.means
         about_means, squares = rows.reduce(_SumBlock(kind, means), n_threads)
-        if rows.is_sparse:
+        if problem.is_sparse:
             about_means = by_class - class_weights[:, None] * means
         sums = FeatureSums(about_means, squares, means, class_weights, n_samples, none_small)
     return _with_small_deviations(problem, sums, n_threads)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data.blocked import Block, BlockedRows, Result, Sums, Work, add_sums
+from ..data.blocked import Block, BlockedRows, Result, Sums, Work, WrappedRows, add_sums
 
 
 @dataclass(eq=False)
@@ -63,7 +63,7 @@ class _MapTogether:
         ]
 
 
-class SharedRows(BlockedRows):
+class SharedRows(WrappedRows):
     """Rows in blocks, for threads that go over them together.
 
     A pass begins when every thread waits for one, and serves them all. What a thread gets has the
@@ -77,18 +77,7 @@ class SharedRows(BlockedRows):
     """
 
     def __init__(self, rows: BlockedRows, n_threads_of_work: int | None) -> None:
-        super().__init__(
-            rows.shape[1],
-            rows.dtype,
-            is_sparse=rows.is_sparse,
-            firsts=rows.firsts,
-            n_elements=rows.n_elements,
-            class_counts=rows.class_counts,
-            class_weights=rows.class_weights,
-            is_weighted=rows.is_weighted,
-        )
-        self.are_here = rows.are_here
-        self._rows = rows
+        super().__init__(rows)
         self._n_threads = n_threads_of_work
         self._n_running = 0
         self._pending: list[_Request] = []
@@ -149,7 +138,7 @@ class SharedRows(BlockedRows):
     ) -> list[Result]:
         """See `BlockedRows.map`."""
         if not needs_features:
-            return self._rows.map(work, numbers, n_threads, needs_features=False)
+            return super().map(work, numbers, n_threads, needs_features=False)
         wanted = None if numbers is None else set(numbers)
         return self._wait_for(_Request(work, wanted, is_sum=False))
 
