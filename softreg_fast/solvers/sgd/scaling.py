@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
 from ..._typing import FloatArray
+from ...data.blocked import Block, BlockedProblem, Sums
 from ...data.problem import Problem
 from ...data.row_blocks import row_blocks
 from ...objective.feature_sums import sum_features
@@ -50,7 +52,7 @@ def weighted_moments(
         squares overflow.
     """
     with np.errstate(all="ignore"):
-        if problem.is_sparse:
+        if problem.is_sparse and not isinstance(problem, BlockedProblem):
             return _sparse_moments(problem, center=center)
         sums = sum_features(problem, n_threads)
         if center:
@@ -144,9 +146,25 @@ def scale_sparse(
 
 def presence(problem: Problem) -> FloatArray:
     """The share of the rows that have an element of each feature, float64."""
-    n_features = problem.features.shape[1]
-    counts = np.bincount(problem.features.indices, minlength=n_features)
-    return counts / problem.n_samples
+    if isinstance(problem, BlockedProblem):
+        (counts,) = problem.rows.reduce(_CountElements())
+    else:
+        counts = _count_elements(problem.features)
+    shares: FloatArray = counts / problem.n_samples
+    return shares
+
+
+@dataclass(frozen=True)
+class _CountElements:
+    """Of a block."""
+
+    def __call__(self, block: Block, n_threads: int | None) -> Sums:
+        return (_count_elements(block.features),)
+
+
+def _count_elements(features: Any) -> npt.NDArray[np.int64]:
+    """How many rows have an element of each feature."""
+    return np.bincount(features.indices, minlength=features.shape[1])
 
 
 def steady_variances(variances: FloatArray, means: FloatArray) -> FloatArray:

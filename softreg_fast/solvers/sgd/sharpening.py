@@ -43,21 +43,14 @@ def sharpen_blocks(
 
     They end where the objective doesn't fall any more. See `solver.sharpen` for the arguments.
     """
-    center = settings.fit_intercept
-    scaling = scaling_of_blocks(
-        problem,
-        n_threads,
-        center=center,
-        scale=settings.feature_scaling != "none",
-        is_full=True,
-    )
+    scaling = scaling_of_blocks(problem, settings, problem.n_samples, n_threads)
     sample = problem.take_sample(SAMPLED_ROWS, SEED, n_threads)
     curvature = bound_curvature(
         sample,
         scaling,
         n_columns=len(bias),
         batch_size=sample.n_samples,
-        fit_intercept=center,
+        fit_intercept=settings.fit_intercept,
     )
     total = problem.total_weight
     l2_penalty, l1_penalty = problem.l2_penalty / total, problem.l1_penalty / total

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..._typing import FloatArray, Model
-from ...data.blocked import Block, BlockedProblem, BlockKind, Sums
+from ...data.blocked import Block, BlockedProblem
 from ...data.problem import Problem, drop_weightless
-from ...objective.feature_sums import sum_features
 from ...objective.passes import accumulator_of
 from ...runtime.blas import inner_product, matrix_product, one_blas_thread
 from ...runtime.checkpoint import key_of
@@ -24,10 +23,10 @@ from .scaling import (
     Scaling,
     bound_curvature,
     can_rotate,
+    choose_scaling,
+    choose_sparse_scaling,
     has_much_in_common,
     rotate,
-    scale_sparse,
-    steady_variances,
 )
 
 MakeDescent = Callable[[Problem, SgdSettings, Snapshot, "int | None", Population, Scaling], Descent]
@@ -75,38 +74,13 @@ class _Rotation:
 
 
 def scaling_of_blocks(
-    problem: BlockedProblem,
-    n_threads: int | None,
-    *,
-    center: bool,
-    scale: bool,
-    is_full: bool = False,
+    problem: BlockedProblem, settings: SgdSettings, batch_size: int, n_threads: int | None
 ) -> Scaling:
-    """The scaling of features that are read in blocks.
-
-    Parameters
-    ----------
-    problem : BlockedProblem
-    n_threads : int or None
-    center, scale : bool
-        See `scaling.choose_scaling`.
-    is_full : bool, default=False
-        Whether batches are of all rows; see `scaling.choose_sparse_scaling`.
-    """
-    n_features = problem.features.shape[1]
-    if not (scale or problem.is_sparse):
-        return Scaling(np.zeros(n_features), np.ones(n_features))
-    sums = sum_features(problem.in_double(), n_threads)
-    means, variances = sums.means, sums.variances
-    if not center:
-        means, variances = np.zeros(n_features), variances + means**2
-    if not problem.is_sparse:
-        return Scaling(means, 1.0 / steady_variances(variances, means))
-    shares = np.ones(n_features)
-    if not is_full:
-        (counts,) = problem.rows.reduce(_CountElements(problem.kind), n_threads)
-        shares = counts / problem.n_samples
-    return scale_sparse(means, variances, shares, scale=scale)
+    """The scaling of features that are read in blocks, for batches of some rows."""
+    center, scale = settings.fit_intercept, settings.feature_scaling != "none"
+    if problem.is_sparse:
+        return choose_sparse_scaling(problem, batch_size=batch_size, scale=scale, center=center)
+    return choose_scaling(problem, n_threads, center=center, scale=scale)
 
 
 class WindowedDescent:
@@ -202,12 +176,7 @@ class WindowedDescent:
         """Settle the rate; the scaling of features, and of rotated ones how they are rotated."""
         problem, settings = self._problem, self._settings
         n_features = problem.features.shape[1]
-        scaling = scaling_of_blocks(
-            problem,
-            self._n_threads,
-            center=settings.fit_intercept,
-            scale=settings.feature_scaling != "none",
-        )
+        scaling = scaling_of_blocks(problem, settings, settings.batch_size, self._n_threads)
         rotation: _Rotation | None = None
         n_wanted = max(SAMPLED_ROWS, _ROWS_PER_FEATURE * n_features)
         sample = problem.take_sample(n_wanted, SEED, self._n_threads)
@@ -375,17 +344,6 @@ class WindowedDescent:
             drop_weightless(problem), l2_penalty=whole.l2_penalty, l1_penalty=whole.l1_penalty
         )
         return problem if self._rotation is None else self._rotation.rotate(problem)
-
-
-@dataclass(frozen=True)
-class _CountElements:
-    """How many rows of a block have an element of each sparse feature."""
-
-    kind: BlockKind
-
-    def __call__(self, block: Block, n_threads: int | None) -> Sums:
-        features = block.features
-        return (np.bincount(features.indices, minlength=features.shape[1]),)
 
 
 def _arrays_of(snapshot: Snapshot) -> list[Any]:
