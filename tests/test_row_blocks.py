@@ -283,7 +283,7 @@ def test_shares_of_rows_are_counted(data, weights):
         learned, np.zeros(0, np.int32), len(classes), "identity", np.dtype(np.float64)
     )
     share = RowShare(5, 0.2, 0.5, is_inside=True)
-    part, rest = problem.with_share(share), problem.with_share(replace(share, is_inside=False))
+    part, rest = problem.with_shares([share, replace(share, is_inside=False)])
     is_in = share.has(np.arange(5_000))
     assert 0.25 < is_in.mean() < 0.35
     for each, mask in ((part, is_in), (rest, ~is_in)):

@@ -339,11 +339,15 @@ class BlockedProblem(Problem):
             self.n_classes, self.activation, self.dtype, self.class_factors, self.share
         )
 
-    def with_share(self, share: RowShare) -> "BlockedProblem":
-        """The problem of some of the rows; the others weigh nothing."""
-        problem = replace(self, share=share, counted=None)
-        sums = self.rows.map(_CountRows(problem.kind), needs_features=False)
-        return replace(problem, counted=tree_sum(sums))
+    def with_shares(self, shares: Sequence[RowShare]) -> list["BlockedProblem"]:
+        """The problems of some of the rows each; the others weigh nothing."""
+        problems = [replace(self, share=share, counted=None) for share in shares]
+        work = _CountRows(tuple(problem.kind for problem in problems))
+        sums = tree_sum(self.rows.map(work, needs_features=False))
+        pairs = zip(sums[::2], sums[1::2], strict=True)
+        return [
+            replace(problem, counted=each) for problem, each in zip(problems, pairs, strict=True)
+        ]
 
     def with_mean_weight_one(self) -> "BlockedProblem":
         """See `Problem.with_mean_weight_one`."""
@@ -456,16 +460,19 @@ def stack(parts: Sequence[Any]) -> Any:
 
 @dataclass(frozen=True)
 class _CountRows:
-    """Rows of each class that have a weight, and the sums of their weights."""
+    """Rows of each class that have a weight, and the sums of their weights, for each kind."""
 
-    kind: BlockKind
+    kinds: tuple[BlockKind, ...]
 
     def __call__(self, block: Block, n_threads: int | None) -> Sums:
-        problem = self.kind.problem_of(block)
-        n_classes = self.kind.n_classes
-        weights = problem.weights()
-        counts = np.bincount(problem.targets[weights > 0.0], minlength=n_classes)
-        return counts, np.bincount(problem.targets, weights, minlength=n_classes)
+        sums = []
+        for kind in self.kinds:
+            problem = kind.problem_of(block)
+            weights = problem.weights()
+            has_weight = problem.targets[weights > 0.0]
+            sums.append(np.bincount(has_weight, minlength=kind.n_classes))
+            sums.append(np.bincount(problem.targets, weights, minlength=kind.n_classes))
+        return tuple(sums)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Folds of the rows, as scikit-learn's `cv` gives them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from reprlib import repr as shortened
@@ -80,43 +80,68 @@ def _rows_of(rows: Any, n_samples: int) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def choose_shares(cv: Any, problem: BlockedProblem) -> list[RowShare]:
-    """The rows to learn from, for each fold; a row is held out of the one that its number says.
+def count_folds_of_blocks(cv: Any) -> int:
+    """How many folds `cv` means for rows in blocks.
 
     Parameters
     ----------
     cv : int or None
-        How many folds there are; None are 5.
-    problem : BlockedProblem
+        None means 5.
 
     Raises
     ------
     TypeError, ValueError
-        `cv` is not allowed, or a fold has no rows.
+        It is not allowed.
     """
     if cv is not None and not isinstance(cv, Integral):
         raise TypeError(
             f"cv={shortened(cv)} is not allowed with rows in blocks: it must be an integer, the "
             "number of folds, or None"
         )
-    n_folds = 5 if cv is None else check_integer("cv", cv, minimum=2, maximum=2**16)
-    shares = [
-        RowShare(_SEED_OF_FOLDS, number / n_folds, (number + 1) / n_folds, is_inside=False)
+    return 5 if cv is None else check_integer("cv", cv, minimum=2, maximum=2**16)
+
+
+@dataclass(frozen=True)
+class BlockedFold:
+    """The problems of the rows to learn from and of those held out."""
+
+    training: BlockedProblem
+    held_out: BlockedProblem
+
+
+def choose_folds_of_blocks(n_folds: int, problem: BlockedProblem) -> list[BlockedFold]:
+    """Folds of all rows, in each of which those are held out whose random number says so.
+
+    Raises
+    ------
+    ValueError
+        A fold has no rows.
+    """
+    held_out = [
+        RowShare(_SEED_OF_FOLDS, number / n_folds, (number + 1) / n_folds, is_inside=True)
         for number in range(n_folds)
     ]
-    for share in shares:
-        for each in (share, replace(share, is_inside=True)):
-            if not problem.with_share(each).class_counts.any():
-                raise ValueError(
-                    f"cv={cv!r} is not allowed with {problem.n_samples} samples, because a fold "
-                    "would have none with a weight: it must be smaller"
-                )
-    return shares
+    folds = _split_by(problem, held_out)
+    if not all(_have_rows(fold) for fold in folds):
+        raise ValueError(
+            f"cv={n_folds} is not allowed with {problem.n_samples} samples, because a fold would "
+            "have none with a weight: it must be smaller"
+        )
+    return folds
 
 
-def split_blocks(
-    problem: BlockedProblem, fraction: float, seed: int
-) -> tuple[BlockedProblem, BlockedProblem]:
+def _split_by(problem: BlockedProblem, held_out: Sequence[RowShare]) -> list[BlockedFold]:
+    others = [replace(share, is_inside=not share.is_inside) for share in held_out]
+    parts = problem.with_shares([*others, *held_out])
+    pairs = zip(parts[: len(others)], parts[len(others) :], strict=True)
+    return [BlockedFold(*pair) for pair in pairs]
+
+
+def _have_rows(fold: BlockedFold) -> bool:
+    return bool(fold.training.class_counts.any() and fold.held_out.class_counts.any())
+
+
+def split_blocks(problem: BlockedProblem, fraction: float, seed: int) -> BlockedFold:
     """The problem with about a fraction of its rows held out, and that of these.
 
     Which rows they are follows from their numbers and the seed; classes are not balanced.
@@ -126,15 +151,13 @@ def split_blocks(
     ValueError
         One of the two has no rows.
     """
-    share = RowShare(seed, 0.0, fraction, is_inside=False)
-    training = problem.with_share(share)
-    held_out = problem.with_share(replace(share, is_inside=True))
-    if not (training.class_counts.any() and held_out.class_counts.any()):
+    (fold,) = _split_by(problem, [RowShare(seed, 0.0, fraction, is_inside=True)])
+    if not _have_rows(fold):
         raise ValueError(
             f"validation_fraction={fraction!r} of {problem.n_samples} samples leaves none for "
             "training or for validation: use another one, more samples, or X_val"
         )
-    return training, held_out
+    return fold
 
 
 def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Problem]:
@@ -160,7 +183,8 @@ def split(problem: Problem, fraction: float, source: Any) -> tuple[Problem, Prob
         No row is held out.
     """
     if isinstance(problem, BlockedProblem):
-        return split_blocks(problem, fraction, int(source.randint(1 << 31)))
+        fold = split_blocks(problem, fraction, int(source.randint(1 << 31)))
+        return fold.training, fold.held_out
     n_samples = problem.n_samples
     weights = problem.weights()
     order = source.permutation(n_samples)

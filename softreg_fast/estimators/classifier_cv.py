@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from .._typing import FloatArray
 from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
-from ..data.blocked import BlockedProblem, RowShare
+from ..data.blocked import BlockedProblem
 from ..data.checks import check_choice, check_flag, check_number
 from ..data.labels import check_weights
 from ..data.problem import Penalty, Problem, make_penalty
-from ..data.splits import Fold, choose_folds, choose_shares
+from ..data.splits import Fold, choose_folds, choose_folds_of_blocks, count_folds_of_blocks
 from ..inference.scoring import (
     Candidate,
     HeldOutRows,
@@ -368,22 +368,23 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> "SoftmaxClassifierCV":
         """See `fit`."""
         check_blocks(parameters.solver, parameters.needs(are_blocked=True))
-        problem, classes = make_blocked_problem(self, rows)
         check_scoring_of_blocks(self.scoring)
-        shares = choose_shares(self.cv, problem)
-        search = self._begin_search(len(shares), Cs, l1_ratios, parameters, rows, None, {})
+        n_folds = count_folds_of_blocks(self.cv)
+        problem, classes = make_blocked_problem(self, rows)
+        folds = choose_folds_of_blocks(n_folds, problem)
+        training = [cast(BlockedProblem, fold.training.in_double()) for fold in folds]
+        search = self._begin_search(n_folds, Cs, l1_ratios, parameters, rows, None, {})
 
-        def follow_shares(
+        def follow_folds(
             solver: Solver, penalties: Sequence[Penalty], n_columns: int, report: Report
         ) -> None:
-            options, double = parameters.options(solver), problem.in_double()
-            assert isinstance(double, BlockedProblem)
-            follow_blocks(solver, double, shares, penalties, options, n_columns, report)
+            options = parameters.options(solver)
+            follow_blocks(solver, training, penalties, options, n_columns, report)
 
-        grid = self._search(search, problem, classes, follow_shares)
-        held_out = [replace(share, is_inside=True) for share in shares]
-        candidates = [search.candidates(grid, fold) for fold in range(len(shares))]
-        scores = score_blocks(self.scoring, problem, held_out, candidates, parameters.n_threads)
+        grid = self._search(search, problem, classes, follow_folds)
+        held_out = [fold.held_out for fold in folds]
+        candidates = [search.candidates(grid, fold) for fold in range(n_folds)]
+        scores = score_blocks(self.scoring, held_out, candidates, parameters.n_threads)
         grid.scores[...] = scores.reshape(grid.scores.shape)
         return self._finish(search, grid, problem, classes, rows, None, None)
 
@@ -655,10 +656,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             coef, intercept = self._coefficients()
             candidate = Candidate(self.C_, self.l1_ratio_, (coef.T, intercept))
             problem = make_known_problem(self, X)
-            everything = RowShare(0, 0.0, 1.0, is_inside=True)
-            scores = score_blocks(
-                self.scoring, problem, [everything], [[candidate]], self.n_threads
-            )
+            scores = score_blocks(self.scoring, [problem], [[candidate]], self.n_threads)
             return float(scores[0, 0])
         metadata = _given(sample_weight=sample_weight, **params)
         if is_routed():

@@ -14,7 +14,7 @@ from sklearn.metrics import get_scorer
 
 from .._sklearn import metric_of, with_arguments
 from .._typing import FloatArray, Model
-from ..data.blocked import Block, BlockedProblem, BlockKind, RowShare, Sums
+from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
 from ..data.problem import drop_weightless
 from ..objective.loss import LOSSES
 from ..runtime.blas import matrix_product
@@ -160,8 +160,7 @@ def check_scoring_of_blocks(scoring: Any) -> str:
 
 def score_blocks(
     scoring: Any,
-    problem: BlockedProblem,
-    held_out: Sequence[RowShare],
+    held_out: Sequence[BlockedProblem],
     candidates: Sequence[Sequence[Candidate]],
     n_threads: int | None,
 ) -> FloatArray:
@@ -171,9 +170,8 @@ def score_blocks(
     ----------
     scoring : str or None
         "accuracy", which None means too, or "neg_log_loss".
-    problem : BlockedProblem
-    held_out : sequence of RowShare
-        The rows to score on, for each fold.
+    held_out : sequence of BlockedProblem
+        Of the rows to score on, for each fold; all of the same rows.
     candidates : sequence of sequences of Candidate
         The models of each fold, as many of each.
     n_threads : int or None
@@ -189,12 +187,12 @@ def score_blocks(
     """
     name = check_scoring_of_blocks(scoring)
     works = []
-    for share, models in zip(held_out, candidates, strict=True):
-        kind = replace(problem.kind, class_factors=None, share=share)
+    for problem, models in zip(held_out, candidates, strict=True):
+        kind = replace(problem.kind, class_factors=None)
         weights = np.hstack([candidate.model[0] for candidate in models])
         bias = np.hstack([candidate.model[1] for candidate in models])
         works.append(_ScoreBlock(kind, name, weights, bias, len(models)))
-    sums, totals = problem.rows.reduce(_ScoreFolds(tuple(works)), n_threads)
+    sums, totals = held_out[0].rows.reduce(_ScoreFolds(tuple(works)), n_threads)
     return np.asarray(sums / totals[:, None])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._typing import Model
-from ..data.blocked import BlockedProblem, RowShare
+from ..data.blocked import BlockedProblem
 from ..data.problem import Penalty, Problem
 from ..objective.objective import Evaluation, Objective
 from ..runtime.shared_rows import SharedRows
@@ -65,31 +65,30 @@ def follow(
 
 def follow_blocks(
     solver: Solver,
-    problem: BlockedProblem,
-    shares: Sequence[RowShare],
+    problems: Sequence[BlockedProblem],
     penalties: Sequence[Penalty],
     options: SolverOptions,
     n_columns: int,
     report: Report,
 ) -> None:
-    """Minimise the objective for every share of the rows and every penalty.
+    """Minimise the objective for every fold and penalty.
 
-    The shares are gone over at the same time: a block is read once for all of them.
+    The folds are gone over at the same time: a block is read once for all of them.
 
     Parameters
     ----------
     solver : Solver
         An exact one.
-    problem : BlockedProblem
-        Of dtype float64; its penalties don't count.
-    shares : sequence of RowShare
+    problems : sequence of BlockedProblem
+        Of the folds, all of the same rows and of dtype float64; their penalties don't count.
     penalties, options, n_columns, report
         See `follow`.
     """
-    rows = SharedRows(problem.rows, options.n_threads)
+    rows = SharedRows(problems[0].rows, options.n_threads)
     lock = threading.Lock()
 
-    def follow_share(place: int, own: BlockedProblem) -> None:
+    def follow_fold(place: int, problem: BlockedProblem) -> None:
+        own = replace(problem, features=rows)
         model = zero_model(own, n_columns)
         for number, penalty in enumerate(penalties):
             found = solver.solve(penalty.of(own), options, model, None)
@@ -97,9 +96,7 @@ def follow_blocks(
             with lock:
                 report(place, number, found)
 
-    shared = replace(problem, features=rows)
-    problems = [shared.with_share(share) for share in shares]
-    rows.run([partial(follow_share, *each) for each in enumerate(problems)])
+    rows.run([partial(follow_fold, *each) for each in enumerate(problems)])
 
 
 def follow_in_turn(
