@@ -42,7 +42,7 @@ def _writes_at_once(monkeypatch):
     monkeypatch.setattr(windows_module, "_BYTES_OF_A_WINDOW", 1 << 16)
 
 
-class Stopped(Exception):  # noqa: N818
+class StoppedError(Exception):
     """What a fit is stopped by."""
 
 
@@ -54,7 +54,7 @@ def _stop_after(monkeypatch, n_writes):
         real(self)
         left[0] -= 1
         if left[0] == 0:
-            raise Stopped
+            raise StoppedError
 
     monkeypatch.setattr(Checkpoint, "write", write)
     return left
@@ -88,7 +88,7 @@ def test_a_resumed_fit_has_the_bits_of_one_that_was_never_stopped(
     for n_done in {1, 2, n_writes // 2, n_writes - 1}:
         with monkeypatch.context() as patch:
             _stop_after(patch, n_done)
-            with pytest.raises(Stopped):
+            with pytest.raises(StoppedError):
                 # The seed is kept too.
                 _model({**parameters, "random_state": 0}).fit(
                     open_blocks(X, y, block_rows=900), checkpoint=path
@@ -108,7 +108,7 @@ def test_a_seed_that_nobody_gave_is_kept(data, tmp_path, monkeypatch):
     for n_done in (2, 8):
         with monkeypatch.context() as patch:
             _stop_after(patch, n_done)
-            with pytest.raises(Stopped):
+            with pytest.raises(StoppedError):
                 SoftmaxClassifier(solver="sgd", max_iter=5).fit(rows, checkpoint=path)
         copy = path.read_bytes()
     for _ in range(2):
@@ -128,7 +128,7 @@ def test_a_resumed_fit_knows_the_losses_of_held_out_rows(data, tmp_path, monkeyp
     for n_done in (5, 30):
         with monkeypatch.context() as patch:
             _stop_after(patch, n_done)
-            with pytest.raises(Stopped):
+            with pytest.raises(StoppedError):
                 _model({"solver": "sgd"}).fit(*arguments, checkpoint=path)
         resumed = _model({"solver": "sgd"}).fit(*arguments, checkpoint=path)
         _assert_same_bits(resumed, whole)
@@ -151,7 +151,7 @@ def test_arrays_are_gone_over_in_blocks(data, tmp_path):
 def _stopped(data, path, monkeypatch, n_done=4, **parameters):
     with monkeypatch.context() as patch:
         _stop_after(patch, n_done)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             SoftmaxClassifier(**parameters).fit(open_blocks(*data), checkpoint=path)
 
 

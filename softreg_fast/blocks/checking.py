@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, issparse
 
 from ..data.arrays import check_sparse_features
 from .cutting import Part
-from .labels import LabelCodes, WrongLabel
+from .labels import LabelCodes, LabelError
 from .source import Codes, Piece
 
 _DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
@@ -159,7 +159,7 @@ def _kind(is_sparse: bool) -> str:
 def _encode(labels: LabelCodes, piece: Piece) -> npt.NDArray[np.int32]:
     try:
         return labels.encode(piece.labels)
-    except WrongLabel as error:
+    except LabelError as error:
         where = row_name(piece.place, piece.first_row + error.row)
         raise ValueError(f"{error}, in {where}; leave the row out, or correct it") from error
     except ValueError as error:

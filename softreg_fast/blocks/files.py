@@ -54,6 +54,7 @@ def paths_of(data: str | Path) -> list[Path]:
         )
     if not has_magic(str(data)):
         raise FileNotFoundError(f"there is no file {str(path)!r}")
+    # Path.glob takes no pattern that is absolute.
     found = [Path(each) for each in sorted(glob(str(data), recursive=True))]  # noqa: PTH207
     if not found:
         raise FileNotFoundError(f"no file matches {str(data)!r}")

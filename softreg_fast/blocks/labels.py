@@ -18,7 +18,7 @@ def _kind_of(labels: npt.NDArray[Any]) -> str:
     return _KINDS.get(labels.dtype.kind, "strings")
 
 
-class WrongLabel(ValueError):  # noqa: N818
+class LabelError(ValueError):
     """A label that is not allowed.
 
     Parameters
@@ -56,7 +56,7 @@ class LabelCodes:
 
         Raises
         ------
-        WrongLabel
+        LabelError
             A label is missing, or none of the classes that were given.
         ValueError
             These are no labels, or of another kind than those before.
@@ -68,7 +68,7 @@ class LabelCodes:
             number = self._numbers.get(label)
             if number is None:
                 if self._is_closed:
-                    raise WrongLabel(
+                    raise LabelError(
                         int((places == place).argmax()),
                         f"the label {label!r} is none of the classes {list(self._numbers)!r}",
                     )
@@ -107,7 +107,7 @@ def _distinct(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     if array.dtype.kind == "O":
         array = _without_objects(array)
     if array.dtype.kind == "f" and np.isnan(array).any():
-        raise WrongLabel(int(np.isnan(array).argmax()), "the label is missing (NaN)")
+        raise LabelError(int(np.isnan(array).argmax()), "the label is missing (NaN)")
     check_labels(array)
     if array.dtype.kind in "iu" and len(array):
         lowest, highest = int(array.min()), int(array.max())
@@ -125,7 +125,7 @@ def _distinct(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 def _distinct_of_codes(codes: Codes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     is_missing = codes.numbers < 0
     if is_missing.any():
-        raise WrongLabel(int(is_missing.argmax()), "the label is missing (null)")
+        raise LabelError(int(is_missing.argmax()), "the label is missing (null)")
     counts = np.bincount(codes.numbers, minlength=len(codes.labels))
     (used,) = np.nonzero(counts)
     places = np.zeros(len(codes.labels), np.int64)
@@ -139,7 +139,7 @@ def _without_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     kinds = {type(label) for label in array}
     if len(kinds) > 1 or kinds & {type(None), dict, list, tuple}:
         row = next(place for place, label in enumerate(array) if type(label) is not type(array[0]))
-        raise WrongLabel(
+        raise LabelError(
             row,
             f"the label is {array[row]!r} here and {array[0]!r} elsewhere: all labels must be "
             "of one kind, and none missing",

@@ -104,6 +104,7 @@ class IterableSource(Source):
         self.feature_names = feature_names
         self.is_cheap = is_cheap
 
+    # A source's attribute, which takes reading a block here.
     @cached_property
     def has_labels(self) -> bool:  # type: ignore[override]
         """Whether the first block has labels."""

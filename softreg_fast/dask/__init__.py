@@ -14,16 +14,15 @@ Examples
 0.95
 """
 
-from importlib.util import find_spec
-
-for _name in ("dask", "distributed"):
-    if find_spec(_name) is None:
-        raise ImportError(
-            f"softreg_fast.dask requires {_name}, which isn't installed: "
-            "pip install softreg-fast[dask]"
-        )
-
-from .classifier import DaskSoftmaxClassifier  # noqa: E402
-from .cluster import ClusterError  # noqa: E402
+try:
+    from .classifier import DaskSoftmaxClassifier
+    from .cluster import ClusterError
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
+        raise
+    raise ImportError(
+        f"softreg_fast.dask requires {error.name}, which isn't installed: "
+        "pip install softreg-fast[dask]"
+    ) from error
 
 __all__ = ["ClusterError", "DaskSoftmaxClassifier"]

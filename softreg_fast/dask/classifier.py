@@ -1,7 +1,8 @@
 """The estimator of rows on a Dask cluster."""
 
 from dataclasses import replace
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import dask
 from sklearn.utils.metaestimators import available_if
@@ -10,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..data.checks import check_flag
 from ..estimators.base import or_as_before
 from ..estimators.callbacks import FitTasks, with_callbacks
-from ..estimators.checkpoints import open_checkpoint
+from ..estimators.checkpoints import check_checkpoint, open_checkpoint
 from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.on_blocks import make_blocked_problem
 from ..estimators.parameters import Parameters
@@ -227,6 +228,7 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
             y_val=y_val,
             sample_weight_val=sample_weight_val,
         )
+        path = check_checkpoint(checkpoint)
         partitions = partition(X, y, sample_weight)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         with open_cluster(self._client) as cluster:
@@ -234,7 +236,7 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
             rows = DaskPartitions(cluster, partitions, is_persistent=self.persist)
             try:
                 init = coef_init, intercept_init
-                self._fit(rows, parameters, (X, y, metadata), init, checkpoint)
+                self._fit(rows, parameters, (X, y, metadata), init, path)
             finally:
                 rows.release()
         return self
@@ -245,17 +247,17 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         parameters: Parameters,
         given: tuple[Any, Any, dict[str, Any]],
         init: tuple[Any, Any],
-        checkpoint: Any,
+        path: Path | None,
     ) -> None:
         """Fit rows, and set what is found."""
-        unpenalised, classes = make_blocked_problem(self, cast(Any, rows))
+        unpenalised, classes = make_blocked_problem(self, rows)
         problem = parameters.penalty.of(unpenalised)
         size = size_of(problem, self._count_columns(len(classes)))
         solver = choose(parameters.solver, parameters.needs(are_blocked=True), size, exact=True)
         start = self._start(problem, classes, *init)
         kept: Checkpoint | None = None
-        if checkpoint is not None:
-            kept = open_checkpoint(checkpoint, self, unpenalised, classes, None, start)
+        if path is not None:
+            kept = open_checkpoint(path, self, unpenalised, classes, None, start)
             problem = replace(problem, features=CheckpointedRows(unpenalised.rows, kept))
         tasks = FitTasks(self, parameters.count_iterations(solver), *given)
         last = LastModel()

@@ -230,7 +230,7 @@ class Cluster:
                 "tasks were cancelled, or the Dask client, its scheduler or data on the cluster "
                 f"were lost: try again ({str(error) or type(error).__name__})"
             ) from error
-        except Exception as error:
+        except Exception as error:  # a client that is being closed may raise anything
             if self._client.status in ("running", "connecting"):
                 raise
             raise ClusterError(

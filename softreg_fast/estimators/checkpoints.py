@@ -41,8 +41,30 @@ def in_blocks(problem: Problem) -> BlockedProblem:
     )
 
 
+def check_checkpoint(path: Any) -> Path | None:
+    """Where a checkpoint is to be, if there is to be one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is no path, or that of a folder.
+    FileNotFoundError
+        There is no such folder.
+    """
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"checkpoint={path!r} is not allowed: it must be the path of a file")
+    file = Path(path)
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"checkpoint={str(path)!r}: there is no such folder")
+    if file.is_dir():
+        raise ValueError(f"checkpoint={str(path)!r} is a folder: it must be the path of a file")
+    return file
+
+
 def open_checkpoint(
-    path: Any,
+    path: Path,
     estimator: Any,
     problem: BlockedProblem,
     classes: npt.NDArray[Any],
@@ -53,18 +75,9 @@ def open_checkpoint(
 
     Raises
     ------
-    TypeError, ValueError
-        The path is not allowed, or leads to a file that is no checkpoint of this fit.
-    FileNotFoundError
-        There is no such folder.
+    ValueError
+        There is a file that is no checkpoint of this fit.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"checkpoint={path!r} is not allowed: it must be the path of a file")
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"checkpoint={str(path)!r}: there is no such folder")
-    if path.is_dir():
-        raise ValueError(f"checkpoint={str(path)!r} is a folder: it must be the path of a file")
     parameters = {
         name: repr(value)
         for name, value in estimator.get_params().items()

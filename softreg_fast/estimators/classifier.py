@@ -40,7 +40,7 @@ from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
-from .checkpoints import in_blocks, open_checkpoint
+from .checkpoints import check_checkpoint, in_blocks, open_checkpoint
 from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .validation import CHECKS, check_labels_of_rows, to_known
@@ -377,7 +377,8 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         """
         parameters = self._check_parameters()
         known = getattr(self, "_reader", None)
-        are_blocked = isinstance(X, RowBlocks) or checkpoint is not None
+        path = check_checkpoint(checkpoint)
+        are_blocked = isinstance(X, RowBlocks) or path is not None
         if isinstance(X, RowBlocks):
             refuse_beside_blocks(y=y, sample_weight=sample_weight)
         is_held_out = any(part is not None for part in (X_val, y_val, sample_weight_val))
@@ -399,9 +400,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         start = self._start(problem, classes, coef_init, intercept_init)
         source = check_random_state(self.random_state)
         kept: Checkpoint | None = None
-        if checkpoint is not None:
+        if path is not None:
             assert isinstance(problem, BlockedProblem)
-            kept = open_checkpoint(checkpoint, self, problem, classes, held_out, start)
+            kept = open_checkpoint(path, self, problem, classes, held_out, start)
             problem = replace(problem, features=CheckpointedRows(problem.rows, kept))
             source = np.random.RandomState(kept.keep_once("seed", source.randint(2**31)))
         if parameters.early_stopping and held_out is None:

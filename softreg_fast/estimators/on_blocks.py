@@ -1,14 +1,13 @@
 """Rows in blocks as estimators take them: in place of X and y."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..blocks.learned import LearnedRows
 from ..blocks.rows import LabelledBlock, RowBlocks
-from ..data.blocked import BlockedProblem
+from ..data.blocked import BlockedProblem, BlockedRows
 from ..data.labels import class_factors
 from ..data.problem import Problem
 
@@ -25,7 +24,22 @@ def refuse_beside_blocks(**arguments: Any) -> None:
             raise ValueError(f"{name} is not allowed beside rows in blocks; {hint}")
 
 
-def make_blocked_problem(estimator: Any, rows: RowBlocks) -> tuple[BlockedProblem, Any]:
+class RowsToLearn(Protocol):
+    """Rows of which a first pass tells what they are, here or on a cluster."""
+
+    @property
+    def n_features(self) -> int:
+        """Known once they have been learnt."""
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """None if they have none."""
+
+    def learn(self) -> tuple[BlockedRows, npt.NDArray[Any]]:
+        """The rows after a first pass, and their classes."""
+
+
+def make_blocked_problem(estimator: Any, rows: RowsToLearn) -> tuple[BlockedProblem, Any]:
     """A problem without a penalty, and the classes; sets what is known of the features."""
     if estimator.categorical_features is not None:
         raise ValueError(
@@ -42,7 +56,7 @@ def make_blocked_problem(estimator: Any, rows: RowBlocks) -> tuple[BlockedProble
     return problem, classes
 
 
-def _problem_of(estimator: Any, learned: LearnedRows, classes: npt.NDArray[Any]) -> BlockedProblem:
+def _problem_of(estimator: Any, learned: BlockedRows, classes: npt.NDArray[Any]) -> BlockedProblem:
     """A problem without a penalty, weighted as an estimator says."""
     factors: npt.NDArray[np.float64] | None = None
     if estimator.class_weight is not None:
