@@ -659,6 +659,13 @@ def test_arguments_of_open_blocks_are_checked(data, tmp_path):
     for value in (0, -1, 2.5, "all"):
         with _refused(f"block_rows={value!r} is not allowed", (TypeError, ValueError)):
             open_blocks(X, y, block_rows=value)
+    for value in ([1], "abc", [[0, 1], [1, 0]]):
+        with _refused("classes=.* is not allowed", (TypeError, ValueError)):
+            open_blocks(X, y, classes=value)
+    with _refused("data is an empty string", FileNotFoundError):
+        open_blocks("")
+    with _refused("data is a dict: it must be", TypeError):
+        open_blocks({"X": X, "y": y})
     with _refused("target has 10 rows, but X has 5000"):
         open_blocks(X, y[:10])
     with _refused("there is no file", FileNotFoundError):

@@ -39,6 +39,8 @@ def paths_of(data: str | Path) -> list[Path]:
     FileNotFoundError
         There is none.
     """
+    if not str(data):
+        raise FileNotFoundError("data is an empty string: it must be the path of a file or folder")
     path = Path(data)
     if path.is_dir():
         paths = sorted(each for each in path.rglob("*") if each.is_file() and _is_shown(each, path))

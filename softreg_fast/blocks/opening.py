@@ -1,6 +1,6 @@
 """From what users have to rows that are read in blocks."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ..data.checks import check_integer
+from ..data.labels import check_classes
 from .cache import CacheWriter
 from .datasets import is_dataset, open_dataset
 from .files import open_files, paths_of, paths_of_all
@@ -108,6 +109,11 @@ def open_blocks(
             "block_rows", block_rows, minimum=1, maximum=2**31 - 1, alternative="'auto'"
         )
     rows = None if isinstance(block_rows, str) else block_rows
+    if classes is not None:
+        try:
+            classes = check_classes(classes)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"classes={classes!r} is not allowed: {error}") from error
     sources = _sources_of(data, target, weight, features, classes)
     return RowBlocks(
         sources[0] if len(sources) == 1 else JoinedSources(sources),
@@ -190,7 +196,7 @@ def _open_iterable(data: Any, target: Any, weight: Any) -> Source:
             f"data is a {type(data).__name__}, which can be read only once: give a callable that "
             "begins anew, such as open_blocks(lambda: make_blocks())"
         )
-    if not (callable(data) or isinstance(data, Iterable)):
+    if not (callable(data) or isinstance(data, Iterable)) or isinstance(data, Mapping):
         raise TypeError(
             f"data is a {type(data).__name__}: it must be a path, a list of paths, an array, an "
             "iterable of blocks, or a callable that returns a new iterator of blocks"
