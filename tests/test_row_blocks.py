@@ -23,10 +23,9 @@ from softreg_fast.data.blocked import (
     BlockedProblem,
     BlockKind,
     RowShare,
-    TreeSum,
-    add_sums,
     keys_of,
 )
+from softreg_fast.data.tree_sums import Subtree, TreeSum, add_subtrees, add_sums
 from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.solvers.sgd import windows as windows_module
 
@@ -343,6 +342,20 @@ def test_sums_are_added_by_a_binary_tree():
         for value in values[:n_blocks]:
             tree.add((value,))
         assert tree.total == total([(value,) for value in values[:n_blocks]])
+
+
+def test_sums_are_added_by_the_same_tree_wherever_the_blocks_are():
+    random = np.random.default_rng(0)
+    for n_blocks in (1, 2, 3, 7, 64, 1_000):
+        values = random.lognormal(sigma=9.0, size=n_blocks)
+        whole = TreeSum()
+        for value in values:
+            whole.add((value,))
+        for n_parts in (1, 2, 5):
+            parts = [TreeSum() for _ in range(n_parts)]
+            for number, part in enumerate(random.integers(n_parts, size=n_blocks)):
+                parts[part].add_subtree(Subtree(number, 0, (values[number],)))
+            assert add_subtrees([part.subtrees for part in parts]) == whole.total
 
 
 def test_predictions_and_scores_equal_those_in_memory(data):

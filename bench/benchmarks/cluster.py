@@ -1,14 +1,17 @@
 """Fits of rows on a Dask cluster, and what more workers would bring.
 
-Clusters are of single-threaded processes on this machine; rows are synthetic. Passes are loss and
-gradient of a model over all rows, which fits consist of. The time of a pass is also calculated: by
-a model with four numbers, three of which are measured here without a cluster of several workers and
-one that is assumed. It is compared with passes on one and two workers, and then says what larger
-clusters would take, and what binds them.
+Clusters are of single-threaded processes on this machine, one at a time; rows are synthetic. Passes
+are loss and gradient of a model over all rows, which fits consist of. Processes without a cluster,
+which do the same with rows of their own, show what two of them can be faster than one on this
+machine at all. The time of a pass is also calculated: by a model with four numbers, two of which
+are measured here on one worker, one in this process, and one is assumed. It is compared with passes
+on one and two workers, and then says what larger clusters would take, and what binds them.
 """
 
 import math
+import multiprocessing
 import warnings
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,9 +36,12 @@ BANDWIDTH, LATENCY = 1.25e9, 2e-4
 WORKERS = 1, 2, 10, 100, 1000
 LARGE_ROWS = 10**9, 10**10
 ROWS_OF_A_LARGE_BLOCK = 1_000_000
-SUMS_OF_A_TASK = 8
 MANY_BLOCKS, ROWS_OF_A_SMALL_BLOCK = 256, 16
 MODEL_BOUND = 0.5
+# Passes in a row, on each cluster.
+N_PASSES = 5
+# Of the processes without a cluster.
+N_LOCAL_ROWS = 1_000_000
 
 
 @contextmanager
@@ -106,18 +112,55 @@ def _side(n_workers):
 
 
 def measure_passes(record, n_samples, options):
-    """Passes on one worker and on two, in turn; the same bits."""
+    """Passes on one worker and on two; the same bits."""
     title = _add_case(record, "pass", n_samples, N_FEATURES, N_CLASSES)
-    with (
-        cluster_of(1) as one,
-        cluster_of(2) as two,
-        _rows_on(one, n_samples, N_FEATURES, N_CLASSES, N_BLOCKS) as on_one,
-        _rows_on(two, n_samples, N_FEATURES, N_CLASSES, N_BLOCKS) as on_two,
-    ):
-        turns = take_turns({_side(1): on_one, _side(2): on_two}, options.repeats)
-    for side, found in turns.items():
-        record.add(title, side, "seconds", found.seconds)
-    _check_bits(record, title, *(found.result.weights_gradient for found in turns.values()))
+    seconds, gradients = defaultdict(list), {}
+    for _ in range(options.repeats):
+        for n_workers in (1, 2):
+            with (
+                cluster_of(n_workers) as client,
+                _rows_on(client, n_samples, N_FEATURES, N_CLASSES, N_BLOCKS) as go,
+            ):
+                found = take_turns({"": go}, N_PASSES)[""]
+            seconds[_side(n_workers)] += found.seconds
+            gradients[n_workers] = found.result.weights_gradient
+            side = f"{n_workers} process{'es' if n_workers > 1 else ''}, no cluster"
+            n_rows = min(N_LOCAL_ROWS, n_samples // 2)
+            seconds[side] += [
+                each * n_samples / (n_rows * n_workers) for each in _in_processes(n_workers, n_rows)
+            ]
+    for side, found in seconds.items():
+        record.add(title, side, "seconds", found)
+    _check_bits(record, title, gradients[1], gradients[2])
+
+
+def _in_processes(n_processes, n_rows):
+    """Seconds of passes over so many rows in each of some processes, the slowest one's."""
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(n_processes), context.SimpleQueue()
+    processes = [
+        context.Process(target=_pass_here, args=(n_rows, barrier, answers))
+        for _ in range(n_processes)
+    ]
+    for process in processes:
+        process.start()
+    found = [answers.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return [max(each) for each in zip(*found, strict=True)]
+
+
+def _pass_here(n_rows, barrier, answers):
+    from softreg_fast.blocks import open_blocks
+
+    X, y = _block(0, n_rows, N_FEATURES, N_CLASSES)
+    learned, _ = open_blocks(X, y, block_rows=max(1, n_rows // 8)).learn()
+    _evaluate(learned, N_CLASSES)
+    seconds = []
+    for _ in range(N_PASSES):
+        barrier.wait()
+        seconds.append(timed(lambda: _evaluate(learned, N_CLASSES))[0])
+    answers.put(seconds)
 
 
 def _check_bits(record, title, first, second):
@@ -126,24 +169,25 @@ def _check_bits(record, title, first, second):
 
 
 def measure_fits(record, n_samples, options):
-    """Fits on one worker and on two, in turn."""
+    """Fits on one worker and on two."""
     from softreg_fast.dask import DaskSoftmaxClassifier
 
     title = _add_case(record, "fit", n_samples, N_FEATURES, N_CLASSES)
     X, y = _collections(n_samples, N_FEATURES, N_CLASSES, N_BLOCKS)
-
-    def fit_on(client):
-        # The rows are there before, as they are where others have loaded them.
-        on_workers = [client.persist(part) for part in (X, y)]
-        model = DaskSoftmaxClassifier(solver="lbfgs")
-        model.client = client
-        return lambda: model.fit(*on_workers).coef_
-
-    with cluster_of(1) as one, cluster_of(2) as two:
-        turns = take_turns({_side(1): fit_on(one), _side(2): fit_on(two)}, options.repeats)
-    for side, found in turns.items():
-        record.add(title, side, "seconds", found.seconds)
-    _check_bits(record, title, *(found.result for found in turns.values()))
+    seconds, models = defaultdict(list), {}
+    for _ in range(options.repeats):
+        for n_workers in (1, 2):
+            with cluster_of(n_workers) as client:
+                # The rows are there before, as they are where others have loaded them.
+                on_workers = [client.persist(part) for part in (X, y)]
+                model = DaskSoftmaxClassifier(solver="lbfgs")
+                model.client = client
+                fit = partial(model.fit, *on_workers)
+                seconds[_side(n_workers)] += take_turns({"": fit}, 2)[""].seconds
+            models[n_workers] = model.coef_
+    for side, found in seconds.items():
+        record.add(title, side, "seconds", found)
+    _check_bits(record, title, models[1], models[2])
 
 
 def measure_two_classes(record, n_samples, options):
@@ -241,9 +285,9 @@ def _fit_spark(X, y, options):
 class PassModel:
     """What a pass over rows on a cluster takes.
 
-    Each block costs the worker that has it time for its rows, and the scheduler, which is one
-    process, time for its task; the first block can't be done before the model is there. Sums go up
-    a tree, each level of which is a message and an addition.
+    The client and the scheduler, each of which is one process, take time for each group of blocks.
+    Then each worker needs time for its rows. Then sums are sent: to the client, or to tasks if they
+    are large. Blocks are on any worker, so hardly any are added where they are.
 
     Attributes
     ----------
@@ -253,49 +297,65 @@ class PassModel:
         Of the scheduler and the client.
     seconds_per_pass : float
         Of a pass over next to nothing.
-    bytes_of_sums : int
-        Of a block.
+    bytes_of_sums, bytes_of_row : int
+        Of the sums of a block; of a row.
     """
 
     seconds_per_row: float
     seconds_per_task: float
     seconds_per_pass: float
     bytes_of_sums: int
+    bytes_of_row: int
 
     def parts(self, n_rows, n_blocks, n_workers):
         """Seconds of a pass, by what takes them."""
-        blocks_of_worker = math.ceil(n_blocks / n_workers)
-        n_levels = math.ceil(math.log(max(n_blocks, 2), SUMS_OF_A_TASK))
-        messages = n_levels * (LATENCY + SUMS_OF_A_TASK * self.bytes_of_sums / BANDWIDTH)
+        from softreg_fast.dask import learning, rows
+
+        bytes_of_worker = n_rows / n_workers * self.bytes_of_row
+        n_groups = min(
+            n_blocks, n_workers * math.ceil(bytes_of_worker / learning._BYTES_OF_A_GROUP)
+        )
+        n_bytes = n_blocks * self.bytes_of_sums
+        n_tasks, n_sent = n_groups, n_bytes
+        if n_bytes > rows._BYTES_OF_SUMS:
+            n_sums = math.ceil(n_bytes / rows._BYTES_OF_SUMS)
+            n_tasks += n_groups * min(n_sums, n_blocks // n_groups) + n_sums
+            n_sent = 2 * rows._BYTES_OF_SUMS  # to a task, and what they add to another one
         return {
-            "rows": blocks_of_worker * (n_rows / n_blocks) * self.seconds_per_row,
-            "scheduler": n_blocks * (1.0 + 1.0 / SUMS_OF_A_TASK) * self.seconds_per_task,
-            "messages": messages if n_workers > 1 else 0.0,
+            "rows": n_rows / n_workers * self.seconds_per_row,
+            "tasks": (n_tasks - 1) * self.seconds_per_task,
+            "sums": LATENCY + n_sent / BANDWIDTH if n_workers > 1 else 0.0,
+            "a pass": self.seconds_per_pass,
         }
 
     def seconds(self, n_rows, n_blocks, n_workers):
-        """Of a pass: workers don't wait for the scheduler, unless it is slower than they are."""
-        parts = self.parts(n_rows, n_blocks, n_workers)
-        return self.seconds_per_pass + max(parts["rows"], parts["scheduler"]) + parts["messages"]
+        """Of a pass."""
+        return sum(self.parts(n_rows, n_blocks, n_workers).values())
 
 
 def _measure_model(n_samples):
     """The numbers of the model, on one worker and in this process."""
-    from softreg_fast.blocks import open_blocks
+    from softreg_fast.dask import learning
 
-    n_rows = n_samples // N_BLOCKS
-    X, y = _block(0, n_rows, N_FEATURES, N_CLASSES)
-    learned, _ = open_blocks(X, y, block_rows=n_rows).learn()
-    local = take_turns({"": lambda: _evaluate(learned, N_CLASSES)}, 5)[""].median
+    n_rows = min(N_LOCAL_ROWS, n_samples // 2)
+    local = float(np.median(_in_processes(1, n_rows)))
 
     def pass_over(n_blocks):
         rows = ROWS_OF_A_SMALL_BLOCK * n_blocks
         with cluster_of(1) as client, _rows_on(client, rows, N_FEATURES, N_CLASSES, n_blocks) as go:
             return take_turns({"": go}, 5)[""].median
 
+    size = learning._BYTES_OF_A_GROUP
+    learning._BYTES_OF_A_GROUP = 1  # each block is a group of its own
     few, many = pass_over(1), pass_over(MANY_BLOCKS)
-    n_tasks = MANY_BLOCKS * (1.0 + 1.0 / SUMS_OF_A_TASK)
-    return PassModel(local / n_rows, (many - few) / n_tasks, few, 8 * N_CLASSES * (N_FEATURES + 1))
+    learning._BYTES_OF_A_GROUP = size
+    return PassModel(
+        local / n_rows,
+        (many - few) / (MANY_BLOCKS - 1),
+        few,
+        8 * N_CLASSES * (N_FEATURES + 1),
+        8 * N_FEATURES,
+    )
 
 
 def measure_model(record, n_samples, options):
@@ -316,19 +376,16 @@ def measure_model(record, n_samples, options):
         difference = abs(predicted - measured) / measured
         bound = math.inf if options.quick else MODEL_BOUND
         record.check(title, side, "calculated and measured, relative", difference, bound)
+    kind = f"calculated, blocks of {ROWS_OF_A_LARGE_BLOCK:,} rows"
     for n_rows in LARGE_ROWS:
-        for kind, rows_of_block in [
-            (f"blocks of {ROWS_OF_A_LARGE_BLOCK:,} rows", lambda _: ROWS_OF_A_LARGE_BLOCK),
-            ("a block for each worker", lambda n_workers, n_rows=n_rows: n_rows // n_workers),
-        ]:
-            case = _add_case(record, f"calculated, {kind}", n_rows, N_FEATURES, N_CLASSES)
-            for n_workers in WORKERS:
-                n_blocks = n_rows // rows_of_block(n_workers)
-                parts = model.parts(n_rows, n_blocks, n_workers)
-                seconds = model.seconds(n_rows, n_blocks, n_workers)
-                binding = max(parts, key=parts.get)
-                record.add(case, _side(n_workers), "seconds", seconds, binds=binding)
-                print(f"    {_side(n_workers)}: {seconds:.3g} s, bound by {binding}")
+        case = _add_case(record, kind, n_rows, N_FEATURES, N_CLASSES)
+        n_blocks = n_rows // ROWS_OF_A_LARGE_BLOCK
+        for n_workers in WORKERS:
+            parts = model.parts(n_rows, n_blocks, n_workers)
+            binding = max(parts, key=parts.get)
+            seconds = model.seconds(n_rows, n_blocks, n_workers)
+            record.add(case, _side(n_workers), "seconds", seconds, binds=binding)
+            print(f"    {_side(n_workers)}: {seconds:.3g} s, bound by {binding}")
 
 
 def _add_case(record, kind, n_samples, n_features, n_classes):

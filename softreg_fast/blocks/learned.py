@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
-from ..data.blocked import Block, BlockedRows, Result, RowsSummary, Sums, TreeSum, Work, stack
+from ..data.blocked import Block, BlockedRows, Result, RowsSummary, Work, stack
+from ..data.tree_sums import Sums, TreeSum
 from .labels import LabelCodes
 from .read_ahead import read_ahead
 from .reader import BlockReader

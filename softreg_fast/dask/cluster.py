@@ -17,6 +17,7 @@ from .._typing import FloatArray
 SECONDS_WITHOUT_WORKERS = 30.0
 """How long there may be no worker before a fit gives up."""
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_QUESTIONS, _MOST_SECONDS_BETWEEN_QUESTIONS = 0.002, 0.05
 _WARNING = "distributed.admin.large-graph-warning-threshold"
 # The setting is the process's.
 _is_changing = threading.Lock()
@@ -129,10 +130,10 @@ class Cluster:
             futures: list[Any] = self._client.compute(list(collections))
         return futures
 
-    def get(
+    def start(
         self, graph: dict[Hashable, Any], keys: Sequence[Hashable], *, is_large: bool = False
     ) -> list[Any]:
-        """What comes of some keys of a graph.
+        """Futures of some keys of a graph.
 
         Parameters
         ----------
@@ -142,8 +143,14 @@ class Cluster:
             Whether the graph is known to be large, of which Dask is not to warn.
         """
         with self._losses_named(), _without_warning() if is_large else nullcontext():
-            futures = self._client.get(graph, list(keys), sync=False)
-        return self.results(futures)
+            futures: list[Any] = self._client.get(graph, list(keys), sync=False)
+        return futures
+
+    def get(
+        self, graph: dict[Hashable, Any], keys: Sequence[Hashable], *, is_large: bool = False
+    ) -> list[Any]:
+        """What comes of some keys of a graph; see `start`."""
+        return self.results(self.start(graph, keys, is_large=is_large))
 
     def results(self, futures: Sequence[Any]) -> list[Any]:
         """What comes of futures, which are released; an error of a task is raised as it is."""
@@ -155,6 +162,47 @@ class Cluster:
             for future in futures:  # Dask would go on with what an interrupt has left
                 future.release()
         return results
+
+    def wait(self, futures: Sequence[Any]) -> None:
+        """Return when all futures have a result, or one never will."""
+
+        async def finish() -> None:
+            seconds = _SECONDS_BETWEEN_QUESTIONS
+            while True:
+                known = {future.status for future in futures}
+                if known <= {"finished"} or known & {"error", "cancelled"}:
+                    return
+                await asyncio.sleep(seconds)
+                seconds = min(1.2 * seconds, _MOST_SECONDS_BETWEEN_QUESTIONS)
+
+        with self._losses_named():
+            self._wait(finish)
+
+    def bytes_of(self, futures: Sequence[Any]) -> int | None:
+        """Bytes of the results of futures, as Dask estimates them; None if some have been lost."""
+        self.wait(futures)
+        keys = [future.key for future in futures]
+
+        async def ask() -> list[int]:
+            try:
+                found = await self._client.nbytes(keys, summary=False)
+            except KeyError:  # cancelled
+                return [-1]
+            return list(found.values())
+
+        with self._losses_named():
+            sizes = self._wait(ask)
+        return sum(sizes) if min(sizes) >= 0 else None
+
+    def find(self, futures: Sequence[Any]) -> tuple[list[Sequence[str]], dict[str, int]]:
+        """Of each future the workers that have its result, and of each worker its threads."""
+
+        async def find() -> tuple[Any, Any]:
+            return await asyncio.gather(self._client.who_has(futures), self._client.nthreads())
+
+        with self._losses_named():
+            holders, n_threads = self._wait(find)
+        return [tuple(holders.get(future.key, ())) for future in futures], n_threads
 
     def run(self, function: Callable[[], Any]) -> dict[str, Any]:
         """What a function, or the error that it raises, is on each worker, by its address."""

@@ -1,6 +1,7 @@
 """What a first pass tells of partitions: how many rows there are, and of which classes."""
 
 from collections.abc import Hashable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,19 @@ from scipy.sparse import csr_array
 from ..blocks.checking import PieceChecks
 from ..blocks.labels import LabelCodes
 from ..blocks.source import Piece
-from ..data.blocked import RowsSummary, tree_sum
+from ..data.blocked import RowsSummary
+from ..data.tree_sums import tree_sum
 from .cluster import Cluster
 from .partitions import Partition
-from .pieces import Place, Summary, check_partition, make_block, name_partition, summarise
+from .pieces import Place, Summary, check_partition, make_blocks, name_partition, summarise_all
+from .placing import group
 from .rows import DaskRows
+
+# Bytes of the blocks of a group. So many take a task longer than Dask's part of it, and aren't much
+# to fetch or to make again if their worker dies.
+_BYTES_OF_A_GROUP = 1 << 29
+# The weight of a partition of which no more than a summary is wanted.
+_LIGHT = 1e-6
 
 
 class DaskPartitions:
@@ -64,12 +73,13 @@ class DaskPartitions:
         checked = [
             self._check(partition, number) for number, partition in enumerate(self._partitions)
         ]
+        groups = [[number] for number in range(len(checked))]
         if self._is_persistent:
             checked = self._futures = self._cluster.compute(checked)
-        summarising = [
-            delayed(summarise, pure=False)(each, number) for number, each in enumerate(checked)
-        ]
-        found = self._cluster.results(self._cluster.compute(summarising))
+            self._cluster.wait(checked)
+            holders, n_threads = self._cluster.find(checked)
+            groups = group(range(len(checked)), holders, n_threads, np.full(len(checked), _LIGHT))
+        found = self._summarise(checked, groups)
         summaries = [each for each in found if each is not None]
         if not summaries:
             raise ValueError("X has no rows: all its partitions are empty")
@@ -79,7 +89,6 @@ class DaskPartitions:
         classes, numbers = _unite_labels(summaries)
         counts, weights = _sum_classes(summaries, numbers, len(classes))
         firsts = np.concatenate([[0], np.cumsum([each.n_rows for each in summaries])])
-        blocks, graph = self._make_blocks(checked, _places(summaries, numbers, firsts))
         first = summaries[0]
         summary = RowsSummary(
             first.n_features,
@@ -91,33 +100,63 @@ class DaskPartitions:
             weights,
             first.is_weighted,
         )
-        return DaskRows(self._cluster, blocks, graph, summary), classes
+        places = _places(summaries, numbers, firsts)
+        made, graph = self._make_blocks(checked, places, summary)
+        return DaskRows(self._cluster, made, graph, summary), classes
+
+    def _summarise(self, checked: list[Any], groups: list[list[int]]) -> list[Summary | None]:
+        """What is to be known of partitions, by a task for each group."""
+        work = delayed(summarise_all, pure=False)
+        tasks = [work([checked[number] for number in each], each) for each in groups]
+        found = self._cluster.results(self._cluster.compute(tasks))
+        by_number = dict(zip(chain(*groups), chain(*found), strict=True))
+        return [by_number[number] for number in range(len(checked))]
 
     def _check(self, partition: Partition, number: int, **options: bool) -> Any:
         given = partition.features, partition.labels, partition.weights
         return delayed(check_partition, pure=False)(*given, number, **options)
 
     def _make_blocks(
-        self, checked: list[Any], places: list[Place]
-    ) -> tuple[list[Any], dict[Hashable, Any]]:
-        """Futures of blocks, or their keys and the graph that makes them."""
-        making = delayed(make_block, pure=False)
+        self, checked: list[Any], places: list[Place], summary: RowsSummary
+    ) -> tuple[list[tuple[list[int], Any]], dict[Hashable, Any]]:
+        """Groups of blocks: futures, or their keys and the graph that makes them."""
+        making = delayed(make_blocks, pure=False)
+        numbers = range(len(places))
         if self._is_persistent:
-            blocks = self._cluster.compute(
-                [making(checked[place.partition], place) for place in places]
+            futures = [checked[place.partition] for place in places]
+            holders, n_threads = self._cluster.find(futures)
+            weights = _bytes_of_blocks(summary) / _BYTES_OF_A_GROUP
+            groups = group(numbers, holders, n_threads, weights)
+            made = self._cluster.compute(
+                [
+                    making(
+                        [futures[number] for number in each], [places[number] for number in each]
+                    )
+                    for each in groups
+                ]
             )
             self.release()
-            self._futures = blocks
-            return blocks, {}
+            self._futures = made
+            return list(zip(groups, made, strict=True)), {}
         expressions = [
             making(
-                self._check(self._partitions[place.partition], place.partition, check_values=False),
-                place,
+                [
+                    self._check(
+                        self._partitions[place.partition], place.partition, check_values=False
+                    )
+                ],
+                [place],
             )
             for place in places
         ]
         graph = HighLevelGraph.merge(*(each.__dask_graph__() for each in expressions))
-        return [each.key for each in expressions], dict(graph)
+        return [([number], expressions[number].key) for number in numbers], dict(graph)
+
+
+def _bytes_of_blocks(summary: RowsSummary) -> npt.NDArray[np.float64]:
+    bytes_per_row = summary.n_elements * summary.dtype.itemsize / summary.firsts[-1]
+    found: npt.NDArray[np.float64] = np.diff(summary.firsts) * max(bytes_per_row, 1.0)
+    return found
 
 
 def _check_same_kind(summaries: list[Summary]) -> None:

@@ -1,5 +1,6 @@
 """A partition on the worker that has it: checked, summed up, and made a block."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +147,13 @@ def summarise(checked: CheckedPartition | None, number: int) -> Summary | None:
     )
 
 
+def summarise_all(
+    checked: Sequence[CheckedPartition | None], numbers: Sequence[int]
+) -> list[Summary | None]:
+    """See `summarise`."""
+    return [summarise(*each) for each in zip(checked, numbers, strict=True)]
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a partition stands among those that have rows.
@@ -195,6 +203,11 @@ def make_block(checked: CheckedPartition | None, place: Place) -> Block:
     assert part.codes is not None
     targets = place.classes[part.codes]
     return Block(place.number, place.first_row, part.features, targets, part.weights)
+
+
+def make_blocks(checked: Sequence[CheckedPartition | None], places: Sequence[Place]) -> list[Block]:
+    """See `make_block`."""
+    return [make_block(*each) for each in zip(checked, places, strict=True)]
 
 
 _CHANGED = (

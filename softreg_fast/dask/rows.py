@@ -5,21 +5,49 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from ..data.blocked import Block, BlockedRows, Result, RowsSummary, Sums, Work, tree_sum
+import numpy as np
+from dask.sizeof import sizeof
+
+from ..data.blocked import Block, BlockedRows, Result, RowsSummary, Work
+from ..data.tree_sums import Subtree, Sums, TreeSum, add_subtrees, join_subtrees
 from ..runtime.blas import one_blas_thread
 from .cluster import Cluster
 
-# In bytes. Up to the first, work is part of each task on a block: a task of its own takes workers
-# longer to fetch. Dask warns of graphs of 10 MB.
+# In bytes. Up to the first, work is part of each task: a task of its own takes workers longer to
+# fetch. Dask warns of graphs of 10 MB.
 _SMALL, _LARGE = 50_000, 5_000_000
-# Of what blocks give, how much a task adds: a power of two, so that the tree of sums is the same.
+# Of what others give, how much a task adds.
 _SUMS_OF_A_TASK = 8
+# Bytes of sums that are sent to one process.
+_BYTES_OF_SUMS = 1 << 23
 
 
-def apply(work: Work[Result], block: Block) -> Result:
-    """What is done with a block, in the worker's thread."""
+def do_blocks(
+    work: Work[Result], numbers: Sequence[int], blocks: Sequence[Block]
+) -> list[tuple[int, Result]]:
+    """What is done with those of a group's blocks that have some numbers, in this thread."""
+    wanted = set(numbers)
     with one_blas_thread():
-        return work(block, 1)
+        return [(block.number, work(block, 1)) for block in blocks if block.number in wanted]
+
+
+def sum_blocks(work: Work[Sums], blocks: Sequence[Block]) -> list[Subtree]:
+    """What is done with a group's blocks, of which neighbours are added."""
+    tree = TreeSum()
+    with one_blas_thread():
+        for block in blocks:
+            tree.add_subtree(Subtree(block.number, 0, work(block, 1)))
+    return tree.subtrees
+
+
+def choose_subtrees(subtrees: Sequence[Subtree], first: int, stop: int) -> list[Subtree]:
+    """Those whose blocks are within bounds."""
+    return [each for each in subtrees if first <= each.first < stop]
+
+
+@sizeof.register(Subtree)
+def _bytes_of_subtree(subtree: Subtree) -> int:
+    return sum(np.asarray(each).nbytes for each in subtree.sums)
 
 
 def _bytes_of(work: Work[Any]) -> int:
@@ -32,32 +60,35 @@ def _bytes_of(work: Work[Any]) -> int:
 class DaskRows(BlockedRows):
     """Rows in blocks on a cluster; a pass is one graph of tasks.
 
+    A task does the blocks of a group, and adds those that the tree of sums adds first. The client
+    adds the rest, unless sums are large: then tasks do.
+
     Work that holds a large model is one task of its own, which workers hand on to each other. Dask
     makes it again if it is lost, as it wouldn't if the model were scattered.
 
     Parameters
     ----------
     cluster : Cluster
-    blocks : list of Future or Hashable
-        Of each block the future, or its key in the graph.
+    groups : list of tuples
+        The numbers of some blocks, ascending, and the future of these blocks, or its key in the
+        graph.
     graph : dict
-        By which blocks that are no futures are made.
+        By which groups that are no futures are made.
     summary : RowsSummary
     """
-
-    are_here = False
 
     def __init__(
         self,
         cluster: Cluster,
-        blocks: list[Any],
+        groups: list[tuple[list[int], Any]],
         graph: dict[Hashable, Any],
         summary: RowsSummary,
     ) -> None:
         super().__init__(summary)
         self._cluster = cluster
-        self._blocks = blocks
+        self._groups = groups
         self._graph = graph
+        self._bytes_of_sums: dict[type, int] = {}
 
     def map(
         self,
@@ -68,42 +99,82 @@ class DaskRows(BlockedRows):
         needs_features: bool = True,
     ) -> list[Result]:
         """See `BlockedRows.map`; workers take one thread for each task."""
-        size = _bytes_of(work)
-        numbers = range(self.n_blocks) if numbers is None else numbers
-        graph, keys = self._tasks(work, numbers, size)
-        return self._cluster.get(graph, keys, is_large=size > _LARGE)
+        wanted = [int(each) for each in (range(self.n_blocks) if numbers is None else numbers)]
+        size, graph, sent = self._start_graph(work)
+        token = uuid4().hex
+        keys: list[Hashable] = []
+        for place, (own, blocks) in enumerate(self._groups):
+            chosen = sorted(set(own).intersection(wanted))
+            if chosen:
+                key = f"softmax-map-{token}", place
+                graph[key] = do_blocks, sent, chosen, blocks
+                keys.append(key)
+        parts = self._cluster.get(graph, keys, is_large=size > _LARGE)
+        found = dict(each for part in parts for each in part)
+        return [found[number] for number in wanted]
 
     def reduce(self, work: Work[Sums], n_threads: int | None = None) -> Sums:
         """See `BlockedRows.reduce`; workers take one thread for each task."""
-        size = _bytes_of(work)
-        graph, keys = self._tasks(work, range(self.n_blocks), size)
-        height = 0
+        size, graph, sent = self._start_graph(work)
         token = uuid4().hex
-        while len(keys) > 1:
+        keys: list[Hashable] = []
+        for place, (_, blocks) in enumerate(self._groups):
+            key = f"softmax-pass-{token}", place
+            graph[key] = sum_blocks, sent, blocks
+            keys.append(key)
+        futures = self._cluster.start(graph, keys, is_large=size > _LARGE)
+        try:
+            return self._add(futures, type(work), token)
+        finally:
+            for future in futures:
+                future.release()
+
+    def _add(self, futures: list[Any], kind: type, token: str) -> Sums:
+        """The sum of what groups give, which is remembered to be large or not for this kind."""
+        n_bytes = self._bytes_of_sums.get(kind)
+        if n_bytes is None:
+            n_bytes = self._cluster.bytes_of(futures)
+            if n_bytes is not None:
+                self._bytes_of_sums[kind] = n_bytes
+        if n_bytes is not None and n_bytes <= _BYTES_OF_SUMS:
+            return add_subtrees(self._cluster.results(futures))
+        return self._add_by_tasks(futures, (n_bytes or _BYTES_OF_SUMS) / self.n_blocks, token)
+
+    def _add_by_tasks(self, futures: list[Any], n_bytes: float, token: str) -> Sums:
+        """The sum of what groups give, so many bytes for each block, by tasks."""
+        n_blocks = max(_SUMS_OF_A_TASK, 1 << int(np.log2(max(_BYTES_OF_SUMS / n_bytes, 1))))
+        graph: dict[Hashable, Any] = {}
+        parts: dict[int, list[Hashable]] = {}
+        for place, ((numbers, _), future) in enumerate(zip(self._groups, futures, strict=True)):
+            for first in sorted({number - number % n_blocks for number in numbers}):
+                key = f"softmax-part-{token}", place, first
+                graph[key] = choose_subtrees, future, first, first + n_blocks
+                parts.setdefault(first, []).append(key)
+        keys: list[Hashable] = []
+        for first, part in sorted(parts.items()):
+            sum_key = f"softmax-sum-{token}", 0, first
+            graph[sum_key] = join_subtrees, part
+            keys.append(sum_key)
+        height = 0
+        while len(keys) > _SUMS_OF_A_TASK:
+            height += 1
             sums: list[Hashable] = []
             for start in range(0, len(keys), _SUMS_OF_A_TASK):
-                key = f"softmax-sum-{token}", height, start
-                graph[key] = tree_sum, keys[start : start + _SUMS_OF_A_TASK]
-                sums.append(key)
+                sum_key = f"softmax-sum-{token}", height, start
+                graph[sum_key] = join_subtrees, keys[start : start + _SUMS_OF_A_TASK]
+                sums.append(sum_key)
             keys = sums
-            height += 1
-        (total,) = self._cluster.get(graph, keys, is_large=size > _LARGE)
-        sums_of_all: Sums = total
-        return sums_of_all
+        last_key = f"softmax-sum-{token}"
+        graph[last_key] = add_subtrees, keys
+        total: Sums = self._cluster.get(graph, [last_key])[0]
+        return total
 
-    def _tasks(
-        self, work: Work[Any], numbers: Sequence[int], size: int
-    ) -> tuple[dict[Hashable, Any], list[Hashable]]:
-        """A graph of work on some blocks, and the keys of what comes of it."""
-        token = uuid4().hex
+    def _start_graph(self, work: Work[Any]) -> tuple[int, dict[Hashable, Any], Any]:
+        """Bytes of work, a graph with what all tasks need, and what stands for the work in it."""
+        size = _bytes_of(work)
         graph = dict(self._graph)
-        sent: Any = work
-        if size > _SMALL:
-            sent = f"softmax-work-{token}"
-            graph[sent] = work
-        keys: list[Hashable] = []
-        for number in numbers:
-            key = f"softmax-pass-{token}", int(number)
-            graph[key] = apply, sent, self._blocks[number]
-            keys.append(key)
-        return graph, keys
+        if size <= _SMALL:
+            return size, graph, work
+        key = f"softmax-work-{uuid4().hex}"
+        graph[key] = work
+        return size, graph, key

@@ -6,7 +6,7 @@ are, and however many of them are worked on at a time.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,10 +16,9 @@ from scipy.sparse import csr_array, issparse, vstack
 
 from .._typing import FloatArray
 from .problem import Problem
+from .tree_sums import Sums, tree_sum
 
 Result = TypeVar("Result")
-Sums = tuple[Any, ...]
-"""Numbers and arrays, each of which is added to that of the next block."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +100,10 @@ class BlockedRows(ABC):
 
     Attributes
     ----------
-    are_here : bool
-        Whether work is done in this thread, one block after the other.
     checkpoint : Checkpoint or None
         What solvers that don't take sums keep their state in.
     """
 
-    are_here = True
     checkpoint: Any = None
 
     def __init__(self, summary: RowsSummary) -> None:
@@ -186,7 +182,6 @@ class WrappedRows(BlockedRows):
 
     def __init__(self, rows: BlockedRows) -> None:
         super().__init__(rows.summary)
-        self.are_here = rows.are_here
         self._rows = rows
 
     def map(
@@ -203,46 +198,6 @@ class WrappedRows(BlockedRows):
     def windows(self, n_rows: int, seed: int | None, n_done: int = 0) -> Iterator[Block]:
         """See `BlockedRows.windows`."""
         return self._rows.windows(n_rows, seed, n_done)
-
-
-class TreeSum:
-    """The sum of what blocks give, added by a binary tree that their number alone decides.
-
-    Neighbours are added in pairs, these in pairs, and so on; what has no neighbour goes up alone.
-    """
-
-    def __init__(self) -> None:
-        self._sums: list[tuple[int, Sums]] = []  # of 2**height blocks each
-
-    def add(self, sums: Sums) -> None:
-        """Add those of the next block."""
-        height = 0
-        while self._sums and self._sums[-1][0] == height:
-            sums = add_sums(self._sums.pop()[1], sums)
-            height += 1
-        self._sums.append((height, sums))
-
-    @property
-    def total(self) -> Sums:
-        """Of all blocks so far; at least one."""
-        *others, (_, total) = self._sums
-        for _, sums in reversed(others):
-            total = add_sums(sums, total)
-        return total
-
-
-def add_sums(first: Sums, second: Sums) -> Sums:
-    """Each part of the first and that of the second."""
-    with np.errstate(all="ignore"):  # looked at when all are added
-        return tuple(one + other for one, other in zip(first, second, strict=True))
-
-
-def tree_sum(all_sums: Iterable[Sums]) -> Sums:
-    """The sums of blocks in order; see `TreeSum`."""
-    tree = TreeSum()
-    for sums in all_sums:
-        tree.add(sums)
-    return tree.total
 
 
 @dataclass(frozen=True)

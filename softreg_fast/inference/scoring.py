@@ -14,8 +14,9 @@ from sklearn.metrics import get_scorer
 
 from .._sklearn import metric_of, with_arguments
 from .._typing import FloatArray, Model
-from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
+from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import drop_weightless
+from ..data.tree_sums import Sums
 from ..objective.loss import LOSSES
 from ..runtime.blas import matrix_product
 

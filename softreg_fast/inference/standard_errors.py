@@ -18,9 +18,10 @@ from scipy.linalg import eigh
 from scipy.special import log_ndtr, ndtri
 
 from .._typing import FloatArray
-from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
+from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
+from ..data.tree_sums import Sums
 from ..objective.coordinates import Coordinates, choose_coordinates
 from ..objective.feature_sums import sum_features
 from ..objective.loss import probabilities_of_columns

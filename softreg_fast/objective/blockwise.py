@@ -1,14 +1,15 @@
 """Loss and gradient over rows that are read in blocks."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from .._typing import FloatArray
-from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
+from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import Problem
+from ..data.tree_sums import Sums
 from .dense import LossAndGradient
 
 
@@ -33,7 +34,7 @@ MakeAccumulator = Callable[[Problem, int, "int | None"], Any]
 
 
 class KeptAccumulators:
-    """Accumulators that go from one block to the next of as many rows; a context.
+    """Accumulators that go from one block to the next of as many rows; each process has its own.
 
     Parameters
     ----------
@@ -45,24 +46,30 @@ class KeptAccumulators:
     def __init__(self, make: MakeAccumulator, n_columns: int) -> None:
         self._make = make
         self._n_columns = n_columns
-        self._kept: dict[int, RowsInMemory] = {}
+        self._free: dict[int, list[RowsInMemory]] = {}
         self._context = ExitStack()
 
-    def of(self, problem: Problem, n_threads: int | None) -> RowsInMemory:
-        """The one for a block's problem."""
-        n_rows = problem.n_samples
-        kept = self._kept.get(n_rows)
-        if kept is None:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeptAccumulators, (self._make, self._n_columns)
+
+    @contextmanager
+    def of(self, problem: Problem, n_threads: int | None) -> Iterator[RowsInMemory]:
+        """A context with one for a block's problem, which other threads don't use meanwhile."""
+        free = self._free.setdefault(problem.n_samples, [])
+        try:
+            found = free.pop()
+        except IndexError:
             made = self._make(problem, self._n_columns, n_threads)
-            kept = self._kept[n_rows] = self._context.enter_context(made)
+            found = self._context.enter_context(made)
         else:
-            kept.turn_to(problem)
-        return kept
+            found.turn_to(problem)
+        yield found
+        free.append(found)
 
     def close(self) -> None:
         """Have their threads end."""
         self._context.close()
-        self._kept = {}
+        self._free = {}
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,13 @@ class _EvaluateBlock:
     bias: FloatArray
     only_loss: bool
     make: MakeAccumulator
-    kept: KeptAccumulators | None
+    kept: KeptAccumulators
 
     def __call__(self, block: Block, n_threads: int | None) -> Sums:
         problem = self.kind.problem_of(block)
-        if self.kept is not None and not problem.is_sparse:
-            return self._evaluate(self.kept.of(problem, n_threads))
+        if not problem.is_sparse:
+            with self.kept.of(problem, n_threads) as kept:
+                return self._evaluate(kept)
         with self.make(problem, len(self.bias), n_threads) as accumulator:
             return self._evaluate(accumulator)
 
@@ -110,7 +118,7 @@ class BlockwiseAccumulator:
         self._problem = problem
         self._n_threads = n_threads
         self._make = make
-        self._kept = KeptAccumulators(make, n_columns) if problem.rows.are_here else None
+        self._kept = KeptAccumulators(make, n_columns)
 
     def __enter__(self) -> Self:
         return self
@@ -121,8 +129,7 @@ class BlockwiseAccumulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._kept is not None:
-            self._kept.close()
+        self._kept.close()
 
     def turn_to(self, problem: Problem) -> None:
         """Take other weights of the same rows."""

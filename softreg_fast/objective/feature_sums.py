@@ -8,8 +8,9 @@ import numpy.typing as npt
 from scipy.sparse import issparse
 
 from .._typing import FloatArray
-from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
+from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import Problem
+from ..data.tree_sums import Sums
 from .moments import (
     SMALLEST_SQUARE,
     FeatureSums,

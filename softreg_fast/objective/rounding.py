@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._typing import FloatArray
-from ..data.blocked import Block, BlockedProblem, BlockKind, Sums
+from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
+from ..data.tree_sums import Sums
 from ..runtime.blas import matrix_product, norm
 from .dense import LossAndGradient
 from .loss import accurate_losses_and_gradients

@@ -1,6 +1,7 @@
 """Rows whose sums are kept in a file, so that a fit that was stopped finds them there."""
 
-from ..data.blocked import BlockedRows, Sums, Work, WrappedRows
+from ..data.blocked import BlockedRows, Work, WrappedRows
+from ..data.tree_sums import Sums
 from .checkpoint import Checkpoint, key_of
 
 

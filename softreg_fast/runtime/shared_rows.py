@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data.blocked import Block, BlockedRows, Result, Sums, Work, WrappedRows, add_sums
+from ..data.blocked import Block, BlockedRows, Result, Work, WrappedRows
+from ..data.tree_sums import Sums, add_sums
 
 
 @dataclass(eq=False)

@@ -9,9 +9,10 @@ from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
 from ..._typing import FloatArray
-from ...data.blocked import Block, BlockedProblem, Sums
+from ...data.blocked import Block, BlockedProblem
 from ...data.problem import Problem
 from ...data.row_blocks import row_blocks
+from ...data.tree_sums import Sums
 from ...objective.feature_sums import sum_features
 from ...objective.loss import loss_of
 from ...objective.moments import sum_sparse_squares

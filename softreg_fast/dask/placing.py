@@ -1,0 +1,51 @@
+"""Which partitions are kept together: those of one worker, so that none has to be sent."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+def group(
+    numbers: Sequence[int],
+    holders: Sequence[Sequence[str]],
+    n_threads: Mapping[str, int],
+    weights: npt.NDArray[np.float64],
+) -> list[list[int]]:
+    """Partitions in groups: for each thread of a worker as many as for another.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        Of the partitions, ascending.
+    holders : sequence of sequences of str
+        Of each of them, the workers that have it. One that none has is a group of its own.
+    n_threads : mapping of str to int
+        Of each worker.
+    weights : ndarray
+        Of each of them, above zero; a group weighs about one at most.
+
+    Returns
+    -------
+    list of lists of int
+        Ascending by the first.
+    """
+    groups: list[list[int]] = []
+    loads = dict.fromkeys(n_threads, 0.0)
+    places_of: dict[str, list[int]] = {}
+    for place, number in enumerate(numbers):
+        known = [worker for worker in holders[place] if worker in loads]
+        if not known:
+            groups.append([number])
+            continue
+        worker = min(known, key=lambda each: loads[each] / n_threads[each])
+        loads[worker] += weights[place]
+        places_of.setdefault(worker, []).append(place)
+    for worker, places in places_of.items():
+        n_groups = n_threads[worker] * int(np.ceil(loads[worker] / n_threads[worker]))
+        middles = np.cumsum(weights[places]) - 0.5 * weights[places]
+        own = (middles * (n_groups / loads[worker])).astype(int)
+        groups += [
+            [numbers[place] for place in np.array(places)[own == each]] for each in np.unique(own)
+        ]
+    return sorted(groups)
