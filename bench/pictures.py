@@ -1,7 +1,8 @@
 """Pictures of records: ``python -m bench pictures FILES``.
 
 Records of "optimum" and "cross-validation" become curves of the gap against time, those of "sizes"
-curves of time and memory, others bars of times as multiples of the first side's. Needs matplotlib.
+curves of time and memory, those of "cluster" curves of calculated time against workers, others bars
+of times as multiples of the first side's. Needs matplotlib.
 """
 
 import sys
@@ -73,6 +74,27 @@ def draw_sizes(pyplot, results):
     return figure
 
 
+def draw_workers(pyplot, results):
+    """Calculated time of a pass against workers, and what takes most of it."""
+    chosen = [each for each in results if "n_workers" in each["notes"]]
+    if not chosen:
+        return None
+    figure, axis = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    for case, sides in _by_case(chosen).items():
+        workers = [each["notes"]["n_workers"] for each in sides]
+        seconds = [each["value"] for each in sides]
+        axis.loglog(workers, seconds, "o-", label=case)
+        axis.loglog(
+            workers, [seconds[0] / each for each in workers], ":", color="grey", linewidth=0.8
+        )
+        for each in sides:
+            place = each["notes"]["n_workers"], each["value"]
+            axis.annotate(each["notes"]["binds"], place, (0, 6), textcoords="offset points")
+    axis.set(xlabel="workers of one thread", ylabel="seconds of a pass, calculated")
+    axis.legend(fontsize=8)
+    return figure
+
+
 def draw_bars(pyplot, results):
     """Times as multiples of the first side's: a group of bars for each case."""
     metric = next((name for name in BARS if any(each["metric"] == name for each in results)), None)
@@ -98,7 +120,12 @@ def draw_bars(pyplot, results):
     return figure
 
 
-DRAWERS = {"optimum": draw_courses, "cross-validation": draw_courses, "sizes": draw_sizes}
+DRAWERS = {
+    "optimum": draw_courses,
+    "cross-validation": draw_courses,
+    "sizes": draw_sizes,
+    "cluster": draw_workers,
+}
 
 
 def run(options):

@@ -144,7 +144,7 @@ def test_large_sums_are_added_by_tasks(client, data, monkeypatch, persist):
     expected = _local(*data, **_parameters("lbfgs"))
     for n_bytes in (0, 1_000):
         monkeypatch.setattr("softreg_fast.dask.rows._BYTES_OF_SUMS", n_bytes)
-        monkeypatch.setattr("softreg_fast.dask.learning._BYTES_OF_A_GROUP", 2_000)
+        monkeypatch.setattr("softreg_fast.dask.placing._BYTES_OF_A_GROUP", 2_000)
         found = DaskSoftmaxClassifier(persist=persist, **_parameters("lbfgs"))
         _assert_same_bits(found.fit(*_on_dask(*data)), expected)
 

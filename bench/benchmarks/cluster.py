@@ -13,7 +13,7 @@ import multiprocessing
 import warnings
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -309,11 +309,11 @@ class PassModel:
 
     def parts(self, n_rows, n_blocks, n_workers):
         """Seconds of a pass, by what takes them."""
-        from softreg_fast.dask import learning, rows
+        from softreg_fast.dask import placing, rows
 
         bytes_of_worker = n_rows / n_workers * self.bytes_of_row
         n_groups = min(
-            n_blocks, n_workers * math.ceil(bytes_of_worker / learning._BYTES_OF_A_GROUP)
+            n_blocks, n_workers * math.ceil(bytes_of_worker / placing.bytes_of_a_group(n_workers))
         )
         n_bytes = n_blocks * self.bytes_of_sums
         n_tasks, n_sent = n_groups, n_bytes
@@ -335,7 +335,7 @@ class PassModel:
 
 def _measure_model(n_samples):
     """The numbers of the model, on one worker and in this process."""
-    from softreg_fast.dask import learning
+    from softreg_fast.dask import placing
 
     n_rows = min(N_LOCAL_ROWS, n_samples // 2)
     local = float(np.median(_in_processes(1, n_rows)))
@@ -345,10 +345,10 @@ def _measure_model(n_samples):
         with cluster_of(1) as client, _rows_on(client, rows, N_FEATURES, N_CLASSES, n_blocks) as go:
             return take_turns({"": go}, 5)[""].median
 
-    size = learning._BYTES_OF_A_GROUP
-    learning._BYTES_OF_A_GROUP = 1  # each block is a group of its own
+    size = placing._BYTES_OF_A_GROUP
+    placing._BYTES_OF_A_GROUP = 1  # each block is a group of its own
     few, many = pass_over(1), pass_over(MANY_BLOCKS)
-    learning._BYTES_OF_A_GROUP = size
+    placing._BYTES_OF_A_GROUP = size
     return PassModel(
         local / n_rows,
         (many - few) / (MANY_BLOCKS - 1),
@@ -363,13 +363,18 @@ def measure_model(record, n_samples, options):
     model = _measure_model(n_samples)
     print(f"  {model}")
     title = _add_case(record, "model", n_samples, N_FEATURES, N_CLASSES)
+    n_rows = min(N_LOCAL_ROWS, n_samples // 2)
     for n_workers in (1, 2):
+        # Workers of one machine share its memory, and its speed changes.
+        rates = _in_processes(n_workers, n_rows)
         with (
             cluster_of(n_workers) as client,
             _rows_on(client, n_samples, N_FEATURES, N_CLASSES, N_BLOCKS) as go,
         ):
-            measured = take_turns({"": go}, options.repeats)[""].median
-        predicted = model.seconds(n_samples, N_BLOCKS, n_workers)
+            measured = take_turns({"": go}, options.repeats * N_PASSES)[""].median
+        rates += _in_processes(n_workers, n_rows)
+        here = replace(model, seconds_per_row=float(np.median(rates)) / n_rows)
+        predicted = here.seconds(n_samples, N_BLOCKS, n_workers)
         side = _side(n_workers)
         record.add(title, side, "seconds", measured)
         record.add(title, f"{side}, calculated", "seconds", predicted)
@@ -384,7 +389,9 @@ def measure_model(record, n_samples, options):
             parts = model.parts(n_rows, n_blocks, n_workers)
             binding = max(parts, key=parts.get)
             seconds = model.seconds(n_rows, n_blocks, n_workers)
-            record.add(case, _side(n_workers), "seconds", seconds, binds=binding)
+            record.add(
+                case, _side(n_workers), "seconds", seconds, binds=binding, n_workers=n_workers
+            )
             print(f"    {_side(n_workers)}: {seconds:.3g} s, bound by {binding}")
 
 

@@ -18,12 +18,9 @@ from ..data.tree_sums import tree_sum
 from .cluster import Cluster
 from .partitions import Partition
 from .pieces import Place, Summary, check_partition, make_blocks, name_partition, summarise_all
-from .placing import group
+from .placing import bytes_of_a_group, group
 from .rows import DaskRows
 
-# Bytes of the blocks of a group. So many take a task longer than Dask's part of it, and aren't much
-# to fetch or to make again if their worker dies.
-_BYTES_OF_A_GROUP = 1 << 29
 # The weight of a partition of which no more than a summary is wanted.
 _LIGHT = 1e-6
 
@@ -125,7 +122,8 @@ class DaskPartitions:
         if self._is_persistent:
             futures = [checked[place.partition] for place in places]
             holders, n_threads = self._cluster.find(futures)
-            weights = _bytes_of_blocks(summary) / _BYTES_OF_A_GROUP
+            size = bytes_of_a_group(sum(n_threads.values()))
+            weights = _bytes_of_blocks(summary) / size
             groups = group(numbers, holders, n_threads, weights)
             made = self._cluster.compute(
                 [

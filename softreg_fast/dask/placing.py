@@ -5,6 +5,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+# Of the blocks of a group: not much to fetch, or to make again, if their worker dies.
+_BYTES_OF_A_GROUP = 1 << 29
+# As many tasks take Dask as long as such a group takes a thread.
+_THREADS_OF_A_CLUSTER = 32
+
+
+def bytes_of_a_group(n_threads: int) -> int:
+    """Of blocks, in a cluster with so many threads: Dask is to be done before the threads are."""
+    return _BYTES_OF_A_GROUP * max(1, n_threads // _THREADS_OF_A_CLUSTER)
+
 
 def group(
     numbers: Sequence[int],

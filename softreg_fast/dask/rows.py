@@ -18,8 +18,8 @@ from .cluster import Cluster
 _SMALL, _LARGE = 50_000, 5_000_000
 # Of what others give, how much a task adds.
 _SUMS_OF_A_TASK = 8
-# Bytes of sums that are sent to one process.
-_BYTES_OF_SUMS = 1 << 23
+# Bytes of sums that are sent to one process; more are added by tasks.
+_BYTES_OF_SUMS = 1 << 26
 
 
 def do_blocks(
