@@ -22,8 +22,10 @@ from pyarrow import feather
 from scipy.sparse import csr_array, vstack
 from sklearn.datasets import dump_svmlight_file
 
+from softreg_fast import reference
 from softreg_fast.blocks import cache, csv_text, datasets, open_blocks, svmlight, tables
 from softreg_fast.blocks.cutting import Part
+from softreg_fast.blocks.side_by_side import put_side_by_side
 from softreg_fast.blocks.source import Request
 
 N_ROWS, N_FEATURES, BLOCK_ROWS, GROUP_ROWS = 500, 4, 130, 170
@@ -1197,3 +1199,26 @@ def test_npy_files_and_their_labels(tmp_path):
     path.write_bytes(first.read_bytes()[:500])
     with pytest.raises(ValueError, match=r"cut\.npy can't be read as a \.npy file"):
         open_blocks(path)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_columns", [1, 7, 8, 9, 20])
+@pytest.mark.parametrize("n_rows", [0, 100, 4_096, 16_384, 20_001])
+def test_columns_are_put_side_by_side(dtype, n_columns, n_rows):
+    random = np.random.default_rng(0)
+    columns = [random.standard_normal(n_rows).astype(dtype) for _ in range(n_columns)]
+    for number, column in enumerate(columns):
+        column.flags.writeable = False
+        if number % 5 == 1:
+            columns[number] = random.integers(1_000, size=n_rows)
+        elif number % 5 == 2:
+            columns[number] = np.repeat(column, 2)[::2]
+        elif number % 5 == 3:
+            misaligned = np.empty(n_rows * column.itemsize + 1, np.uint8)[1:].view(dtype)
+            misaligned[:] = column
+            columns[number] = misaligned
+    found = put_side_by_side(columns, np.dtype(dtype))
+    expected = reference.put_side_by_side(columns, np.dtype(dtype))
+    assert found.dtype == dtype
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, expected)

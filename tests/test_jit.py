@@ -673,6 +673,7 @@ def test_warm_up_compiles_every_entry_point_for_dense_features(monkeypatch):
         "ascend_dual",
         "conjugate_gradients",
         "count_elements",
+        "place_columns",
         "place_elements",
         "predict_sparse",
         "sum_columns",

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .side_by_side import put_side_by_side
 from .source import Codes
 
-# So many rows of a few columns stay in a cache while they are written side by side.
-_TILE_ROWS = 4096
 _MOST_NAMED = 10
 
 
@@ -275,13 +274,7 @@ def features_of(batch: Any, columns: Columns) -> npt.NDArray[Any]:
     ndarray of shape (n_rows, n_features), C-ordered
     """
     values = [_numbers_of(batch, name) for name in columns.features]
-    features = np.empty((batch.num_rows, len(values)), columns.dtype)
-    for start in range(0, len(features), _TILE_ROWS):
-        rows = slice(start, start + _TILE_ROWS)
-        tile = features[rows]
-        for place, column in enumerate(values):
-            tile[:, place] = column[rows]
-    return features
+    return put_side_by_side(values, columns.dtype)
 
 
 def weights_of(batch: Any, columns: Columns) -> npt.NDArray[np.float64] | None:

@@ -13,6 +13,7 @@ from .newton import (
     weigh_squares,
 )
 from .order import shuffled_rows
+from .tables import put_side_by_side
 
 __all__ = [
     "accumulate",
@@ -26,6 +27,7 @@ __all__ = [
     "minimise_by_newton",
     "predict",
     "proximal_descent",
+    "put_side_by_side",
     "shuffled_rows",
     "solve_newton_equation",
     "sparse_descent",
