@@ -22,7 +22,7 @@ from pyarrow import feather
 from scipy.sparse import csr_array, vstack
 from sklearn.datasets import dump_svmlight_file
 
-from softreg_fast import reference
+from softreg_fast import SoftmaxClassifier, reference
 from softreg_fast.blocks import cache, csv_text, datasets, open_blocks, svmlight, tables
 from softreg_fast.blocks.cutting import Part
 from softreg_fast.blocks.side_by_side import put_side_by_side
@@ -626,6 +626,25 @@ def test_svmlight_files_have_their_features_together(tmp_path):
     np.testing.assert_array_equal(np.concatenate([piece.labels for piece in pieces]), y)
     (tmp_path / "2.svm").write_text("2 0:1\n")
     assert open_blocks(tmp_path / "*.svm").n_features == 5
+
+
+def test_svmlight_files_that_lack_the_last_features(tmp_path):
+    (tmp_path / "train.svm").write_text("1 1:1 4:2\n2 2:3\n2 4:1\n1 1:5\n")
+    (tmp_path / "test.svm").write_text("1 1:1\n2 2:3\n")
+    model = SoftmaxClassifier().fit(open_blocks(tmp_path / "train.svm"))
+    with pytest.raises(ValueError, match=r"X has 2 features.*expecting 4.*features=4"):
+        model.predict(open_blocks(tmp_path / "test.svm"))
+    rows = open_blocks(tmp_path / "test.svm", features=model.n_features_in_)
+    expected = model.predict(np.array([[1.0, 0, 0, 0], [0, 3, 0, 0]]))
+    np.testing.assert_array_equal(model.predict(rows), expected)
+    for features, error, message in [
+        (3, ValueError, r"train\.svm has a feature of index 4, and indices begin at 1: features=3"),
+        (0, ValueError, "features=0"),
+        (2.5, TypeError, "features"),
+        (["a"], ValueError, r"features=\['a'\] is not allowed with .*must be the number"),
+    ]:
+        with pytest.raises(error, match=message):
+            open_blocks([tmp_path / "test.svm", tmp_path / "train.svm"], features=features)
 
 
 @pytest.mark.parametrize(

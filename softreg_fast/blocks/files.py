@@ -103,10 +103,6 @@ def open_files(
         return open_ipc(paths, target, weight, features)
     if kind == _CSV:
         return open_csv(paths, target, weight, features, classes)
-    if features is not None:
-        raise ValueError(
-            f"features={features!r} is not allowed with {paths[0]}, whose columns have no names"
-        )
     if kind == _SVMLIGHT:
         for name, value in (("target", target), ("weight", weight)):
             if value is not None:
@@ -114,7 +110,11 @@ def open_files(
                     f"{name} is not allowed with {paths[0]}: labels are in the file, and there are "
                     "no weights"
                 )
-        return open_svmlight(paths)
+        return open_svmlight(paths, features)
+    if features is not None:
+        raise ValueError(
+            f"features={features!r} is not allowed with {paths[0]}, whose columns have no names"
+        )
     values = (_one_for_each(*each, paths) for each in (("target", target), ("weight", weight)))
     return [open_npy(*each) for each in zip(paths, *values, strict=True)]
 

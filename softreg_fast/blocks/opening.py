@@ -21,7 +21,7 @@ def open_blocks(
     data: Any,
     target: Any = None,
     *,
-    features: Sequence[str] | None = None,
+    features: Sequence[str] | int | None = None,
     weight: Any = None,
     classes: Any = None,
     block_rows: int | str = "auto",
@@ -59,10 +59,12 @@ def open_blocks(
         categories, integers or booleans. With a `.npy` file, a path of another or an array; a list
         of these with a list of files. With an array, another one. None if svmlight files or blocks
         hold labels, or if there are none, as for predictions.
-    features : list of str, default=None
+    features : list of str or int, default=None
         Names of the columns that are features, in the order of the model's. None means all but
         `target`, `weight`, and what pandas has written to Parquet or Arrow files as the index.
-        Columns must hold numbers or booleans.
+        Columns must hold numbers or booleans. With svmlight files, the number of features, such as
+        that of the model that predicts them: files needn't have the last ones. None means the
+        largest that is there.
     weight : str, path, array-like or None, default=None
         Sample weights, given as `target` is.
     classes : array-like, default=None

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from ..data.checks import check_integer
 from .source import Piece, Request, Source
 from .tables import has_no_rows
 
@@ -40,24 +41,46 @@ class _Layout:
     are_whole: bool
 
 
-def open_svmlight(paths: Sequence[Path]) -> list["SvmlightSource"]:
+def open_svmlight(paths: Sequence[Path], features: Any) -> list["SvmlightSource"]:
     """The rows of svmlight files, whose labels are in them.
 
     All files are read once to find the number of features, whether indices begin at 0 or at 1, and
     whether labels are integers. As scikit-learn does, indices begin at 1 if none is 0.
 
+    Parameters
+    ----------
+    paths : sequence of Path
+        At least one.
+    features : int or None
+        Number of features, if the files needn't have the last ones.
+
     Raises
     ------
-    ValueError
-        A file can't be read, has no rows, or there are no features.
+    TypeError, ValueError
+        A file can't be read, has no rows or too many features, or there are no features.
     """
+    if features is not None:
+        if isinstance(features, list | tuple | str):
+            raise ValueError(
+                f"features={features!r} is not allowed with {paths[0]}, whose columns have no "
+                "names: it must be the number of features, or None"
+            )
+        features = check_integer(
+            "features", features, minimum=1, maximum=_LARGEST_INDEX + 1, alternative="None"
+        )
     scans = [_scan(path) for path in paths]
-    lowest = min(scan.lowest for scan in scans)
+    first = 0 if min(scan.lowest for scan in scans) == 0 else 1
     highest = max(scan.highest for scan in scans)
-    n_features = highest + (lowest == 0)
+    n_features = highest + 1 - first if features is None else features
     if n_features < 1:
         raise ValueError(f"{paths[0]} has no features: there must be one at least")
-    layout = _Layout(n_features, lowest == 0, all(scan.are_whole for scan in scans))
+    for path, scan in zip(paths, scans, strict=True):
+        if scan.highest + 1 - first > n_features:
+            raise ValueError(
+                f"{path} has a feature of index {scan.highest}, and indices begin at {first}: "
+                f"features={features} is too few"
+            )
+    layout = _Layout(n_features, first == 0, all(scan.are_whole for scan in scans))
     return [
         SvmlightSource(path, layout, scan.n_rows) for path, scan in zip(paths, scans, strict=True)
     ]

@@ -106,9 +106,14 @@ def _check_features(estimator: Any, rows: RowBlocks, name: str) -> None:
     """Raise ValueError if the features aren't those that an estimator has been given before."""
     n_features, names = estimator.n_features_in_, getattr(estimator, "feature_names_in_", None)
     if rows.n_features != n_features:
+        hint = ""
+        if rows.n_features < n_features:
+            hint = (
+                f"; svmlight files that lack the last ones: open_blocks(..., features={n_features})"
+            )
         raise ValueError(
             f"{name} has {rows.n_features} features, but {type(estimator).__name__} is expecting "
-            f"{n_features} features as input"
+            f"{n_features} features as input{hint}"
         )
     here = rows.feature_names
     if here is not None and names is not None and here != list(names):
