@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import feather
+from pyarrow import csv, feather
 from scipy.sparse import csr_array, vstack
 from sklearn.datasets import dump_svmlight_file
 
@@ -1241,3 +1241,76 @@ def test_columns_are_put_side_by_side(dtype, n_columns, n_rows):
     assert found.dtype == dtype
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.arrow", "x.svm"])
+@pytest.mark.parametrize("cached", [None, False])
+def test_files_that_are_written_while_they_are_open(tmp_path, name, cached):
+    def write(X, y):
+        path = tmp_path / name
+        table = _table(X, y)
+        if path.suffix == ".svm":
+            dump_svmlight_file(X, NUMBERS, str(path))
+        elif path.suffix == ".csv":
+            csv.write_csv(table, path)
+        elif path.suffix == ".arrow":
+            feather.write_feather(table, path, compression="uncompressed")
+        else:
+            pq.write_table(table, path)
+        return path
+
+    path = write(X, Y)
+    target = None if name == "x.svm" else "y"
+    with open_blocks(path, target, cache=cached) as rows:
+        model = SoftmaxClassifier().fit(rows)
+        score = model.score(rows)
+        os.utime(path, ns=(0, 0))
+        if cached is None and name in ("x.csv", "x.svm"):
+            SoftmaxClassifier().fit(rows)
+        else:
+            with pytest.raises(ValueError, match=f"{name} was written after it had been opened"):
+                SoftmaxClassifier().fit(rows)
+            with pytest.raises(ValueError, match=f"{name} was written after it had been opened"):
+                model.score(rows)
+    with open_blocks(path, target) as rows:
+        assert model.score(rows) == score
+
+
+def test_what_is_no_matrix_is_refused(tmp_path):
+    vector = np.ones(3)
+    for features in (vector, pd.Series(vector)):
+        for block in (features, (features, np.arange(3))):
+            with pytest.raises(ValueError, match=r"block 0 has features of shape \(3,\)"):
+                _ = open_blocks([block]).n_features
+        with pytest.raises(ValueError, match=r"block 0 has features of shape \(3,\)"):
+            SoftmaxClassifier().fit(open_blocks([block]))
+    with pytest.raises(ValueError, match="empty list"):
+        open_blocks([], target="y")
+
+
+def test_dask_collections_are_refused():
+    array = pytest.importorskip("dask.array").ones((10, 2))
+    with pytest.raises(TypeError, match=r"data is a dask Array: .*DaskSoftmaxClassifier"):
+        open_blocks(array)
+
+
+def test_blocks_that_are_data_frames_of_several_dtypes():
+    frame = pd.DataFrame(X, columns=NAMES)
+    frame["f1"] = pd.array(NUMBERS, dtype="Int64")
+    frame["f2"] = NUMBERS == 1
+    frame["f3"] = frame["f3"].astype(np.float32)
+    found = SoftmaxClassifier().fit(open_blocks([(frame, Y)]))
+    expected = SoftmaxClassifier().fit(open_blocks(frame.to_numpy(float), Y))
+    np.testing.assert_array_equal(found.coef_, expected.coef_)
+    frame["f1"] = "red"
+    with pytest.raises(TypeError, match=r"'f1'.*found in block 0"):
+        SoftmaxClassifier().fit(open_blocks([(frame, Y)]))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+@pytest.mark.parametrize("row", [0, 5])
+def test_labels_that_are_missing_are_named(missing, row):
+    labels = Y.astype(object)
+    labels[row] = missing
+    with pytest.raises(ValueError, match=rf"label is missing \({missing}\), in row {row} of X"):
+        SoftmaxClassifier().fit(open_blocks(X, labels))

@@ -142,11 +142,20 @@ def test_any_workers_give_the_same_bits(data, few_rows_are_many, n_workers, dtyp
 @pytest.mark.parametrize("persist", [True, False])
 def test_large_sums_are_added_by_tasks(client, data, monkeypatch, persist):
     expected = _local(*data, **_parameters("lbfgs"))
+    add, calls = DaskRows._add_by_tasks, []
+
+    def add_by_tasks(self, *arguments):
+        calls.append(1)
+        return add(self, *arguments)
+
+    monkeypatch.setattr(DaskRows, "_add_by_tasks", add_by_tasks)
     for n_bytes in (0, 1_000):
+        calls.clear()
         monkeypatch.setattr("softreg_fast.dask.rows._BYTES_OF_SUMS", n_bytes)
         monkeypatch.setattr("softreg_fast.dask.placing._BYTES_OF_A_GROUP", 2_000)
         found = DaskSoftmaxClassifier(persist=persist, **_parameters("lbfgs"))
         _assert_same_bits(found.fit(*_on_dask(*data)), expected)
+        assert len(calls) > found.n_iter_
 
 
 @pytest.mark.full
@@ -203,8 +212,8 @@ def test_tasks_add_in_the_order_of_the_tree(monkeypatch, n_blocks, n_groups, n_b
             found = [dask.get(graph, key) for key in keys]
             return [_Done(each) if isinstance(each, list) else each for each in found]
 
-        def bytes_of(self, futures):
-            return n_bytes
+        def sizes_of(self, futures):
+            return [-1 if n_bytes is None else n_bytes // len(futures)] * len(futures)
 
         def results(self, futures):
             return futures
@@ -266,6 +275,39 @@ def test_data_frames(client, data):
     assert found.score(given, of_rows) == local.score(frame, labels)
     with pytest.raises(ValueError, match="feature names"):
         found.predict(given.rename(columns={"a": "z"}))
+
+
+@pytest.mark.full
+def test_data_frames_of_files_that_dask_reads_together(client, make_data, tmp_path):
+    """Of a column alone it reads several files as one partition."""
+    X, y = make_data(3_000, 12, 3)
+    frame = pd.DataFrame(X, columns=list("abcdefghijkl")).assign(y=y, w=1.0 + y)
+    for number in range(6):
+        frame[number * 500 : number * 500 + 500].to_parquet(tmp_path / f"{number}.parquet")
+    given = dd.read_parquet(tmp_path)
+    features, labels, weights = given[list("abcdefghijkl")], given["y"], given["w"]
+    assert features.optimize().npartitions != labels.optimize().npartitions
+    found = DaskSoftmaxClassifier().fit(features, labels, weights)
+    with open_blocks(X, y, weight=1.0 + y, block_rows=500) as rows:
+        _assert_same_bits(found, SoftmaxClassifier().fit(rows))
+    assert found.score(features, labels) == found.to_local().score(frame[features.columns], y)
+    rows = given[given["a"] > 0.0]
+    DaskSoftmaxClassifier().fit(rows[["b", "c"]], rows["y"])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("persist", [True, False])
+def test_partitions_of_many_lengths(client, make_data, persist):
+    X, y = make_data(2_000, 5, 3)
+    lengths = [*range(30, 70), 0]
+    lengths[-1] = 2_000 - sum(lengths)
+    X, y = X[: sum(lengths)], y[: sum(lengths)]
+    chunks = tuple(each for each in lengths if each > 0)
+    rows = da.from_array(X[: sum(chunks)], chunks=(chunks, -1))
+    labels = da.from_array(y[: sum(chunks)], chunks=chunks)
+    found = DaskSoftmaxClassifier(persist=persist, tol=1e-8).fit(rows, labels)
+    expected = SoftmaxClassifier(tol=1e-8).fit(X[: sum(chunks)], y[: sum(chunks)])
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.full

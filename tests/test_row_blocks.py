@@ -1,6 +1,7 @@
 """Fits, predictions and scores of rows that are read in blocks."""
 
 import gc
+import pickle
 import threading
 import warnings
 from dataclasses import replace
@@ -20,12 +21,15 @@ from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
 from softreg_fast.blocks import open_blocks
 from softreg_fast.blocks.read_ahead import read_ahead
 from softreg_fast.data.blocked import (
+    Block,
     BlockedProblem,
     BlockKind,
     RowShare,
     keys_of,
 )
+from softreg_fast.data.problem import Problem
 from softreg_fast.data.tree_sums import Subtree, TreeSum, add_subtrees, add_sums
+from softreg_fast.objective.blockwise import KeptAccumulators
 from softreg_fast.objective.feature_sums import sum_features
 from softreg_fast.solvers.sgd import windows as windows_module
 
@@ -741,3 +745,74 @@ def test_what_reading_fails_with_comes_after_the_items_before():
     assert next(iterator) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(iterator)
+
+
+def _misaligned(array):
+    found = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    found[:] = array
+    assert not found.flags.aligned
+    return found
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_arrays_that_another_process_has_sent_are_aligned(data, is_sparse):
+    """NumPy's sums, by which a checkpoint knows a block, have other bits of misaligned arrays."""
+    X, y = data
+    weights = np.ones(len(y))
+    parts = [X, y.astype(np.int32), weights]
+    arrays = [_misaligned(part) for part in parts]
+    if is_sparse:
+        matrix = csr_array(X)
+        names = ("data", "indices", "indptr")
+        arrays[0] = csr_array(X)
+        for name in names:
+            setattr(arrays[0], name, _misaligned(getattr(matrix, name)))
+    block = Block(0, 0, *arrays)
+    sent = []
+    text = pickle.dumps(block, protocol=5, buffer_callback=sent.append)
+    moved = []
+    for each in sent:
+        moved.append(np.empty(each.raw().nbytes + 1, np.uint8)[1:])
+        moved[-1][:] = np.frombuffer(each.raw(), np.uint8)
+    for found in (block, pickle.loads(text, buffers=moved)):
+        features = found.features
+        held = [features.data, features.indices, features.indptr] if is_sparse else [features]
+        for array in (*held, found.targets, found.weights):
+            assert array.flags.aligned
+        dense = features.toarray() if is_sparse else features
+        for array, expected in zip((dense, found.targets, found.weights), parts, strict=True):
+            np.testing.assert_array_equal(array, expected)
+
+
+def test_one_accumulator_is_kept_for_blocks_of_many_lengths(data):
+    X, y = data
+    made, open_now = [], set()
+
+    class Counted:
+        def __init__(self, problem, n_columns, n_threads):
+            made.append(problem.n_samples)
+
+        def __enter__(self):
+            open_now.add(self)
+            return self
+
+        def __exit__(self, *exception):
+            open_now.discard(self)
+
+        def turn_to(self, problem):
+            pass
+
+    kept = KeptAccumulators(Counted, 3)
+    for n_rows in (5, 5, 6, 7, 7, 5):
+        problem = Problem(X[:n_rows], y[:n_rows].astype(np.int32), 3, "identity", X.dtype)
+        with kept.of(problem, 1):
+            assert len(open_now) == 1
+    assert made == [5, 6, 7, 5]
+    with pytest.raises(ZeroDivisionError), kept.of(problem, 1), kept.of(problem, 1):
+        len(open_now) // 0
+    assert not open_now
+    with kept.of(problem, 1):
+        pass
+    assert len(open_now) == 1
+    kept.close()
+    assert not open_now

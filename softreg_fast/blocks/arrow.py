@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .columns import import_pyarrow
+from .stamps import Stamp
 from .tables import TableFile, TableSource, open_tables, reading
 
 _MAGIC_OF_FILES = b"ARROW1"
@@ -32,6 +33,7 @@ class _ParquetFile(TableFile):
     def __init__(self, path: Path) -> None:
         self.place = str(path)
         self._path = path
+        self.stamp = Stamp(path)
         with reading(self.place, self.kind), self._open() as file:
             self.schema = file.schema_arrow
             self.n_rows = file.metadata.num_rows
@@ -54,6 +56,7 @@ class _IpcFile(TableFile):
     def __init__(self, path: Path) -> None:
         self.place = str(path)
         self._path = path
+        self.stamp = Stamp(path)
         with reading(self.place, self.kind), self._open() as reader:
             self.schema = reader.schema
             if getattr(reader, "num_record_batches", None) == 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .checking import row_name
 from .columns import check_names, import_pyarrow
+from .stamps import Stamp
 from .tables import TableFile, TableSource, has_no_rows, open_tables, reading
 
 _BLOCK_BYTES = 4 << 20
@@ -65,6 +66,7 @@ class _CsvFile(TableFile):
     def __init__(self, path: Path) -> None:
         self.place = str(path)
         self._path = path
+        self.stamp = Stamp(path)
         with reading(self.place, self.kind):
             header = self._header()
             self._delimiter = _delimiter_of(path, header)

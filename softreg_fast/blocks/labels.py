@@ -1,5 +1,6 @@
 """The classes of labels that come in pieces."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -136,12 +137,22 @@ def _distinct_of_codes(codes: Codes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]
 
 def _without_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Labels that are Python objects, as an array of their own kind."""
+    missing = next((row for row, label in enumerate(array) if _is_missing(label)), None)
+    if missing is not None:
+        raise LabelError(missing, f"the label is missing ({array[missing]})")
     kinds = {type(label) for label in array}
-    if len(kinds) > 1 or kinds & {type(None), dict, list, tuple}:
+    if len(kinds) > 1 or kinds & {dict, list, tuple}:
         row = next(place for place, label in enumerate(array) if type(label) is not type(array[0]))
         raise LabelError(
             row,
             f"the label is {array[row]!r} here and {array[0]!r} elsewhere: all labels must be "
-            "of one kind, and none missing",
+            "of one kind",
         )
     return np.array(array.tolist())
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether it is None, NaN, or what pandas has for a missing value."""
+    if isinstance(label, float):
+        return math.isnan(label)
+    return label is None or type(label).__name__ in ("NAType", "NaTType")

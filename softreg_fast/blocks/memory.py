@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from ..data.row_blocks import rows_of
+from .frames import is_frame, matrix_of_frame
 from .source import Piece, Request, Source
 
 # Rows of a piece of an array, if nobody says how many.
@@ -130,9 +131,15 @@ def _parts_of(block: Any, place: str) -> tuple[Any, Any, Any]:
         features, labels, weights = (*block, None, None)[:3]
     else:
         features, labels, weights = block, None, None
-    names = getattr(features, "columns", None)
-    if names is not None and hasattr(features, "to_numpy"):
-        features = features.to_numpy()
+    if is_frame(features):
+        of_pandas = type(features).__module__.startswith("pandas")
+        features = matrix_of_frame(features, place) if of_pandas else features.to_numpy()
+    shape = np.shape(features)
+    if len(shape) != 2:
+        raise ValueError(
+            f"{place} has features of shape {shape}: they must be two-dimensional, "
+            "(n_rows, n_features)"
+        )
     return features, labels, weights
 
 

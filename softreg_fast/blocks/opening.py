@@ -102,6 +102,11 @@ def open_blocks(
     and svmlight files are float64. Columns are found by their names, so their order may differ
     between files. Opening svmlight files reads them once, to find the number of features.
 
+    Files must stay as they are while the rows are in use. Rows of files count from 0, and lines of
+    svmlight files from 1. Indices of svmlight files begin at 1, unless one of the files that are
+    opened together has the index 0. Files and blocks without rows, missing values, infinities and
+    negative weights are refused. A folder for `cache` is made if there is none.
+
     At most three blocks are in memory at a time: a thread reads up to two ahead. Of tables, two
     more may be decoded, but not yet put together from their columns. Of all rows only the classes
     are kept, one byte for each row if there are at most 256 classes.
@@ -129,6 +134,8 @@ def _sources_of(
     data: Any, target: Any, weight: Any, features: Any, classes: Any
 ) -> Sequence[Source]:
     """Rows that follow each other."""
+    if isinstance(data, list | tuple) and not data:
+        raise ValueError("data is an empty list: it must have a file or a block at least")
     paths = _paths_in(data)
     if paths:
         return open_files(paths, target, weight, features, classes)
@@ -163,6 +170,7 @@ def _refuse_tables(data: Any) -> None:
         "pandas": "give X as an array, such as data[features].to_numpy(), or write a Parquet file",
         "polars": "give X as an array, such as data[features].to_numpy(), or write a Parquet file",
         "pyarrow": "give a pyarrow.dataset.Dataset; pyarrow.dataset.dataset(table) makes one",
+        "dask": "give X and y to softreg_fast.dask.DaskSoftmaxClassifier",
     }
     if module in remedies and not isinstance(data, Iterator):
         raise TypeError(f"data is a {module} {type(data).__name__}: {remedies[module]}")

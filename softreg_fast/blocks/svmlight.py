@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 from ..data.checks import check_integer
 from .source import Piece, Request, Source
+from .stamps import Stamp
 from .tables import has_no_rows
 
 _CHUNK_BYTES = 4 << 20
@@ -68,6 +69,7 @@ def open_svmlight(paths: Sequence[Path], features: Any) -> list["SvmlightSource"
         features = check_integer(
             "features", features, minimum=1, maximum=_LARGEST_INDEX + 1, alternative="None"
         )
+    stamps = [Stamp(path) for path in paths]
     scans = [_scan(path) for path in paths]
     first = 0 if min(scan.lowest for scan in scans) == 0 else 1
     highest = max(scan.highest for scan in scans)
@@ -82,7 +84,8 @@ def open_svmlight(paths: Sequence[Path], features: Any) -> list["SvmlightSource"
             )
     layout = _Layout(n_features, first == 0, all(scan.are_whole for scan in scans))
     return [
-        SvmlightSource(path, layout, scan.n_rows) for path, scan in zip(paths, scans, strict=True)
+        SvmlightSource(path, stamp, layout, scan.n_rows)
+        for path, stamp, scan in zip(paths, stamps, scans, strict=True)
     ]
 
 
@@ -92,6 +95,8 @@ class SvmlightSource(Source):
     Parameters
     ----------
     path : Path
+    stamp : Stamp
+        From before it was scanned.
     layout : _Layout
     n_rows : int
 
@@ -103,8 +108,9 @@ class SvmlightSource(Source):
     is_cheap = False
     is_text = True
 
-    def __init__(self, path: Path, layout: _Layout, n_rows: int) -> None:
+    def __init__(self, path: Path, stamp: Stamp, layout: _Layout, n_rows: int) -> None:
         self._path = path
+        self._stamp = stamp
         self._layout = layout
         self.n_features = layout.n_features
         self.n_samples = n_rows
@@ -112,12 +118,14 @@ class SvmlightSource(Source):
     def pieces(self, request: Request) -> Iterator[Piece]:
         """See `Source`."""
         layout = self._layout
+        self._stamp.check()
         row = 0
         for features, labels in _parsed(self._path, layout.n_features, layout.is_zero_based):
             kind = np.int64 if layout.are_whole else np.float64
             wanted = labels.astype(kind) if request.labels else None
             yield Piece(features, wanted, None, str(self._path), row)
             row += len(labels)
+        self._stamp.check()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .columns import (
 from .cutting import MOST_BYTES
 from .read_ahead import read_ahead
 from .source import Piece, Request, Source
+from .stamps import Stamp
 
 # Of a piece, whose labels and columns take memory besides its features.
 _MOST_ROWS = 1 << 20
@@ -42,6 +43,8 @@ class TableFile(ABC):
         Whether numbers have to be parsed.
     may_be_empty : bool
         Whether it may be without rows beside others.
+    stamp : Stamp or None
+        Tells whether it is still as it was.
     """
 
     place: str
@@ -51,6 +54,7 @@ class TableFile(ABC):
     missing_label: str | None = None
     is_text: bool = False
     may_be_empty: bool = False
+    stamp: Stamp | None = None
 
     @abstractmethod
     def batches(self, names: list[str], most_rows: int) -> Iterator[Any]:
@@ -95,6 +99,8 @@ class TableSource(Source):
     def pieces(self, request: Request) -> Iterator[Piece]:
         """See `Source`."""
         table, columns = self._table, self._columns
+        if table.stamp is not None:
+            table.stamp.check()
         most_rows = rows_of_pieces(len(columns.features), columns.dtype, request.block_rows)
         row = 0
         with reading(table.place, table.kind):
@@ -117,6 +123,8 @@ class TableSource(Source):
                 del read
         if row == 0 and not table.may_be_empty:
             raise has_no_rows(table.place)
+        if table.stamp is not None:
+            table.stamp.check()
 
 
 def open_tables(

@@ -39,7 +39,7 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
     """Softmax regression of rows on a Dask cluster.
 
     It minimizes the objective of `SoftmaxClassifier` by the same exact solvers. Each partition of
-    the rows is a block; a pass over the rows is one task for each block on the worker that has it,
+    the rows is a block; a pass over the rows is a task for each group of blocks that a worker has,
     and the sums of the blocks are added in an order that the number of blocks alone decides. So the
     result has the same bits for any number of workers of one kind of CPU, and those of
     `SoftmaxClassifier` fitted to `softreg_fast.blocks.open_blocks` with blocks of the same rows.
@@ -81,7 +81,9 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
     the same bits. A fit raises `ClusterError` if the client is closed or there has been no worker
     for 30 seconds; the error has the parameters of the last iteration.
 
-    Partitions of some ten to hundred MiB are best: each costs a pass a few milliseconds.
+    Partitions of some ten to hundred MiB are best: each costs the first pass a few milliseconds,
+    and every pass if `persist` is False. X and y may be columns of one data frame that Dask reads
+    from files.
 
     Examples
     --------

@@ -168,18 +168,19 @@ class Cluster:
 
         async def finish() -> None:
             seconds = _SECONDS_BETWEEN_QUESTIONS
-            while True:
-                known = {future.status for future in futures}
-                if known <= {"finished"} or known & {"error", "cancelled"}:
+            waiting = list(futures)
+            while waiting:
+                if any(future.status in ("error", "cancelled") for future in waiting):
                     return
+                waiting = [future for future in waiting if future.status != "finished"]
                 await asyncio.sleep(seconds)
                 seconds = min(1.2 * seconds, _MOST_SECONDS_BETWEEN_QUESTIONS)
 
         with self._losses_named():
             self._wait(finish)
 
-    def bytes_of(self, futures: Sequence[Any]) -> int | None:
-        """Bytes of the results of futures, as Dask estimates them; None if some have been lost."""
+    def sizes_of(self, futures: Sequence[Any]) -> list[int]:
+        """Bytes of the result of each future, as Dask estimates them; -1 if it has been lost."""
         self.wait(futures)
         keys = [future.key for future in futures]
 
@@ -187,12 +188,12 @@ class Cluster:
             try:
                 found = await self._client.nbytes(keys, summary=False)
             except KeyError:  # cancelled
-                return [-1]
-            return list(found.values())
+                found = {}
+            return [int(found.get(key, -1)) for key in keys]
 
         with self._losses_named():
-            sizes = self._wait(ask)
-        return sum(sizes) if min(sizes) >= 0 else None
+            sizes: list[int] = self._wait(ask)
+        return sizes
 
     def find(self, futures: Sequence[Any]) -> tuple[list[Sequence[str]], dict[str, int]]:
         """Of each future the workers that have its result, and of each worker its threads."""

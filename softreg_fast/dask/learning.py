@@ -21,9 +21,6 @@ from .pieces import Place, Summary, check_partition, make_blocks, name_partition
 from .placing import bytes_of_a_group, group
 from .rows import DaskRows
 
-# The weight of a partition of which no more than a summary is wanted.
-_LIGHT = 1e-6
-
 
 class DaskPartitions:
     """Partitions of rows as estimators take rows in blocks.
@@ -73,9 +70,8 @@ class DaskPartitions:
         groups = [[number] for number in range(len(checked))]
         if self._is_persistent:
             checked = self._futures = self._cluster.compute(checked)
-            self._cluster.wait(checked)
-            holders, n_threads = self._cluster.find(checked)
-            groups = group(range(len(checked)), holders, n_threads, np.full(len(checked), _LIGHT))
+            sizes = np.maximum(self._cluster.sizes_of(checked), 1)
+            groups = self._group(checked, sizes)
         found = self._summarise(checked, groups)
         summaries = [each for each in found if each is not None]
         if not summaries:
@@ -101,6 +97,12 @@ class DaskPartitions:
         made, graph = self._make_blocks(checked, places, summary)
         return DaskRows(self._cluster, made, graph, summary), classes
 
+    def _group(self, futures: list[Any], sizes: npt.NDArray[Any]) -> list[list[int]]:
+        """Places of futures whose results, of so many bytes, are on the same worker."""
+        holders, n_threads = self._cluster.find(futures)
+        weights = sizes / bytes_of_a_group(sum(n_threads.values()))
+        return group(range(len(futures)), holders, n_threads, weights)
+
     def _summarise(self, checked: list[Any], groups: list[list[int]]) -> list[Summary | None]:
         """What is to be known of partitions, by a task for each group."""
         work = delayed(summarise_all, pure=False)
@@ -121,10 +123,7 @@ class DaskPartitions:
         numbers = range(len(places))
         if self._is_persistent:
             futures = [checked[place.partition] for place in places]
-            holders, n_threads = self._cluster.find(futures)
-            size = bytes_of_a_group(sum(n_threads.values()))
-            weights = _bytes_of_blocks(summary) / size
-            groups = group(numbers, holders, n_threads, weights)
+            groups = self._group(futures, _bytes_of_blocks(summary))
             made = self._cluster.compute(
                 [
                     making(

@@ -9,7 +9,7 @@ from dask.array import Array
 from dask.delayed import Delayed
 from distributed import Future
 
-from .frames import check_columns
+from ..blocks.frames import check_columns
 
 _ALLOWED = "a Dask array, a Dask data frame, or a list of delayed partitions"
 
@@ -92,13 +92,23 @@ def _known_lengths(value: Any) -> tuple[int, ...] | None:
     return tuple(int(length) for length in value.chunks[0])
 
 
-def _delayed(value: Any) -> list[Any]:
+def _delayed(value: Any, *, as_written: bool) -> list[Any]:
+    """Partitions; those of a data frame may be as users have written them.
+
+    Dask may read several of a file's partitions as one: the more, the fewer columns are read.
+    """
     if isinstance(value, Array):
         return list(value.to_delayed().ravel())
-    return list(value) if is_list(value) else list(value.to_delayed())
+    if is_list(value):
+        return list(value)
+    if as_written and hasattr(value, "simplify"):
+        return list(value.simplify().to_delayed(optimize_graph=False))
+    return list(value.to_delayed())
 
 
-def _with_lengths(name: str, value: Any, X: Any, lengths: tuple[int, ...] | None) -> list[Any]:
+def _with_lengths(
+    name: str, value: Any, lengths: tuple[int, ...] | None, *, as_written: bool
+) -> list[Any]:
     """Partitions of labels or weights that go with those of the features."""
     check_kind(name, value)
     if isinstance(value, Array):
@@ -115,7 +125,7 @@ def _with_lengths(name: str, value: Any, X: Any, lengths: tuple[int, ...] | None
                 f"{name} has {sum(own)} rows, but X has {sum(lengths)}: it must have as many"
             )
         value = value if own == lengths else value.rechunk((lengths,))
-    return _delayed(value)
+    return _delayed(value, as_written=as_written)
 
 
 def _remedy(X: Any, name: str, value: Any) -> str:
@@ -126,7 +136,10 @@ def _remedy(X: Any, name: str, value: Any) -> str:
     ]
     if isinstance(X, Array) and isinstance(value, Array):
         return f"call {' and '.join(unknown)}"
-    return "repartition them alike, or convert data frames by to_dask_array(lengths=True)"
+    return (
+        "take both from one data frame, persist it before, df = df.persist(), or repartition them "
+        "alike"
+    )
 
 
 def partition(X: Any, y: Any, sample_weight: Any = None) -> list[Partition]:
@@ -143,20 +156,28 @@ def partition(X: Any, y: Any, sample_weight: Any = None) -> list[Partition]:
         They are something else, or have other rows.
     """
     X, _ = check_features(X)
-    lengths = _known_lengths(X)
-    features = _delayed(X)
-    columns: list[list[Any]] = []
+    if y is None:
+        raise ValueError("y is None: the labels of X are required")
+    for as_written in (False, True):
+        found = _partition(X, {"y": y, "sample_weight": sample_weight}, as_written=as_written)
+        if len({len(parts) for parts in found.values()}) == 1:
+            break
+    n_partitions = len(found["X"])
     for name, value in (("y", y), ("sample_weight", sample_weight)):
-        if value is None:
-            if name == "y":
-                raise ValueError("y is None: the labels of X are required")
-            columns.append([None] * len(features))
-            continue
-        found = _with_lengths(name, value, X, lengths)
-        if len(found) != len(features):
+        if len(found.get(name, found["X"])) != n_partitions:
             raise ValueError(
-                f"{name} has {len(found)} partitions and X has {len(features)}, whose lengths are "
-                f"not all known: {_remedy(X, name, value)}"
+                f"{name} has {len(found[name])} partitions and X has {n_partitions}, whose lengths "
+                f"are not all known: {_remedy(X, name, value)}"
             )
-        columns.append(found)
-    return [Partition(*each) for each in zip(features, *columns, strict=True)]
+    weights = found.get("sample_weight", [None] * n_partitions)
+    return [Partition(*each) for each in zip(found["X"], found["y"], weights, strict=True)]
+
+
+def _partition(X: Any, others: dict[str, Any], *, as_written: bool) -> dict[str, list[Any]]:
+    """Partitions of what is there, by its name."""
+    lengths = _known_lengths(X)
+    found = {"X": _delayed(X, as_written=as_written)}
+    for name, value in others.items():
+        if value is not None:
+            found[name] = _with_lengths(name, value, lengths, as_written=as_written)
+    return found

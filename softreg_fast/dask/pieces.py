@@ -11,10 +11,10 @@ from scipy.sparse import issparse
 
 from ..blocks.checking import PieceChecks
 from ..blocks.cutting import Part, join
+from ..blocks.frames import codes_of, column_of, is_frame, matrix_of_frame
 from ..blocks.labels import LabelCodes
 from ..blocks.source import Piece
 from ..data.blocked import Block
-from .frames import codes_of, column_of, is_frame, matrix_of_frame
 
 
 def name_partition(number: int) -> str:

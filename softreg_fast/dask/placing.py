@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-# Of the blocks of a group: not much to fetch, or to make again, if their worker dies.
-_BYTES_OF_A_GROUP = 1 << 29
+# Of the blocks of a group, and of those in large clusters. If a worker dies, others must have room.
+_BYTES_OF_A_GROUP, _MOST_BYTES_OF_A_GROUP = 1 << 29, 1 << 32
 # As many tasks take Dask as long as such a group takes a thread.
 _THREADS_OF_A_CLUSTER = 32
 
 
 def bytes_of_a_group(n_threads: int) -> int:
     """Of blocks, in a cluster with so many threads: Dask is to be done before the threads are."""
-    return _BYTES_OF_A_GROUP * max(1, n_threads // _THREADS_OF_A_CLUSTER)
+    n_bytes = _BYTES_OF_A_GROUP * max(1, n_threads // _THREADS_OF_A_CLUSTER)
+    return min(n_bytes, _MOST_BYTES_OF_A_GROUP)
 
 
 def group(
@@ -33,7 +34,7 @@ def group(
     n_threads : mapping of str to int
         Of each worker.
     weights : ndarray
-        Of each of them, above zero; a group weighs about one at most.
+        Of each of them, above zero. A group weighs one, or up to that of a partition more.
 
     Returns
     -------

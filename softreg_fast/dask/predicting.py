@@ -8,7 +8,7 @@ from dask import delayed
 from dask.array import Array
 from sklearn.utils.validation import validate_data
 
-from .frames import is_frame
+from ..blocks.frames import is_frame
 from .partitions import Partition, check_features, is_list
 from .pieces import name_partition
 

@@ -58,7 +58,7 @@ def _bytes_of(work: Work[Any]) -> int:
 
 
 class DaskRows(BlockedRows):
-    """Rows in blocks on a cluster; a pass is one graph of tasks.
+    """Rows in blocks on a cluster; a pass is a graph of tasks.
 
     A task does the blocks of a group, and adds those that the tree of sums adds first. The client
     adds the rest, unless sums are large: then tasks do.
@@ -100,11 +100,12 @@ class DaskRows(BlockedRows):
     ) -> list[Result]:
         """See `BlockedRows.map`; workers take one thread for each task."""
         wanted = [int(each) for each in (range(self.n_blocks) if numbers is None else numbers)]
+        all_wanted = set(wanted)
         size, graph, sent = self._start_graph(work)
         token = uuid4().hex
         keys: list[Hashable] = []
         for place, (own, blocks) in enumerate(self._groups):
-            chosen = sorted(set(own).intersection(wanted))
+            chosen = [number for number in own if number in all_wanted]
             if chosen:
                 key = f"softmax-map-{token}", place
                 graph[key] = do_blocks, sent, chosen, blocks
@@ -122,33 +123,55 @@ class DaskRows(BlockedRows):
             key = f"softmax-pass-{token}", place
             graph[key] = sum_blocks, sent, blocks
             keys.append(key)
-        futures = self._cluster.start(graph, keys, is_large=size > _LARGE)
+        is_large = size > _LARGE
+        n_bytes = self._bytes_of_sums.get(type(work))
+        if n_bytes is not None and n_bytes > _BYTES_OF_SUMS:
+            last = self._add_by_tasks(graph, keys, n_bytes, token)
+            return self._total(self._cluster.start(graph, [last], is_large=is_large))
+        futures = self._cluster.start(graph, keys, is_large=is_large)
         try:
-            return self._add(futures, type(work), token)
+            if n_bytes is None:
+                sizes = self._cluster.sizes_of(futures)
+                n_bytes = sum(sizes)
+                if min(sizes) >= 0:
+                    self._bytes_of_sums[type(work)] = n_bytes
+            if n_bytes <= _BYTES_OF_SUMS:
+                return add_subtrees(self._cluster.results(futures))
+            graph = {}
+            last = self._add_by_tasks(graph, futures, n_bytes, token)
+            totals = self._cluster.start(graph, [last])
         finally:
             for future in futures:
                 future.release()
+        return self._total(totals)
 
-    def _add(self, futures: list[Any], kind: type, token: str) -> Sums:
-        """The sum of what groups give, which is remembered to be large or not for this kind."""
-        n_bytes = self._bytes_of_sums.get(kind)
-        if n_bytes is None:
-            n_bytes = self._cluster.bytes_of(futures)
-            if n_bytes is not None:
-                self._bytes_of_sums[kind] = n_bytes
-        if n_bytes is not None and n_bytes <= _BYTES_OF_SUMS:
-            return add_subtrees(self._cluster.results(futures))
-        return self._add_by_tasks(futures, (n_bytes or _BYTES_OF_SUMS) / self.n_blocks, token)
+    def _total(self, futures: list[Any]) -> Sums:
+        total: Sums = self._cluster.results(futures)[0]
+        return total
 
-    def _add_by_tasks(self, futures: list[Any], n_bytes: float, token: str) -> Sums:
-        """The sum of what groups give, so many bytes for each block, by tasks."""
-        n_blocks = max(_SUMS_OF_A_TASK, 1 << int(np.log2(max(_BYTES_OF_SUMS / n_bytes, 1))))
-        graph: dict[Hashable, Any] = {}
+    def _add_by_tasks(
+        self, graph: dict[Hashable, Any], groups: Sequence[Any], n_bytes: int, token: str
+    ) -> Hashable:
+        """Have tasks add what groups give; gives the key of the total.
+
+        Parameters
+        ----------
+        graph : dict
+            The tasks are added.
+        groups : sequence of Future or Hashable
+            What comes of each group, or its key in the graph.
+        n_bytes : int
+            Of all of them.
+        token : str
+            Of the keys.
+        """
+        n_sums = _BYTES_OF_SUMS * self.n_blocks // max(n_bytes, 1)
+        n_blocks = max(_SUMS_OF_A_TASK, (1 << n_sums.bit_length()) >> 1)
         parts: dict[int, list[Hashable]] = {}
-        for place, ((numbers, _), future) in enumerate(zip(self._groups, futures, strict=True)):
+        for place, ((numbers, _), sums) in enumerate(zip(self._groups, groups, strict=True)):
             for first in sorted({number - number % n_blocks for number in numbers}):
                 key = f"softmax-part-{token}", place, first
-                graph[key] = choose_subtrees, future, first, first + n_blocks
+                graph[key] = choose_subtrees, sums, first, first + n_blocks
                 parts.setdefault(first, []).append(key)
         keys: list[Hashable] = []
         for first, part in sorted(parts.items()):
@@ -158,16 +181,15 @@ class DaskRows(BlockedRows):
         height = 0
         while len(keys) > _SUMS_OF_A_TASK:
             height += 1
-            sums: list[Hashable] = []
+            joined: list[Hashable] = []
             for start in range(0, len(keys), _SUMS_OF_A_TASK):
                 sum_key = f"softmax-sum-{token}", height, start
                 graph[sum_key] = join_subtrees, keys[start : start + _SUMS_OF_A_TASK]
-                sums.append(sum_key)
-            keys = sums
-        last_key = f"softmax-sum-{token}"
-        graph[last_key] = add_subtrees, keys
-        total: Sums = self._cluster.get(graph, [last_key])[0]
-        return total
+                joined.append(sum_key)
+            keys = joined
+        last = f"softmax-sum-{token}"
+        graph[last] = add_subtrees, keys
+        return last
 
     def _start_graph(self, work: Work[Any]) -> tuple[int, dict[Hashable, Any], Any]:
         """Bytes of work, a graph with what all tasks need, and what stands for the work in it."""

@@ -7,7 +7,7 @@ are, and however many of them are worked on at a time.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,9 +21,22 @@ from .tree_sums import Sums, tree_sum
 Result = TypeVar("Result")
 
 
+def _aligned(array: Any) -> Any:
+    """The array, or a copy of one that isn't where its elements should be."""
+    if issparse(array):
+        parts = array.data, array.indices, array.indptr
+        if all(part.flags.aligned for part in parts):
+            return array
+        return csr_array(tuple(_aligned(part) for part in parts), shape=array.shape)
+    return array if array is None or array.flags.aligned else array.copy()
+
+
 @dataclass(frozen=True)
 class Block:
     """Neighbouring rows.
+
+    Arrays are aligned, wherever they are made: those that another process has sent may lie anywhere
+    in memory, and NumPy's sums of such arrays have other bits.
 
     Attributes
     ----------
@@ -46,6 +59,13 @@ class Block:
     targets: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float64] | None
     row_numbers: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("features", "targets", "weights", "row_numbers"):
+            object.__setattr__(self, name, _aligned(getattr(self, name)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Block, tuple(getattr(self, field.name) for field in fields(self))
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:

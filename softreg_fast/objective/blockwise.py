@@ -34,7 +34,10 @@ MakeAccumulator = Callable[[Problem, int, "int | None"], Any]
 
 
 class KeptAccumulators:
-    """Accumulators that go from one block to the next of as many rows; each process has its own.
+    """Accumulators that go from one block to the next of as many rows.
+
+    One is kept for each thread that has used some at the same time; of another length it makes room
+    for a new one. What is sent to another process keeps its own.
 
     Parameters
     ----------
@@ -46,8 +49,7 @@ class KeptAccumulators:
     def __init__(self, make: MakeAccumulator, n_columns: int) -> None:
         self._make = make
         self._n_columns = n_columns
-        self._free: dict[int, list[RowsInMemory]] = {}
-        self._context = ExitStack()
+        self._free: list[tuple[int, RowsInMemory, ExitStack]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         return KeptAccumulators, (self._make, self._n_columns)
@@ -55,21 +57,29 @@ class KeptAccumulators:
     @contextmanager
     def of(self, problem: Problem, n_threads: int | None) -> Iterator[RowsInMemory]:
         """A context with one for a block's problem, which other threads don't use meanwhile."""
-        free = self._free.setdefault(problem.n_samples, [])
+        n_rows = problem.n_samples
         try:
-            found = free.pop()
+            kept_rows, found, context = self._free.pop()
         except IndexError:
-            made = self._make(problem, self._n_columns, n_threads)
-            found = self._context.enter_context(made)
-        else:
+            kept_rows, context = -1, ExitStack()
+        if kept_rows == n_rows:
             found.turn_to(problem)
-        yield found
-        free.append(found)
+        else:
+            context.close()
+            made = self._make(problem, self._n_columns, n_threads)
+            found = context.enter_context(made)
+        try:
+            yield found
+        except BaseException:
+            context.close()
+            raise
+        self._free.append((n_rows, found, context))
 
     def close(self) -> None:
         """Have their threads end."""
-        self._context.close()
-        self._free = {}
+        while self._free:
+            *_, context = self._free.pop()
+            context.close()
 
 
 @dataclass(frozen=True)

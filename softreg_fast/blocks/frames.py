@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks.source import Codes
+from .source import Codes
 
 _DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -39,8 +39,7 @@ def check_columns(columns: Iterable[Any], dtypes: Iterable[Any]) -> np.dtype:
     if wrong:
         raise TypeError(
             f"X has columns that don't hold numbers: {', '.join(wrong)}; encode them, for example "
-            "by dask_ml.preprocessing.OneHotEncoder or dask.dataframe.get_dummies, or leave them "
-            "out"
+            "by OneHotEncoder or get_dummies, or leave them out"
         )
     common = np.result_type(*(known for _, known, _ in found)) if found else _DOUBLE
     return _SINGLE if common == _SINGLE else _DOUBLE
