@@ -1314,3 +1314,26 @@ def test_labels_that_are_missing_are_named(missing, row):
     labels[row] = missing
     with pytest.raises(ValueError, match=rf"label is missing \({missing}\), in row {row} of X"):
         SoftmaxClassifier().fit(open_blocks(X, labels))
+
+
+def test_columns_of_csv_files_that_are_booleans(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_text, "_BLOCK_BYTES", 3_000)
+    frame = pd.DataFrame(X, columns=NAMES).assign(f1=NUMBERS == 1, f2=NUMBERS, y=Y)
+    frame[:200].to_csv(tmp_path / "0.csv", index=False)
+    frame[200:].to_csv(tmp_path / "1.csv", index=False)
+    expected = frame[NAMES].to_numpy(float)
+    for cached in (None, False):
+        with open_blocks(tmp_path / "*.csv", "y", block_rows=BLOCK_ROWS, cache=cached) as rows:
+            _assert_rows(rows, expected, Y)
+    wrong = frame.astype({"f1": object})
+    wrong.loc[450, "f1"] = "2.5"
+    wrong[200:].to_csv(tmp_path / "1.csv", index=False)
+    with pytest.raises(ValueError, match=r"'f1' holds '2.5' in row 250 of .*first rows.*booleans"):
+        SoftmaxClassifier().fit(open_blocks(tmp_path / "*.csv", "y"))
+    wrong.loc[450, "f1"] = None
+    wrong[200:].to_csv(tmp_path / "1.csv", index=False)
+    with pytest.raises(ValueError, match=r"'f1' is NaN in row 250"):
+        SoftmaxClassifier().fit(open_blocks(tmp_path / "*.csv", "y"))
+    frame[200:].assign(f1=0.5).to_csv(tmp_path / "1.csv", index=False)
+    with pytest.raises(ValueError, match=r"'f1' holds '\w+' in row 0 of .*must be a number"):
+        SoftmaxClassifier().fit(open_blocks(tmp_path / "*.csv", "y"))

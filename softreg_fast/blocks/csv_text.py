@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ def open_csv(
 ) -> list[TableSource]:
     """The rows of CSV files; see `open_tables`.
 
-    Features and weights are read as float64. Labels are read as what all files begin with:
-    integers, floats, booleans, or else strings; or, if classes are given, as what these are.
+    Features and weights are read as float64, or as booleans if all files begin with booleans.
+    Labels are read as what all files begin with: integers, floats, booleans, or else strings; or,
+    if classes are given, as what these are.
 
     Parameters
     ----------
@@ -48,10 +49,13 @@ def open_csv(
     import_pyarrow(f"reading {paths[0]}")
     check_names(str(paths[0]), target=target, weight=weight)
     files = [_CsvFile(path) for path in paths]
-    types = [file.first_type(target) for file in files]
-    kind = _common_type(types) if classes is None else _type_of_classes(classes)
+    types = [file.first_types() for file in files]
+    of_labels = [each[target] for each in types if target in each]
+    kind = _common_type(of_labels) if classes is None else _type_of_classes(classes)
+    names = {name for each in types for name in each}
+    booleans = {name for name in names if _are_booleans(each.get(name) for each in types)}
     for file in files:
-        file.read_labels_as(target, kind)
+        file.settle_types(target, kind, booleans)
     if features is None:
         for file in files:
             file.check_that_columns_are_named()
@@ -99,29 +103,36 @@ class _CsvFile(TableFile):
         )
         return next(rows)
 
-    def first_type(self, target: Any) -> Any:
-        """What labels seem to be by the first rows.
+    def first_types(self) -> dict[str, Any]:
+        """What columns seem to be by the first rows; those whose name is there once.
 
         Raises
         ------
         ValueError
             There are no rows.
         """
-        name = target if target in self._names else self._names[0]
-        if self._names.count(name) > 1:
-            return None  # it is refused later
-        with reading(self.place, self.kind), self._open([name], {}) as reader:
+        with reading(self.place, self.kind), self._open([], {}) as reader:
             for batch in reader:
                 if batch.num_rows:
-                    return batch.schema.field(0).type
+                    names = batch.schema.names
+                    return {
+                        name: kind
+                        for name, kind in zip(names, batch.schema.types, strict=True)
+                        if names.count(name) == 1
+                    }
         raise has_no_rows(self.place)
 
-    def read_labels_as(self, target: Any, kind: Any) -> None:
-        """Settle the type of labels."""
+    def settle_types(self, target: Any, kind: Any, booleans: set[str]) -> None:
+        """Settle the type of labels, and which other columns are booleans."""
         import pyarrow as pa
 
+        self._target = target
+        others = {name: pa.bool_() for name in booleans}
         self.schema = pa.schema(
-            [(name, kind if name == target else pa.float64()) for name in self._names]
+            [
+                (name, kind if name == target else others.get(name, pa.float64()))
+                for name in self._names
+            ]
         )
 
     def check_that_columns_are_named(self) -> None:
@@ -175,6 +186,10 @@ class _CsvFile(TableFile):
                 "it must be a number; correct it, encode the column as numbers, or leave the "
                 "column out by features=[...]"
             )
+        elif name != self._target:
+            remedy = (
+                "the first rows of the column are all booleans; correct it, or encode it as 0 and 1"
+            )
         else:
             remedy = (
                 f"the first labels of the target are all {_NAMES_OF_TYPES.get(kind, kind)}; correct"
@@ -206,6 +221,13 @@ def _delimiter_of(path: Path, header: str) -> str:
         return "\t"
     unquoted = _QUOTED.sub("", header)
     return max(_DELIMITERS, key=unquoted.count)
+
+
+def _are_booleans(types: Iterable[Any]) -> bool:
+    """Whether all that are there are."""
+    from pyarrow import types as kinds
+
+    return all(kind is None or kinds.is_boolean(kind) for kind in types)
 
 
 def _common_type(types: Sequence[Any]) -> Any:
