@@ -344,12 +344,12 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             Non-negative sample weights; None means 1. An integer weight is equivalent to repeating
             the sample: exactly for exact solvers and full batches, on average for mini-batches. A
             sample of weight zero is ignored. solver='sgd' copies the other samples then.
-        X_val : array-like of shape (n_samples_val, n_features), default=None
-            Held-out samples. solver='sgd' stops by their loss and keeps the model of the best
+        X_val : array-like of shape (n_samples_val, n_features) or RowBlocks, default=None
+            Held-out samples; RowBlocks if X is. solver='sgd' stops by their loss and keeps the model of the best
             epoch. They replace those that `early_stopping` would hold out. Not supported by exact
             solvers.
         y_val : array-like of shape (n_samples_val,), default=None
-            Labels of the held-out samples, of the classes in `y`.
+            Labels of the held-out samples, of the classes in `y`. None if X_val is RowBlocks.
         sample_weight_val : array-like of shape (n_samples_val,), default=None
             Weights of the held-out samples.
         coef_init, intercept_init : array-like, default=None
@@ -358,7 +358,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         checkpoint : path-like, default=None
             File in which a fit keeps how far it has come, about every ten seconds. If the file is
             there, the fit goes on from it, and ends with the same bits as one that was never
-            stopped. It is removed when the fit has ended. Arrays are gone over in blocks then.
+            stopped. It is removed when the fit has ended. Arrays are gone over in blocks then. The
+            rows, how they are cut into blocks, and all parameters that change the result must be
+            the same when it goes on; a file of another fit is refused.
 
         Returns
         -------
