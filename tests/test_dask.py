@@ -209,7 +209,7 @@ def test_tasks_add_in_the_order_of_the_tree(monkeypatch, n_blocks, n_groups, n_b
             pass
 
         def start(self, graph, keys, **named):
-            found = [dask.get(graph, key) for key in keys]
+            found = dask.get(graph, list(keys))
             return [_Done(each) if isinstance(each, list) else each for each in found]
 
         def sizes_of(self, futures):

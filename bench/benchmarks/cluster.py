@@ -13,12 +13,13 @@ import multiprocessing
 import warnings
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from ..cases import Case
+from ..cluster_model import PassModel
 from ..metrics import gap, objective
 from ..options import add_common, contains
 from ..record import Record
@@ -30,8 +31,6 @@ N_SAMPLES, N_FEATURES, N_CLASSES = 4_000_000, 54, 7
 N_BLOCKS = 32
 ROWS_OF_TWO_CLASSES = 1_000_000
 FEWER = 40
-# Of a network, in bytes and seconds.
-BANDWIDTH, LATENCY = 1.25e9, 2e-4
 # Of what is calculated.
 WORKERS = 1, 2, 10, 100, 1000
 LARGE_ROWS = 10**9, 10**10
@@ -279,58 +278,6 @@ def _fit_spark(X, y, options):
     result = list(seconds), (coef, np.array([found.intercept]))
     spark.stop()
     return {"Spark": result}
-
-
-@dataclass(frozen=True)
-class PassModel:
-    """What a pass over rows on a cluster takes.
-
-    The client and the scheduler, each of which is one process, take time for each group of blocks.
-    Then each worker needs time for its rows. Then sums are sent: to the client, or to tasks if they
-    are large. Blocks are on any worker, so hardly any are added where they are.
-
-    Attributes
-    ----------
-    seconds_per_row : float
-        Of a thread.
-    seconds_per_task : float
-        Of the scheduler and the client.
-    seconds_per_pass : float
-        Of a pass over next to nothing.
-    bytes_of_sums, bytes_of_row : int
-        Of the sums of a block; of a row.
-    """
-
-    seconds_per_row: float
-    seconds_per_task: float
-    seconds_per_pass: float
-    bytes_of_sums: int
-    bytes_of_row: int
-
-    def parts(self, n_rows, n_blocks, n_workers):
-        """Seconds of a pass, by what takes them."""
-        from softreg_fast.dask import placing, rows
-
-        bytes_of_worker = n_rows / n_workers * self.bytes_of_row
-        n_groups = min(
-            n_blocks, n_workers * math.ceil(bytes_of_worker / placing.bytes_of_a_group(n_workers))
-        )
-        n_bytes = n_blocks * self.bytes_of_sums
-        n_tasks, n_sent = n_groups, n_bytes
-        if n_bytes > rows._BYTES_OF_SUMS:
-            n_sums = math.ceil(n_bytes / rows._BYTES_OF_SUMS)
-            n_tasks += n_groups * min(n_sums, n_blocks // n_groups) + n_sums
-            n_sent = 2 * rows._BYTES_OF_SUMS  # to a task, and what they add to another one
-        return {
-            "rows": n_rows / n_workers * self.seconds_per_row,
-            "tasks": (n_tasks - 1) * self.seconds_per_task,
-            "sums": LATENCY + n_sent / BANDWIDTH if n_workers > 1 else 0.0,
-            "a pass": self.seconds_per_pass,
-        }
-
-    def seconds(self, n_rows, n_blocks, n_workers):
-        """Of a pass."""
-        return sum(self.parts(n_rows, n_blocks, n_workers).values())
 
 
 def _measure_model(n_samples):

@@ -345,9 +345,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             the sample: exactly for exact solvers and full batches, on average for mini-batches. A
             sample of weight zero is ignored. solver='sgd' copies the other samples then.
         X_val : array-like of shape (n_samples_val, n_features) or RowBlocks, default=None
-            Held-out samples; RowBlocks if X is. solver='sgd' stops by their loss and keeps the model of the best
-            epoch. They replace those that `early_stopping` would hold out. Not supported by exact
-            solvers.
+            Held-out samples; RowBlocks if X is. solver='sgd' stops by their loss and keeps the
+            model of the best epoch. They replace those that `early_stopping` would hold out. Not
+            supported by exact solvers.
         y_val : array-like of shape (n_samples_val,), default=None
             Labels of the held-out samples, of the classes in `y`. None if X_val is RowBlocks.
         sample_weight_val : array-like of shape (n_samples_val,), default=None
