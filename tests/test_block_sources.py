@@ -11,6 +11,7 @@ import subprocess
 import sys
 from itertools import pairwise
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -1289,7 +1290,7 @@ def test_what_is_no_matrix_is_refused(tmp_path):
 
 
 def test_dask_collections_are_refused():
-    array = pytest.importorskip("dask.array").ones((10, 2))
+    array = da.ones((10, 2))
     with pytest.raises(TypeError, match=r"data is a dask Array: .*DaskSoftmaxClassifier"):
         open_blocks(array)
 

@@ -81,11 +81,7 @@ class PieceChecks:
             raise TypeError(
                 f"{place} has features of dtype {features.dtype}: they must be real numbers"
             )
-        if features.ndim != 2:
-            raise ValueError(
-                f"{place} has features of shape {features.shape}: they must be two-dimensional, "
-                "(n_rows, n_features)"
-            )
+        check_shape(features.shape, place)
         if 0 in features.shape:
             raise ValueError(
                 f"{place} has features of shape {features.shape}: a block must have a row and a "
@@ -150,6 +146,15 @@ class PieceChecks:
                 f"{place} has a {name} of shape {length} beside {n_rows} rows of features: it must "
                 f"be ({n_rows},), one for each row"
             )
+
+
+def check_shape(shape: tuple[int, ...], place: str) -> None:
+    """Raise ValueError if features aren't a matrix."""
+    if len(shape) != 2:
+        raise ValueError(
+            f"{place} has features of shape {shape}: they must be two-dimensional, "
+            "(n_rows, n_features)"
+        )
 
 
 def _kind(is_sparse: bool) -> str:

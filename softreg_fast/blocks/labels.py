@@ -137,10 +137,11 @@ def _distinct_of_codes(codes: Codes) -> tuple[npt.NDArray[Any], npt.NDArray[Any]
 
 def _without_objects(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Labels that are Python objects, as an array of their own kind."""
-    missing = next((row for row, label in enumerate(array) if _is_missing(label)), None)
-    if missing is not None:
-        raise LabelError(missing, f"the label is missing ({array[missing]})")
     kinds = {type(label) for label in array}
+    if kinds != {str}:
+        missing = next((row for row, label in enumerate(array) if _is_missing(label)), None)
+        if missing is not None:
+            raise LabelError(missing, f"the label is missing ({array[missing]})")
     if len(kinds) > 1 or kinds & {dict, list, tuple}:
         row = next(place for place, label in enumerate(array) if type(label) is not type(array[0]))
         raise LabelError(

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from ..data.row_blocks import rows_of
+from .checking import check_shape
 from .frames import is_frame, matrix_of_frame
 from .source import Piece, Request, Source
 
@@ -40,11 +41,7 @@ class ArraySource(Source):
         self._labels = labels
         self._weights = weights
         self._place = place
-        if self._features.ndim != 2:
-            raise ValueError(
-                f"{place} has features of shape {self._features.shape}: they must be "
-                "two-dimensional, (n_rows, n_features)"
-            )
+        check_shape(self._features.shape, place)
         self.n_samples, self.n_features = self._features.shape
         self.feature_names = feature_names
         self.dtype = None if issparse(features) else self._features.dtype
@@ -134,12 +131,7 @@ def _parts_of(block: Any, place: str) -> tuple[Any, Any, Any]:
     if is_frame(features):
         of_pandas = type(features).__module__.startswith("pandas")
         features = matrix_of_frame(features, place) if of_pandas else features.to_numpy()
-    shape = np.shape(features)
-    if len(shape) != 2:
-        raise ValueError(
-            f"{place} has features of shape {shape}: they must be two-dimensional, "
-            "(n_rows, n_features)"
-        )
+    check_shape(np.shape(features), place)
     return features, labels, weights
 
 

@@ -70,8 +70,7 @@ class DaskPartitions:
         groups = [[number] for number in range(len(checked))]
         if self._is_persistent:
             checked = self._futures = self._cluster.compute(checked)
-            sizes = np.maximum(self._cluster.sizes_of(checked), 1)
-            groups = self._group(checked, sizes)
+            groups = self._group(checked)
         found = self._summarise(checked, groups)
         summaries = [each for each in found if each is not None]
         if not summaries:
@@ -94,14 +93,14 @@ class DaskPartitions:
             first.is_weighted,
         )
         places = _places(summaries, numbers, firsts)
-        made, graph = self._make_blocks(checked, places, summary)
+        made, graph = self._make_blocks(checked, places, groups)
         return DaskRows(self._cluster, made, graph, summary), classes
 
-    def _group(self, futures: list[Any], sizes: npt.NDArray[Any]) -> list[list[int]]:
-        """Places of futures whose results, of so many bytes, are on the same worker."""
+    def _group(self, futures: list[Any]) -> list[list[int]]:
+        """Numbers of futures whose results are on the same worker."""
+        sizes = np.maximum(self._cluster.sizes_of(futures), 1)
         holders, n_threads = self._cluster.find(futures)
-        weights = sizes / bytes_of_a_group(sum(n_threads.values()))
-        return group(range(len(futures)), holders, n_threads, weights)
+        return group(holders, n_threads, sizes / bytes_of_a_group(sum(n_threads.values())))
 
     def _summarise(self, checked: list[Any], groups: list[list[int]]) -> list[Summary | None]:
         """What is to be known of partitions, by a task for each group."""
@@ -116,44 +115,36 @@ class DaskPartitions:
         return delayed(check_partition, pure=False)(*given, number, **options)
 
     def _make_blocks(
-        self, checked: list[Any], places: list[Place], summary: RowsSummary
+        self, checked: list[Any], places: list[Place], groups: list[list[int]]
     ) -> tuple[list[tuple[list[int], Any]], dict[Hashable, Any]]:
         """Groups of blocks: futures, or their keys and the graph that makes them."""
+        place_of = {place.partition: place for place in places}
+        chosen = [[number for number in each if number in place_of] for each in groups]
+        chosen = [each for each in chosen if each]
         making = delayed(make_blocks, pure=False)
-        numbers = range(len(places))
-        if self._is_persistent:
-            futures = [checked[place.partition] for place in places]
-            groups = self._group(futures, _bytes_of_blocks(summary))
-            made = self._cluster.compute(
-                [
-                    making(
-                        [futures[number] for number in each], [places[number] for number in each]
-                    )
-                    for each in groups
-                ]
-            )
-            self.release()
-            self._futures = made
-            return list(zip(groups, made, strict=True)), {}
-        expressions = [
+        made = [
             making(
-                [
-                    self._check(
-                        self._partitions[place.partition], place.partition, check_values=False
-                    )
-                ],
-                [place],
+                [self._checked_again(checked, number) for number in each],
+                [place_of[number] for number in each],
             )
-            for place in places
+            for each in chosen
         ]
-        graph = HighLevelGraph.merge(*(each.__dask_graph__() for each in expressions))
-        return [([number], expressions[number].key) for number in numbers], dict(graph)
+        graph: dict[Hashable, Any] = {}
+        if self._is_persistent:
+            blocks = self._cluster.compute(made)
+            self.release()
+            self._futures = blocks
+        else:
+            blocks = [each.key for each in made]
+            graph = dict(HighLevelGraph.merge(*(each.__dask_graph__() for each in made)))
+        numbers = [[place_of[number].number for number in each] for each in chosen]
+        return list(zip(numbers, blocks, strict=True)), graph
 
-
-def _bytes_of_blocks(summary: RowsSummary) -> npt.NDArray[np.float64]:
-    bytes_per_row = summary.n_elements * summary.dtype.itemsize / summary.firsts[-1]
-    found: npt.NDArray[np.float64] = np.diff(summary.firsts) * max(bytes_per_row, 1.0)
-    return found
+    def _checked_again(self, checked: list[Any], number: int) -> Any:
+        """A partition that is kept, or one that is calculated anew."""
+        if self._is_persistent:
+            return checked[number]
+        return self._check(self._partitions[number], number, check_values=False)
 
 
 def _check_same_kind(summaries: list[Summary]) -> None:

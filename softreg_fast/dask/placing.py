@@ -18,7 +18,6 @@ def bytes_of_a_group(n_threads: int) -> int:
 
 
 def group(
-    numbers: Sequence[int],
     holders: Sequence[Sequence[str]],
     n_threads: Mapping[str, int],
     weights: npt.NDArray[np.float64],
@@ -27,36 +26,32 @@ def group(
 
     Parameters
     ----------
-    numbers : sequence of int
-        Of the partitions, ascending.
     holders : sequence of sequences of str
-        Of each of them, the workers that have it. One that none has is a group of its own.
+        Of each partition, the workers that have it. One that none has is a group of its own.
     n_threads : mapping of str to int
         Of each worker.
     weights : ndarray
-        Of each of them, above zero. A group weighs one, or up to that of a partition more.
+        Of each partition, above zero. A group weighs one, or up to that of a partition more.
 
     Returns
     -------
     list of lists of int
-        Ascending by the first.
+        Numbers of the partitions of each group, ascending; so are the groups by the first.
     """
     groups: list[list[int]] = []
     loads = dict.fromkeys(n_threads, 0.0)
-    places_of: dict[str, list[int]] = {}
-    for place, number in enumerate(numbers):
-        known = [worker for worker in holders[place] if worker in loads]
+    numbers_of: dict[str, list[int]] = {}
+    for number, workers in enumerate(holders):
+        known = [worker for worker in workers if worker in loads]
         if not known:
             groups.append([number])
             continue
         worker = min(known, key=lambda each: loads[each] / n_threads[each])
-        loads[worker] += weights[place]
-        places_of.setdefault(worker, []).append(place)
-    for worker, places in places_of.items():
+        loads[worker] += weights[number]
+        numbers_of.setdefault(worker, []).append(number)
+    for worker, numbers in numbers_of.items():
         n_groups = n_threads[worker] * int(np.ceil(loads[worker] / n_threads[worker]))
-        middles = np.cumsum(weights[places]) - 0.5 * weights[places]
+        middles = np.cumsum(weights[numbers]) - 0.5 * weights[numbers]
         own = (middles * (n_groups / loads[worker])).astype(int)
-        groups += [
-            [numbers[place] for place in np.array(places)[own == each]] for each in np.unique(own)
-        ]
+        groups += [np.array(numbers)[own == each].tolist() for each in np.unique(own)]
     return sorted(groups)
