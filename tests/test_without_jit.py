@@ -54,6 +54,7 @@ SUITES = {
     ),
     "tables": ("test_table.py", "reference or same_sums or overflow"),
     "blocks": ("test_blocks.py", "reference or same_sums"),
+    "columns of tables": ("test_block_sources.py", "put_side_by_side"),
     "dual ascent": ("test_dual_ascent.py", "reference"),
     "coordinates": ("test_l1.py", "coordinate_descent"),
     "helping threads": ("test_robustness.py", "threads_help"),
