@@ -3,13 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .estimators.regressor import SoftmaxRegressor
-from .objective.functions import categorical_crossentropy, sigmoid, softmax
-from .runtime.warm_up import warm_up
-
 if TYPE_CHECKING:
     from .estimators.classifier import SoftmaxClassifier
     from .estimators.classifier_cv import SoftmaxClassifierCV
+    from .estimators.regressor import SoftmaxRegressor
+    from .objective.functions import categorical_crossentropy, sigmoid, softmax
+    from .runtime.warm_up import warm_up
 
 __version__ = "0.1.0"
 
@@ -23,19 +22,25 @@ __all__ = [
     "warm_up",
 ]
 
-
-_LAZY = {
+# Numba and scikit-learn take a second to import, which not everybody needs.
+_MODULES = {
     "SoftmaxClassifier": "estimators.classifier",
     "SoftmaxClassifierCV": "estimators.classifier_cv",
+    "SoftmaxRegressor": "estimators.regressor",
+    "categorical_crossentropy": "objective.functions",
+    "sigmoid": "objective.functions",
+    "softmax": "objective.functions",
+    "warm_up": "runtime.warm_up",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # scikit-learn takes a second to import, which not everybody needs.
-    if name in _LAZY:
-        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return sorted({*globals(), *_MODULES})

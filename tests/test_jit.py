@@ -171,6 +171,21 @@ def test_nothing_compiles_at_import():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=HANG_GUARD)
 
 
+def test_import_loads_no_other_package_until_a_name_is_used():
+    code = (
+        "import sys, softreg_fast\n"
+        "others = {'numpy', 'numba', 'llvmlite', 'scipy', 'sklearn', 'joblib'}\n"
+        "assert not others & set(sys.modules), others & set(sys.modules)\n"
+        "for name in softreg_fast.__all__:\n"
+        "    assert name in dir(softreg_fast) and callable(getattr(softreg_fast, name))\n"
+        "from softreg_fast import *\n"
+        "assert SoftmaxClassifier is softreg_fast.SoftmaxClassifier\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=HANG_GUARD)
+    with pytest.raises(AttributeError, match="no attribute 'SoftmaxClasifier'"):
+        softreg_fast.SoftmaxClasifier  # noqa: B018
+
+
 def test_second_process_loads_what_the_first_compiled(cached_entry, compilations):
     _sum_up(cached_entry())
     _sum_up(cached_entry())
