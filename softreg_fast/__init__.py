@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .estimators.regressor import SoftmaxRegressor
     from .objective.functions import categorical_crossentropy, sigmoid, softmax
     from .runtime.warm_up import warm_up
+    from .sklearn.patching import patch_sklearn, unpatch_sklearn
 
 __version__ = "0.1.0"
 
@@ -17,8 +18,10 @@ __all__ = [
     "SoftmaxClassifierCV",
     "SoftmaxRegressor",
     "categorical_crossentropy",
+    "patch_sklearn",
     "sigmoid",
     "softmax",
+    "unpatch_sklearn",
     "warm_up",
 ]
 
@@ -28,8 +31,10 @@ _MODULES = {
     "SoftmaxClassifierCV": "estimators.classifier_cv",
     "SoftmaxRegressor": "estimators.regressor",
     "categorical_crossentropy": "objective.functions",
+    "patch_sklearn": "sklearn.patching",
     "sigmoid": "objective.functions",
     "softmax": "objective.functions",
+    "unpatch_sklearn": "sklearn.patching",
     "warm_up": "runtime.warm_up",
 }
 

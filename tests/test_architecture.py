@@ -13,6 +13,7 @@ PACKAGE = Path(softreg_fast.__file__).parent
 # From the top downwards. A room may import what is below it, and itself.
 ROOMS = [
     "cli",
+    "sklearn",
     "dask",
     "estimators",
     "inference",

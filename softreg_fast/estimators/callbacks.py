@@ -70,6 +70,25 @@ class FitTasks:
             self._context.call_on_fit_task_begin(**self._data)
             self.are_watched = has_callbacks(estimator)
 
+    @classmethod
+    def within(
+        cls, context: Any, estimator: Any, X: Any, y: Any, metadata: dict[str, Any]
+    ) -> "FitTasks":
+        """Those of a fit that has begun, and which another one ends.
+
+        Parameters
+        ----------
+        context : object or None
+            That of the fit; None if there are no callbacks.
+        estimator, X, y, metadata
+            See the class.
+        """
+        tasks = cls.__new__(cls)
+        tasks._name, tasks._context, tasks._iteration = "iteration", context, None
+        tasks._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        tasks.are_watched = context is not None and has_callbacks(estimator)
+        return tasks
+
     def begin_iteration(self) -> None:
         """Tell that an iteration begins."""
         self._iteration = self._context.subcontext(task_name=self._name)

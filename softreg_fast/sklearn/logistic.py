@@ -1,0 +1,141 @@
+"""scikit-learn's classes with another `fit`."""
+
+import warnings
+from typing import Any
+
+import sklearn
+from sklearn.linear_model import LogisticRegression as _LogisticRegression
+from sklearn.linear_model import LogisticRegressionCV as _LogisticRegressionCV
+
+from .._sklearn import fit_with
+from .path import can_fit, logistic_regression_path, score_fold
+
+HERE, SCIKIT_LEARN = "softreg_fast", "scikit-learn"
+
+_fit = fit_with(_LogisticRegression.fit, logistic_regression_path)
+_fit_cv = fit_with(_LogisticRegressionCV.fit, logistic_regression_path, score_fold)
+if _fit is None or _fit_cv is None:
+    warnings.warn(
+        f"scikit-learn {sklearn.__version__} is not known: softreg_fast.sklearn leaves all fits to "
+        "it; use SoftmaxClassifier, or another version of scikit-learn",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def _who_fits(model: Any, sample_weight: Any) -> str:
+    """Who has fitted a model; by what `logistic_regression_path` asks for itself."""
+    coef = model.coef_
+    if not can_fit(model.solver, model.max_iter, sample_weight, coef):
+        return SCIKIT_LEARN
+    return HERE
+
+
+class LogisticRegression(_LogisticRegression):  # type: ignore[misc]
+    """`sklearn.linear_model.LogisticRegression`, fitted by this package.
+
+    Parameters, attributes and methods are scikit-learn's, and so are the checks, warnings and
+    errors of the installed version. With the solvers "lbfgs", "newton-cg", "newton-cholesky", "sag"
+    and "saga", whose objective is that of `SoftmaxClassifier`, the fit is that of its
+    exact solvers, whichever of these is named. scikit-learn itself fits with solver="liblinear",
+    which regularizes the intercept and can solve the dual problem, with max_iter=0, with negative
+    sample weights, and arrays of other libraries (``array_api_dispatch``). `fitted_by_` tells.
+
+    `tol` is an upper bound of the components of the gradient of the objective, divided by `C` and
+    by the sum of the sample weights, as it is of scikit-learn's "lbfgs". `n_iter_` counts the
+    iterations of this package, which are fewer as a rule. All CPUs are used;
+    `threadpoolctl.threadpool_limits` and the environment variable ``OMP_NUM_THREADS`` limit them.
+
+    Attributes
+    ----------
+    fitted_by_ : {"softreg_fast", "scikit-learn"}
+        Whose solver found the coefficients.
+
+    See Also
+    --------
+    SoftmaxClassifier : The estimator of this package, which can do more.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softreg_fast.sklearn import LogisticRegression
+    >>> model = LogisticRegression().fit(*load_iris(return_X_y=True))
+    >>> model.fitted_by_
+    'softreg_fast'
+    """
+
+    fitted_by_: str
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "LogisticRegression":
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights; None means 1.
+
+        Returns
+        -------
+        self : LogisticRegression
+            Fitted estimator.
+        """
+        if _fit is None:
+            super().fit(X, y, sample_weight)
+            self.fitted_by_ = SCIKIT_LEARN
+            return self
+        _fit(self, X, y, sample_weight)
+        self.fitted_by_ = _who_fits(self, sample_weight)
+        return self
+
+
+class LogisticRegressionCV(_LogisticRegressionCV):  # type: ignore[misc]
+    """`sklearn.linear_model.LogisticRegressionCV`, fitted by this package.
+
+    See `LogisticRegression` for what that means. Folds, scores and attributes are those of the
+    installed version of scikit-learn.
+
+    Attributes
+    ----------
+    fitted_by_ : {"softreg_fast", "scikit-learn"}
+        Whose solver found the coefficients.
+
+    See Also
+    --------
+    SoftmaxClassifierCV : The estimator of this package, whose fits share second
+        derivatives.
+    """
+
+    fitted_by_: str
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> "LogisticRegressionCV":
+        """Choose the regularization, and fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights; None means 1.
+        **params : dict
+            Parameters of the splitter and the scorer.
+
+        Returns
+        -------
+        self : LogisticRegressionCV
+            Fitted estimator.
+        """
+        if _fit_cv is None:
+            super().fit(X, y, sample_weight, **params)
+            self.fitted_by_ = SCIKIT_LEARN
+            return self
+        _fit_cv(self, X, y, sample_weight, **params)
+        self.fitted_by_ = _who_fits(self, sample_weight)
+        return self
