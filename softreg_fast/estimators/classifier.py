@@ -187,7 +187,14 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         `threadpoolctl.threadpool_limits` says so. The result has the same bits for any number of
         threads.
     verbose : int, default=0
-        Whether to print a line for each iteration.
+        How much to tell of a fit.
+
+        - 0: nothing.
+        - 1: a line on standard error that is rewritten while the fit goes on, if it takes longer
+          than a second: iterations or epochs, the objective, the loss of held-out samples, the
+          duality gap where it is known. Only in a terminal or a notebook, and not in worker
+          processes.
+        - 2 and more: a printed line for each iteration.
 
     Attributes
     ----------
@@ -444,15 +451,21 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             Gives who watches the iterations, given who is told of them.
         """
         told = FitObserver(
-            parameters.verbose, tasks, lambda model: self._attributes_of(problem, model, classes)
+            parameters.verbose,
+            tasks,
+            lambda model: self._attributes_of(problem, model, classes),
+            type(self).__name__,
+            None if solver.is_exact else options.max_iterations,
+            None if solver.is_exact else problem.n_samples,
         )
         observer: Observer | None = told if told.is_needed else None
         if watch is not None:
             observer = watch(told)
-        with self._divergence_named():
+        with told, self._divergence_named():
             result = solve(solver, problem, options, start, observer)
+            optimality = cast(Optimality, result.optimality)
+            told.finish(optimality.gap)
         attributes = attributes_of(result.model, self.activation, classes)
-        optimality = cast(Optimality, result.optimality)
         self.__dict__.update(
             **attributes,
             n_iter_=result.n_iterations,
