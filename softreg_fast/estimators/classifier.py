@@ -43,7 +43,7 @@ from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbac
 from .checkpoints import check_checkpoint, in_blocks, open_checkpoint
 from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
-from .validation import CHECKS, check_labels_of_rows, to_known
+from .validation import CHECKS, check_labels_of_rows, refuse_lazy, to_known
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 
@@ -553,6 +553,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         if isinstance(X_val, RowBlocks):
             refuse_beside_blocks(y_val=y_val, sample_weight_val=sample_weight_val)
             return make_held_out_problem(self, X_val, problem, classes)
+        refuse_lazy(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must both be given, or both be None")
         # Of the checks of features that are known by names, those of the names alone.
@@ -626,6 +627,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         TypeError, ValueError
             If an argument is not allowed. The object is unchanged.
         """
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         parameters = self._check_parameters()
         if parameters.needs().has_groups:
             raise ValueError(
@@ -827,6 +829,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             problem = make_known_problem(self, X)
             problem = parameters.penalty.of(problem.in_double())
         else:
+            refuse_lazy(X=X, y=y, sample_weight=sample_weight)
             features, y = self._take_more(X, y)
             problem = self._known_problem(
                 features, y, sample_weight, self.classes_, self.activation_, double, parameters

@@ -41,6 +41,7 @@ from .classifier import SoftmaxClassifier
 from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
+from .validation import refuse_lazy
 
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
@@ -330,6 +331,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         if isinstance(X, RowBlocks):
             refuse_beside_blocks(y=y, sample_weight=sample_weight, groups=groups, **params)
             return self._fit_blocks(X, Cs, l1_ratios, parameters)
+        refuse_lazy(groups=groups)
         problem, classes = self._make_problem(X, y, sample_weight)
         problem = problem.as_matrix()
         labels = classes[problem.targets]
@@ -664,6 +666,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             problem = make_known_problem(self, X)
             scores = score_blocks(self.scoring, [problem], [[candidate]], self.n_threads)
             return float(scores[0, 0])
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         metadata = _given(sample_weight=sample_weight, **params)
         if is_routed():
             metadata = process_routing(self, "score", **metadata).scorer.score
