@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import HANG_GUARD
+from sklearn.base import clone
 
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
 from softreg_fast.estimators import progress
 from softreg_fast.estimators.progress import Progress
-from softreg_fast.runtime import status_line
+from softreg_fast.runtime import heartbeat, status_line
 
 SOLVERS = ["newton", "lbfgs", "sgd"]
 
@@ -94,6 +95,27 @@ def test_gaps_on_the_way(data, terminal, at_once):
     gaps = [float(each) for each in shown]
     assert len(gaps) == model.n_iter_ + 1
     assert min(gaps[:-2]) > 1e-3 >= gaps[-1]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_long_parts_give_signs_of_life(make_data, terminal, at_once, monkeypatch, solver):
+    data = make_data(400, 40, 10)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_BEATS", 0.0)
+    silent = SoftmaxClassifier(solver=solver, random_state=0, n_threads=2).fit(*data)
+    model = clone(silent).set_params(verbose=1).fit(*data)
+    frames = terminal.getvalue().split("\r")[1:]
+    head = "[----------] epoch 0/100" if solver == "sgd" else "iteration 0"
+    assert frames[0] == f"SoftmaxClassifier: {head}, 0.0 s"
+    assert len(frames) > model.n_iter_ + 2
+    assert _bits(model) == _bits(silent)
+    assert not heartbeat._listeners
+
+
+def test_a_search_of_long_fits_gives_signs_of_life(make_data, terminal, at_once, monkeypatch):
+    data = make_data(400, 40, 10)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_BEATS", 0.0)
+    SoftmaxClassifierCV(Cs=2, cv=2, refit=False, verbose=1).fit(*data)
+    assert "SoftmaxClassifierCV: [----------] fit 0/4, 0.0 s\r" in terminal.getvalue()
 
 
 def test_epochs_with_held_out_rows(data, terminal, at_once, monkeypatch):

@@ -3,11 +3,12 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from .._sklearn import has_callbacks
 from .._typing import Model
+from ..runtime.heartbeat import listening
 from ..solvers.observer import Iteration
 from .progress import Progress, open_progress
 
@@ -143,13 +144,16 @@ class _Teller:
         self._prints = verbose > 1
         self._tasks = tasks
         self._progress = progress
+        self._context = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._context.callback(self._progress.close)
+            self._context.enter_context(listening(self._progress.beat))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._progress is not None:
-            self._progress.close()
+        self._context.close()
 
 
 class FitObserver(_Teller):

@@ -1,5 +1,6 @@
 """How far a fit has come, on a line of standard error."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from ..runtime.status_line import StatusLine, can_be_shown
 # Nothing is shown of what takes less, and no more often.
 _SECONDS_BEFORE = 1.0
 _SECONDS_BETWEEN = 0.1
+# Within a part that takes long, of which there is nothing new to say.
+_SECONDS_BETWEEN_BEATS = 1.0
 # Of the time, what drawing may take.
 _SHARE_OF_DRAWING = 0.01
 _BAR_WIDTH = 10
@@ -65,9 +68,12 @@ class Progress:
         self._are_certain = are_certain
         self._n_rows = n_rows
         self._n_done = 0
+        self._values: list[str] = []
         self._line = StatusLine()
-        self._started = self._first_began = time.perf_counter()
+        self._started = self._first_began = self._last_ended = time.perf_counter()
         self._due = self._started + _SECONDS_BEFORE
+        self._beat_due = self._started + max(_SECONDS_BEFORE, _SECONDS_BETWEEN_BEATS)
+        self._drawing = threading.Lock()
 
     def begin(self) -> None:
         """Tell that a part begins."""
@@ -83,42 +89,66 @@ class Progress:
             Gives what there is to say of it. Only called if it is shown.
         """
         self._n_done += 1
-        now = time.perf_counter()
+        now = self._last_ended = time.perf_counter()
         if now >= self._due:
-            self._draw(describe(), now)
+            self._values = describe()
+            self._draw_alone(now)
             drawing = time.perf_counter() - now
             self._due = now + max(_SECONDS_BETWEEN, drawing / _SHARE_OF_DRAWING)
+
+    def beat(self) -> None:
+        """Tell that a part goes on; in any thread."""
+        now = time.perf_counter()
+        if now >= self._beat_due:
+            self._draw_alone(now)
 
     def finish(self, values: list[str]) -> None:
         """Show how it has ended, if anything has been shown."""
         if self._line.is_shown:
-            self._draw(values, time.perf_counter(), is_over=True)
+            now = time.perf_counter()
+            self._show(
+                f"{self._n_done} {self._part}{'' if self._n_done == 1 else 's'}",
+                [_duration(now - self._started), *values, *self._rate()],
+            )
             self._line.close()
 
     def close(self) -> None:
         """End the line."""
         self._line.close()
 
-    def _draw(self, values: list[str], now: float, *, is_over: bool = False) -> None:
-        elapsed, of_parts = now - self._started, now - self._first_began
+    def _draw_alone(self, now: float) -> None:
+        """Draw, unless another thread does."""
+        if self._drawing.acquire(blocking=False):
+            try:
+                self._draw(now)
+            finally:
+                self._drawing.release()
+
+    def _draw(self, now: float) -> None:
+        self._beat_due = now + _SECONDS_BETWEEN_BEATS
         n_done, n_parts = self._n_done, self._n_parts
-        if is_over:
-            values = [_duration(elapsed), *values]
-            head = f"{n_done} {self._part}{'' if n_done == 1 else 's'}"
-        elif n_parts is None:
-            values = [_duration(elapsed), *values]
-            head = f"{self._part} {n_done}"
-        else:
+        head = f"{self._part} {n_done}"
+        elapsed = _duration(now - self._started)
+        if n_parts is not None:
             filled = n_done * _BAR_WIDTH // n_parts
-            bar = "#" * filled + "-" * (_BAR_WIDTH - filled)
-            head = f"[{bar}] {self._part} {n_done}/{n_parts}"
-            left = _duration(of_parts / n_done * (n_parts - n_done))
-            values = [f"{'' if self._are_certain else '<'}{left} left", *values]
-        if self._n_rows is not None:
-            values.append(f"{_amount(self._n_rows * n_done / of_parts)} rows/s")
-        text = f"{self._title}: {head}"
+            head = f"[{'#' * filled}{'-' * (_BAR_WIDTH - filled)}] {head}/{n_parts}"
+            if n_done:
+                whole = (self._last_ended - self._first_began) / n_done * n_parts
+                left = max(0.0, whole - (now - self._first_began))
+                elapsed = f"{'' if self._are_certain else '<'}{_duration(left)} left"
+        self._show(head, [elapsed, *self._values, *self._rate()])
+
+    def _rate(self) -> list[str]:
+        """Rows a second, if that says something."""
+        elapsed = self._last_ended - self._first_began
+        if self._n_rows is None or elapsed <= 0.0:
+            return []
+        return [f"{_amount(self._n_rows * self._n_done / elapsed)} rows/s"]
+
+    def _show(self, head: str, values: list[str]) -> None:
+        text, width = f"{self._title}: {head}", self._line.width
         for value in values:  # the last ones matter the least
-            if len(text) + 2 + len(value) <= self._line.width:
+            if len(text) + 2 + len(value) <= width:
                 text += f", {value}"
         self._line.write(text)
 
