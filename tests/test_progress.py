@@ -235,6 +235,12 @@ def test_a_notebook_is_shown(data, use, at_once):
     assert stream.getvalue().endswith("\n")
 
 
+@pytest.mark.parametrize("verbose", [1, True, np.True_, np.int64(1)])
+def test_one_is_true(data, terminal, at_once, verbose):
+    SoftmaxClassifier(verbose=verbose).fit(*data)
+    assert terminal.getvalue()
+
+
 @pytest.mark.parametrize("verbose", [0, False, 2, 10])
 def test_there_are_lines_instead_from_two_on(data, terminal, at_once, capsys, verbose):
     model = SoftmaxClassifier(verbose=verbose).fit(*data)

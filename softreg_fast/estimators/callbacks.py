@@ -1,6 +1,5 @@
 """Who is told of a fit: scikit-learn's callbacks (1.9 and later), and who reads lines and bars."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -228,7 +227,7 @@ def _describe(objective: float, validation_loss: float | None, gap: float) -> li
     values = [f"objective {objective:.6f}"]
     if validation_loss is not None:
         values.insert(0, f"validation loss {validation_loss:.6f}")
-    if not math.isnan(gap):
+    if gap < 1.0:  # else it tells nothing
         values.append(f"gap {gap:.1e}")
     return values
 

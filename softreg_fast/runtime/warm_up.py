@@ -77,6 +77,11 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
     ------
     ValueError
         A dtype is not allowed.
+
+    Notes
+    -----
+    A call that has to compile says so on standard error after two seconds, once in a process. The
+    environment variable ``SOFTREG_FAST_QUIET=1`` silences it.
     """
     wanted = [check_dtype("dtypes", dtype) for dtype in dtypes]
     jobs: list[tuple[str, Callable[[], Any]]] = [
