@@ -32,6 +32,9 @@ LOGISTIC_REGRESSION_CV_IS_A_PEER = (
     "use_legacy_attributes" in inspect.signature(LogisticRegressionCV).parameters
 )
 
+# What compiles says so, here and in processes that tests start.
+os.environ.setdefault("SOFTREG_FAST_QUIET", "1")
+
 settings.register_profile(
     "deterministic", derandomize=True, deadline=None, max_examples=8 if WITHOUT_JIT else 40
 )

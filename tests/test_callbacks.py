@@ -228,7 +228,7 @@ def test_progress_bar_of_cross_validation(make_data, where, capsys):
 @pytest.mark.full
 def test_without_callbacks_in_scikit_learn_everything_else_works():
     script = """
-import sys
+import io, os, sys
 import numpy as np
 import sklearn.linear_model
 sys.modules["sklearn.callback"] = None  # what softreg_fast imports from now on
@@ -236,9 +236,18 @@ from softreg_fast.estimators.classifier import SoftmaxClassifier
 X = np.random.default_rng(0).standard_normal((100, 3))
 y = (X[:, 0] > 0).astype(int)
 for solver in ("auto", "newton", "lbfgs", "sgd"):
-    model = SoftmaxClassifier(solver=solver, verbose=1).fit(X, y)
+    model = SoftmaxClassifier(solver=solver, verbose=2).fit(X, y)
     assert model.score(X, y) > 0.9
 assert not hasattr(model, "set_callbacks")
+from softreg_fast.estimators import progress
+from softreg_fast.estimators.classifier_cv import SoftmaxClassifierCV
+progress._SECONDS_BEFORE = 0.0
+os.environ["TERM"] = "xterm"
+sys.stderr = io.StringIO()
+sys.stderr.isatty = lambda: True
+for model in (SoftmaxClassifier(verbose=1), SoftmaxClassifierCV(Cs=2, cv=2, verbose=1)):
+    model.fit(X, y)
+    assert f"{type(model).__name__}: " in sys.stderr.getvalue()
 """
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 

@@ -220,12 +220,12 @@ def test_lines_are_printed_only_if_wanted(make_data, capsys):
     X, y = make_data(500, 3, 3)
     _sgd().fit(X, y)
     assert capsys.readouterr().out == ""
-    model = _sgd(verbose=1, early_stopping=True).fit(X, y)
+    model = _sgd(verbose=2, early_stopping=True).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_
     assert lines[0].startswith("iteration    1  objective ")
     assert f"validation loss {model.validation_curve_[-1]:.6f}" in lines[-1]
-    exact = SoftmaxClassifier(verbose=True).fit(X, y)
+    exact = SoftmaxClassifier(verbose=2).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == exact.n_iter_
     assert f"objective {exact.loss_curve_[-1]:.6f}" in lines[-1]

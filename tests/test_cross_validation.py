@@ -338,7 +338,7 @@ def test_stops_by_the_gap(make_data):
 
 def test_verbose_prints_each_fit(make_data, capsys):
     X, y = make_data(60, 3, 2)
-    SoftmaxClassifierCV(Cs=3, cv=2, verbose=1).fit(X, y)
+    SoftmaxClassifierCV(Cs=3, cv=2, verbose=2).fit(X, y)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("C ")]
     assert len(lines) == 6
     assert lines[0].startswith("C 1.000e-04  l1_ratio 0.00  fold 0  iterations")

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import io
 import os
 import pickle
 import signal
@@ -809,11 +810,24 @@ def test_verbose_prints_the_same_lines(client, data, capsys):
     def lines():
         return [line.split()[:4] for line in capsys.readouterr().out.splitlines()]
 
-    DaskSoftmaxClassifier(solver="lbfgs", verbose=1).fit(*_on_dask(*data))
+    DaskSoftmaxClassifier(solver="lbfgs", verbose=2).fit(*_on_dask(*data))
     found = lines()
-    _local(*data, solver="lbfgs", verbose=1)
+    _local(*data, solver="lbfgs", verbose=2)
     assert found == lines()
     assert len(found) > 3
+
+
+@pytest.mark.full
+def test_progress_is_shown(client, data, monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("softreg_fast.estimators.progress._SECONDS_BEFORE", 0.0)
+    model = DaskSoftmaxClassifier(solver="lbfgs", verbose=1).fit(*_on_dask(*data))
+    last = terminal.getvalue().split("\r")[-1]
+    assert last.startswith(f"DaskSoftmaxClassifier: {model.n_iter_} iterations, ")
+    assert last.endswith("\n")
 
 
 @pytest.mark.full

@@ -253,7 +253,7 @@ def test_watched_descent_has_the_same_bits(make_data, capsys, settings, is_spars
     settings = dict(settings)
     X, y = make_data(settings.pop("n_samples", 2000), 5, 3)
     X = scipy.sparse.csr_array(X) if is_sparse else X
-    silent, loud = (_fit(_sgd(verbose=verbose, **settings), X, y) for verbose in (0, 1))
+    silent, loud = (_fit(_sgd(verbose=verbose, **settings), X, y) for verbose in (0, 2))
     assert _bits(silent) == _bits(loud)
     assert silent.loss_curve_.tobytes() == loud.loss_curve_.tobytes()
     assert len(capsys.readouterr().out.splitlines()) == loud.n_iter_

@@ -281,7 +281,7 @@ def test_watched_fit_has_the_same_bits(
     X, y = make_data(n_samples, n_features, n_classes)
     parameters = {"l1_ratio": l1_ratio, "solver": solver, "random_state": 0}
     silent = quiet_fit(SoftmaxClassifier(**parameters), X, y)
-    loud = quiet_fit(SoftmaxClassifier(verbose=1, **parameters), X, y)
+    loud = quiet_fit(SoftmaxClassifier(verbose=2, **parameters), X, y)
     assert capsys.readouterr().out.count("iteration") == loud.n_iter_
     assert silent.coef_.tobytes() == loud.coef_.tobytes()
     assert silent.intercept_.tobytes() == loud.intercept_.tobytes()

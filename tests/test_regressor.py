@@ -17,6 +17,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import HANG_GUARD
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import softreg_fast
 from bench.sides.notebook_form import train
@@ -214,6 +216,119 @@ def test_subclass_keeps_its_type(iris):
     model = Mine(0.5, verbose=False)
     assert repr(model) == "Mine(0.5, verbose=False)"
     assert isinstance(model.fit(*iris, 1, 50), Mine)
+
+
+class OfTheNotebook(SoftmaxRegressor):
+    """Sets what the notebook's constructor sets."""
+
+    def __init__(self, lr):
+        self.learning_rate = lr
+
+
+def test_subclass_may_set_the_learning_rate_alone(iris, capsys):
+    np.random.seed(3)
+    expected = SoftmaxRegressor(0.5)
+    expected.fit(*iris, 5, 50)
+    lines = capsys.readouterr().out
+    np.random.seed(3)
+    model = OfTheNotebook(0.5)
+    assert vars(model) == {"learning_rate": 0.5}
+    assert repr(model) == "OfTheNotebook(0.5)"
+    assert model.fit(*iris, 5, 50) is model
+    assert capsys.readouterr().out == lines
+    np.testing.assert_array_equal(model.predict(iris[0]), expected.predict(iris[0]))
+    with pytest.raises(ValueError, match="lr=-1"):
+        OfTheNotebook(-1).fit(*iris, 5, 50)
+
+
+def test_subclass_without_a_learning_rate(iris):
+    class Without(SoftmaxRegressor):
+        def __init__(self):
+            pass
+
+    assert repr(Without()) == "Without()"
+    with pytest.raises(AttributeError, match="learning_rate"):
+        Without().fit(*iris, 5, 50)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_clones_have_the_parameters_alone(iris, fitted):
+    state = np.random.RandomState(5)
+    model = SoftmaxRegressor(
+        0.25, gradient="exact", random_state=state, verbose=False, dtype="float32", n_threads=1
+    )
+    if fitted:
+        model.fit(*iris, 3, 50)
+    twin = clone(model)
+    assert type(twin) is SoftmaxRegressor
+    assert not hasattr(twin, "coeffs")
+    assert twin.random_state is not state
+    expected = {"lr": 0.25, "gradient": "exact", "verbose": False, "dtype": "float32",
+                "n_threads": 1}  # fmt: skip
+    for each in (model, twin):
+        found = each.get_params()
+        assert list(found) == [
+            "lr", "gradient", "random_state", "verbose", "dtype", "n_threads",
+        ]  # fmt: skip
+        del found["random_state"]
+        assert found == expected
+    twin.fit(*iris, 3, 50)
+
+
+def test_clones_of_subclasses():
+    class More(SoftmaxRegressor):
+        def __init__(self, *, names=None, **options):
+            super().__init__(**options)
+            self.names = names
+
+    model = clone(More(lr=0.1, names="abc", verbose=False))
+    assert model.get_params() == {
+        "names": "abc", "lr": 0.1, "gradient": "notebook", "random_state": None, "verbose": False,
+        "dtype": None, "n_threads": None,
+    }  # fmt: skip
+    assert clone(OfTheNotebook(0.1)).get_params(deep=False) == {"lr": 0.1}
+
+
+def test_parameters_are_set_together_or_not_at_all(model):
+    assert model.set_params(lr=0.1, verbose=True) is model
+    assert (model.learning_rate, model.verbose) == (0.1, True)
+    assert model.set_params() is model
+    before = vars(model).copy()
+    for error, params, message in [
+        (ValueError, {"lr": 0.2, "rate": 1}, "'rate' is no parameter of SoftmaxRegressor: .*'lr'"),
+        (ValueError, {"learning_rate": 1.0}, "'learning_rate' is no parameter"),
+        (ValueError, {"verbose": False, "lr": -1.0}, "lr=-1.0"),
+        (TypeError, {"lr": 0.2, "verbose": "yes"}, "verbose='yes'"),
+    ]:
+        with pytest.raises(error, match=message):
+            model.set_params(**params)
+        assert vars(model) == before
+
+
+def test_score_is_the_accuracy(iris, model):
+    x, y = iris
+    model.fit(x, y, 200, 50)
+    assert model.score(x, y) == model.accuracies_[-1]
+    assert model.score(x.tolist(), y.tolist()) == model.accuracies_[-1]
+    assert model.score(x[:1], y[:1] + 7) == 0.0
+    assert isinstance(model.score(x, y), float)
+
+
+def test_score_refuses_what_it_cannot_compare(iris, model):
+    x, y = iris
+    with pytest.raises(NotFittedError):
+        model.score(x, y)
+    model.fit(x, y, 2, 50)
+    for error, labels, message in [
+        (ValueError, y[:-1], "y has 149 elements and x has 150 rows"),
+        (ValueError, y[:, None], r"y has shape \(150, 1\)"),
+        (TypeError, y.astype(float), "y has dtype float64"),
+        (TypeError, y.astype(str), "y has dtype <U"),
+    ]:
+        with pytest.raises(error, match=message):
+            model.score(x, labels)
+    with pytest.raises(ValueError, match="x has 3 columns"):
+        model.score(x[:, :3], y)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])

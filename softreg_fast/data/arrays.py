@@ -198,6 +198,31 @@ def check_sparse_features(name: str, matrix: Any, names: Any = None) -> Any:
     return matrix
 
 
+def check_integers(name: str, value: Any, n_samples: int) -> npt.NDArray[np.integer[Any]]:
+    """Integer labels of rows, whatever their values.
+
+    Raises
+    ------
+    TypeError
+        Not integers.
+    ValueError
+        Not 1-D, or of another length.
+    """
+    array = _as_array(name, value)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}: it must be one-dimensional")
+    if len(array) != n_samples:
+        raise ValueError(
+            f"{name} has {len(array)} elements and x has {n_samples} rows: "
+            "they must be of the same length"
+        )
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}: labels must be integers from 0 to n_classes - 1"
+        )
+    return array
+
+
 def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np.int32], int]:
     """Targets as kernels take them, and the number of classes: the largest label plus one.
 
@@ -222,18 +247,7 @@ def check_targets(name: str, value: Any, n_samples: int) -> tuple[npt.NDArray[np
     ValueError
         Not 1-D, of another length, negative, or fewer than 2 or more than 65,536 classes.
     """
-    array = _as_array(name, value)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}: it must be one-dimensional")
-    if len(array) != n_samples:
-        raise ValueError(
-            f"{name} has {len(array)} elements and x has {n_samples} rows: "
-            "they must be of the same length"
-        )
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}: labels must be integers from 0 to n_classes - 1"
-        )
+    array = check_integers(name, value, n_samples)
     smallest, largest = int(array.min()), int(array.max())
     if smallest < 0:
         raise ValueError(f"{name} has the label {smallest}: labels must not be negative")

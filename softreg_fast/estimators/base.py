@@ -26,7 +26,7 @@ from .on_blocks import (
     refuse_beside_blocks,
 )
 from .tables import TableReader, read_first
-from .validation import check_labels_of_rows, validate
+from .validation import check_labels_of_rows, refuse_lazy, validate
 
 
 def or_as_before(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,6 +96,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """A problem without a penalty, and the classes; sets what `validate_data` sets."""
         if isinstance(X, RowBlocks):
             return make_blocked_problem(self, X)
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -185,6 +186,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "rows in blocks are not allowed here, because the result may not fit in memory: "
                 "use iter_predict_proba(rows), or iterate over the blocks"
             )
+        refuse_lazy(X=X)
         check_is_fitted(self)
         check_n_threads("n_threads", self.n_threads)
         coef, intercept = self._coefficients()
@@ -336,6 +338,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         float
         """
         if not isinstance(X, RowBlocks):
+            refuse_lazy(X=X, y=y, sample_weight=sample_weight)
             accuracy: float = super().score(X, y, sample_weight)
             return accuracy
         refuse_beside_blocks(y=y, sample_weight=sample_weight)

@@ -1,13 +1,15 @@
-"""Who is told of a fit: scikit-learn's callbacks (1.9 and later), and readers of printed lines."""
+"""Who is told of a fit: scikit-learn's callbacks (1.9 and later), and who reads lines and bars."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
 
 from .._sklearn import has_callbacks
 from .._typing import Model
+from ..runtime.heartbeat import listening
 from ..solvers.observer import Iteration
+from .progress import Progress, open_progress
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -144,16 +146,50 @@ class FitTasks:
             self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
 
 
-class FitObserver:
-    """Prints lines and tells callbacks of the iterations of a fit.
+class _Teller:
+    """Tells of a fit by printed lines or by a bar; a context, at whose end the bar's line ends.
 
     Parameters
     ----------
     verbose : int
-        Whether to print a line for each iteration.
+        1 shows a bar to who sees it, 2 and more prints lines.
+    tasks : FitTasks
+    progress : Progress or None
+        The bar.
+    """
+
+    def __init__(self, verbose: int, tasks: FitTasks, progress: Progress | None) -> None:
+        self._prints = verbose > 1
+        self._tasks = tasks
+        self._progress = progress
+        self._context = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._context.callback(self._progress.close)
+            self._context.enter_context(listening(self._progress.beat))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._context.close()
+
+
+class FitObserver(_Teller):
+    """Tells of the iterations of a fit: readers, and callbacks.
+
+    Parameters
+    ----------
+    verbose : int
+        See `open_progress`; from 2 on a line is printed for each iteration.
     tasks : FitTasks
     attributes : callable
         Gives, for a model, the attributes of an estimator that has it.
+    title : str, default=""
+        What is fitted.
+    n_epochs : int, default=None
+        How many there are at most, if iterations are epochs.
+    n_rows : int, default=None
+        Rows of an epoch.
     """
 
     def __init__(
@@ -161,55 +197,83 @@ class FitObserver:
         verbose: int,
         tasks: FitTasks,
         attributes: Callable[[Model], dict[str, Any]],
+        title: str = "",
+        n_epochs: int | None = None,
+        n_rows: int | None = None,
     ) -> None:
-        self._verbose = verbose
-        self._tasks = tasks
+        part = "iteration" if n_epochs is None else "epoch"
+        progress = open_progress(verbose, title, part, n_epochs, n_rows=n_rows)
+        super().__init__(verbose, tasks, progress)
         self._attributes = attributes
         self._n_iterations = 0
+        self._last: tuple[float, float | None] = float("nan"), None
         self._started = time.perf_counter()
 
     @property
     def is_needed(self) -> bool:
         """Whether anybody wants to know."""
-        return bool(self._verbose) or self._tasks.are_watched
+        return self._prints or self._progress is not None or self._tasks.are_watched
 
     def begin_iteration(self) -> None:
         """See `Observer`."""
+        if self._progress is not None:
+            self._progress.begin()
         if self._tasks.are_watched:
             self._tasks.begin_iteration()
 
     def end_iteration(self, iteration: Iteration) -> bool:
         """See `Observer`."""
         self._n_iterations += 1
-        if self._verbose:
+        if self._prints:
             line = f"iteration {self._n_iterations:4d}  objective {iteration.objective:.6f}"
             if iteration.validation_loss is not None:
                 line += f"  validation loss {iteration.validation_loss:.6f}"
             print(f"{line}  {time.perf_counter() - self._started:8.2f} s", flush=True)
+        if self._progress is not None:
+            self._last = iteration.objective, iteration.validation_loss
+            self._progress.advance(lambda: _describe(*self._last, iteration.gap()))
         return self._tasks.are_watched and self._tasks.end_iteration(
             lambda: self._attributes(iteration.model())
         )
 
+    def finish(self, gap: float) -> None:
+        """Show how the fit has ended, with its duality gap."""
+        if self._progress is not None:
+            self._progress.finish(_describe(*self._last, gap))
 
-class SearchObserver:
-    """Prints lines and tells callbacks of the fits of cross-validation.
+
+def _describe(objective: float, validation_loss: float | None, gap: float) -> list[str]:
+    values = [f"objective {objective:.6f}"]
+    if validation_loss is not None:
+        values.insert(0, f"validation loss {validation_loss:.6f}")
+    if gap < 1.0:  # else it tells nothing
+        values.append(f"gap {gap:.1e}")
+    return values
+
+
+class SearchObserver(_Teller):
+    """Tells of the fits of cross-validation: readers, and callbacks.
 
     Parameters
     ----------
     verbose : int
-        Whether to print a line for each fit.
+        See `open_progress`; from 2 on a line is printed for each fit.
     tasks : FitTasks
     n_fits : int
         How many there will be.
+    title : str, default=""
+        What is searched.
     """
 
-    def __init__(self, verbose: int, tasks: FitTasks, n_fits: int) -> None:
-        self._verbose = verbose
-        self._tasks = tasks
+    def __init__(self, verbose: int, tasks: FitTasks, n_fits: int, title: str = "") -> None:
+        progress = open_progress(verbose, title, "fit", n_fits, are_certain=True)
+        super().__init__(verbose, tasks, progress)
         self._n_left = n_fits
 
     def begin_fit(self) -> None:
         """The next one begins, if there is one."""
+        if self._progress is not None:
+            self._progress.begin()
         if self._n_left and self._tasks.are_watched:
             self._tasks.begin_iteration()
 
@@ -231,11 +295,18 @@ class SearchObserver:
             Gives the attributes of an estimator that has the model.
         """
         self._n_left -= 1
-        if self._verbose:
+        if self._prints:
             print(
                 f"C {C:.3e}  l1_ratio {l1_ratio:.2f}  fold {fold}  iterations {n_iterations:4d}",
                 flush=True,
             )
+        if self._progress is not None:
+            self._progress.advance(lambda: [f"C {C:.3g}", f"fold {fold}"])
         if self._tasks.are_watched:
             self._tasks.end_iteration(attributes)
         self.begin_fit()
+
+    def finish(self) -> None:
+        """Show that all have ended and are scored."""
+        if self._progress is not None:
+            self._progress.finish([])

@@ -43,7 +43,7 @@ from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbac
 from .checkpoints import check_checkpoint, in_blocks, open_checkpoint
 from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
-from .validation import CHECKS, check_labels_of_rows, to_known
+from .validation import CHECKS, check_labels_of_rows, refuse_lazy, to_known
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 
@@ -187,7 +187,14 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         `threadpoolctl.threadpool_limits` says so. The result has the same bits for any number of
         threads.
     verbose : int, default=0
-        Whether to print a line for each iteration.
+        How much to tell of a fit.
+
+        - 0: nothing.
+        - 1: a line on standard error that is rewritten while the fit goes on, if it takes longer
+          than a second: iterations or epochs, the objective, the loss of held-out samples, the
+          duality gap where it is known. Only in a terminal or a notebook, and not in worker
+          processes.
+        - 2 and more: a printed line for each iteration.
 
     Attributes
     ----------
@@ -444,15 +451,21 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             Gives who watches the iterations, given who is told of them.
         """
         told = FitObserver(
-            parameters.verbose, tasks, lambda model: self._attributes_of(problem, model, classes)
+            parameters.verbose,
+            tasks,
+            lambda model: self._attributes_of(problem, model, classes),
+            type(self).__name__,
+            None if solver.is_exact else options.max_iterations,
+            None if solver.is_exact else problem.n_samples,
         )
         observer: Observer | None = told if told.is_needed else None
         if watch is not None:
             observer = watch(told)
-        with self._divergence_named():
+        with told, self._divergence_named():
             result = solve(solver, problem, options, start, observer)
+            optimality = cast(Optimality, result.optimality)
+            told.finish(optimality.gap)
         attributes = attributes_of(result.model, self.activation, classes)
-        optimality = cast(Optimality, result.optimality)
         self.__dict__.update(
             **attributes,
             n_iter_=result.n_iterations,
@@ -540,6 +553,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         if isinstance(X_val, RowBlocks):
             refuse_beside_blocks(y_val=y_val, sample_weight_val=sample_weight_val)
             return make_held_out_problem(self, X_val, problem, classes)
+        refuse_lazy(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must both be given, or both be None")
         # Of the checks of features that are known by names, those of the names alone.
@@ -613,6 +627,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         TypeError, ValueError
             If an argument is not allowed. The object is unchanged.
         """
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         parameters = self._check_parameters()
         if parameters.needs().has_groups:
             raise ValueError(
@@ -814,6 +829,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             problem = make_known_problem(self, X)
             problem = parameters.penalty.of(problem.in_double())
         else:
+            refuse_lazy(X=X, y=y, sample_weight=sample_weight)
             features, y = self._take_more(X, y)
             problem = self._known_problem(
                 features, y, sample_weight, self.classes_, self.activation_, double, parameters

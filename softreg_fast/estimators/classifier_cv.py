@@ -41,6 +41,7 @@ from .classifier import SoftmaxClassifier
 from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
+from .validation import refuse_lazy
 
 _WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
@@ -175,7 +176,9 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     n_threads : int, default=None
         Number of threads; see `SoftmaxClassifier`.
     verbose : int, default=0
-        Whether to print a line for each fit.
+        How much to tell of the search. 0 is nothing. 1 is a line on standard error that is
+        rewritten while the fits go on, with the time left, and then that of `SoftmaxClassifier` for
+        the refit. From 2 on, a line is printed for each fit, and for each iteration of the refit.
 
     Attributes
     ----------
@@ -328,6 +331,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         if isinstance(X, RowBlocks):
             refuse_beside_blocks(y=y, sample_weight=sample_weight, groups=groups, **params)
             return self._fit_blocks(X, Cs, l1_ratios, parameters)
+        refuse_lazy(groups=groups)
         problem, classes = self._make_problem(X, y, sample_weight)
         problem = problem.as_matrix()
         labels = classes[problem.targets]
@@ -356,11 +360,13 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             options = parameters.options(solver)
             follow(solver, problem.in_double(), training, penalties, options, n_columns, report)
 
-        grid = self._search(search, problem, classes, follow_folds)
-        for fold, rows in enumerate(held_out):
-            grid.scores[fold] = scoring(rows, search.candidates(grid, fold)).reshape(
-                grid.scores[fold].shape
-            )
+        with search.observer:
+            grid = self._search(search, problem, classes, follow_folds)
+            for fold, rows in enumerate(held_out):
+                grid.scores[fold] = scoring(rows, search.candidates(grid, fold)).reshape(
+                    grid.scores[fold].shape
+                )
+            search.observer.finish()
         return self._finish(search, grid, problem, classes, problem.features, labels, sample_weight)
 
     def _fit_blocks(
@@ -381,10 +387,12 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             options = parameters.options(solver)
             follow_blocks(solver, training, penalties, options, n_columns, report)
 
-        grid = self._search(search, problem, classes, follow_folds)
-        held_out = [fold.held_out for fold in folds]
-        candidates = [search.candidates(grid, fold) for fold in range(n_folds)]
-        scores = score_blocks(self.scoring, held_out, candidates, parameters.n_threads)
+        with search.observer:
+            grid = self._search(search, problem, classes, follow_folds)
+            held_out = [fold.held_out for fold in folds]
+            candidates = [search.candidates(grid, fold) for fold in range(n_folds)]
+            scores = score_blocks(self.scoring, held_out, candidates, parameters.n_threads)
+            search.observer.finish()
         grid.scores[...] = scores.reshape(grid.scores.shape)
         return self._finish(search, grid, problem, classes, rows, None, None)
 
@@ -400,7 +408,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> "_Search":
         n_fits = n_folds * len(l1_ratios) * len(np.unique(Cs))
         tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
-        observer = SearchObserver(self.verbose, tasks, n_fits)
+        observer = SearchObserver(parameters.verbose, tasks, n_fits, type(self).__name__)
         return _Search(n_folds, Cs, l1_ratios, parameters, tasks, observer)
 
     def _finish(
@@ -658,6 +666,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             problem = make_known_problem(self, X)
             scores = score_blocks(self.scoring, [problem], [[candidate]], self.n_threads)
             return float(scores[0, 0])
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         metadata = _given(sample_weight=sample_weight, **params)
         if is_routed():
             metadata = process_routing(self, "score", **metadata).scorer.score

@@ -198,7 +198,9 @@ def _check_count(name: str, value: Any, alternative: str = "None") -> int | None
 
 
 def _check_verbose(value: Any) -> int:
-    return int(value) if isinstance(value, bool) else check_integer("verbose", value, minimum=0)
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    return check_integer("verbose", value, minimum=0)
 
 
 def _check_momentum(value: Any) -> float | None:

@@ -6,23 +6,18 @@ from typing import Any, cast
 import numpy as np
 
 from .._typing import FloatArray, Gradient
-from ..data.arrays import check_dtype, check_features, shape_features
+from ..data.arrays import check_dtype, check_features, check_integers, shape_features
 from ..data.checks import check_choice, check_flag, check_integer, check_number, check_random_state
 from ..data.problem import make_problem
 from ..inference.prediction import predict
 from ..objective.loss import NOTEBOOK_ACTIVATION
 from ..runtime.threads import check_n_threads
 from ..solvers.notebook_sgd import DescentSettings, GradientDescent
+from .constructor import ConstructorParameters
 from .epoch_log import EpochLog
 
 _GRADIENTS = ("notebook", "exact")
-_DEFAULTS = {
-    "gradient": "notebook",
-    "random_state": None,
-    "verbose": True,
-    "dtype": None,
-    "n_threads": None,
-}
+_OPTIONS = ("gradient", "random_state", "verbose", "dtype", "n_threads")
 
 
 def _random_source(random_state: Any) -> Any:
@@ -34,7 +29,7 @@ def _random_source(random_state: Any) -> Any:
     return random_state
 
 
-class SoftmaxRegressor:
+class SoftmaxRegressor(ConstructorParameters):
     """Softmax regression over sigmoids, trained by mini-batch gradient descent.
 
     The logits are ``z = x @ coeffs + biases``, and the probabilities ``softmax(sigmoid(z))``. The
@@ -102,6 +97,15 @@ class SoftmaxRegressor:
     losses_: FloatArray
     accuracies_: FloatArray
 
+    _ATTRIBUTES = {"lr": "learning_rate"}  # noqa: RUF012
+    learning_rate: float
+    # Of subclasses whose constructors set the learning rate alone, as that of the notebook does.
+    gradient: str = "notebook"
+    random_state: Any = None
+    verbose: bool = True
+    dtype: Any = None
+    n_threads: int | None = None
+
     def __init__(
         self,
         lr: float,
@@ -138,12 +142,12 @@ class SoftmaxRegressor:
         check_n_threads("n_threads", self.n_threads)
 
     def __repr__(self) -> str:
-        changed = [
-            f"{name}={getattr(self, name)!r}"
-            for name, default in _DEFAULTS.items()
-            if getattr(self, name) is not default and getattr(self, name) != default
-        ]
-        return f"{type(self).__name__}({', '.join([repr(self.learning_rate), *changed])})"
+        given = [repr(self.learning_rate)] if hasattr(self, "learning_rate") else []
+        for name in _OPTIONS:
+            value, default = getattr(self, name), getattr(SoftmaxRegressor, name)
+            if value is not default and value != default:
+                given.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def fit(
         self, x: Any, y: Any, epochs: int, batch_size: int, early_stopping: int = 0
@@ -287,3 +291,28 @@ class SoftmaxRegressor:
             check_features("coeffs", self.coeffs, dtype)
             check_features("biases", np.atleast_2d(self.biases), dtype)
         return (preds, logits, coeff_out) if keep_steps else preds
+
+    def score(self, x: Any, y: Any) -> float:
+        """Accuracy of the most probable classes.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_samples, n_features)
+            Samples, finite real numbers.
+        y : array-like of shape (n_samples,)
+            Integer labels. Those that `fit` has not seen count as errors.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            See `predict`.
+        TypeError, ValueError
+            If an argument is not allowed.
+        """
+        preds = cast(FloatArray, self.predict(x))
+        labels = check_integers("y", y, len(preds))
+        return float(np.mean(preds.argmax(axis=1) == labels))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from .contention import contention
+from .heartbeat import beat
 from .threads import current_cpu, move_thread, start_threads
 
 Item = TypeVar("Item")
@@ -107,6 +108,7 @@ def claimed_map(
     BaseException
         What the function has failed with. Items that nobody has begun with are dropped then.
     """
+    beat()
     if n_threads > 1 and contention.is_on():
         n_threads = 1
     claims = _Claims(function, items, n_threads)

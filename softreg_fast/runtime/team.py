@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ..kernels.threads import N_CPU_WORDS
 from ..kernels.threads.claims import CALL, CONTENDED, CPUS, LEADERS_CPU, allowances_of
 from .contention import contention
+from .heartbeat import beat
 from .threads import move_thread, start_threads
 
 Result = TypeVar("Result")
@@ -121,6 +122,7 @@ class Team:
         BaseException
             What another thread has failed with, in a call before.
         """
+        beat()
         is_alone = contention.is_on()
         if self._n_wanted and not self._helpers and not is_alone:
             self._start()

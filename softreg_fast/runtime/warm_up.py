@@ -9,6 +9,7 @@ from typing import Any
 from ..data.arrays import check_dtype
 from ..kernels.columns import combine_columns, contract_columns, descend_columns
 from ..kernels.compile.entry_point import EntryPoint
+from ..kernels.compile.watch import compiler_watch
 from ..kernels.coordinate_descent import CoordinatesSpecialisation, descend_coordinates
 from ..kernels.dense_columns import (
     COLUMN_DTYPES,
@@ -76,6 +77,11 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
     ------
     ValueError
         A dtype is not allowed.
+
+    Notes
+    -----
+    A call that has to compile says so on standard error after two seconds, once in a process. The
+    environment variable ``SOFTREG_FAST_QUIET=1`` silences it.
     """
     wanted = [check_dtype("dtypes", dtype) for dtype in dtypes]
     jobs: list[tuple[str, Callable[[], Any]]] = [
@@ -118,7 +124,8 @@ def warm_up(dtypes: Iterable[Any] = ("float64",), *, verbose: bool = False) -> f
         if verbose:
             sys.stderr.write(f"\r{done}/{len(jobs)}  {description:<55}")
             sys.stderr.flush()
-        compile_it()
+        with compiler_watch.unheard():
+            compile_it()
     if verbose:
         sys.stderr.write("\n")
     return time.perf_counter() - started

@@ -174,7 +174,11 @@ def _descend(
         point = descent.place
         objectives.append(point.objective)
         if observer is not None:
-            iteration = Iteration(point.objective, lambda: descent.place.model)
+            iteration = Iteration(
+                point.objective,
+                lambda: descent.place.model,
+                gap=lambda: objective.bound_gap(descent.place),
+            )
             if observer.end_iteration(iteration):
                 return True
         if objective.is_optimal(point):

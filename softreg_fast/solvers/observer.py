@@ -19,11 +19,15 @@ class Iteration:
         Gives weights, of shape (n_features, n_columns), and bias.
     validation_loss : float or None, default=None
         Mean loss of the held-out rows, if there are some.
+    gap : callable
+        Gives a bound of (objective - optimum) / objective, by what the pass has told; NaN if
+        nothing is known.
     """
 
     objective: float
     model: Callable[[], Model]
     validation_loss: float | None = None
+    gap: Callable[[], float] = lambda: float("nan")
 
 
 class Observer(Protocol):

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES
+from pathlib import Path
 from types import CodeType
 from typing import Any, TypeVar
 
@@ -157,6 +158,12 @@ def dependencies() -> dict[str, str]:
         "NumPy": ".".join(np.__version__.split(".")[:2]),
         "Python": EXTENSION_SUFFIXES[0],
     }
+
+
+def place() -> Path | None:
+    """The folder where compiled code is kept; None if there is none."""
+    folders = () if _SOURCES_DIGEST is None else writable_folders()
+    return folders[0].path if folders else None
 
 
 class DiskCache:

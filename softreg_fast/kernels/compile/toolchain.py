@@ -20,6 +20,7 @@ from numba.extending import overload
 from ..._warning import warn_caller
 from . import plain
 from .disk_cache import DiskCache
+from .watch import compiler_watch
 
 TRIED_VERSIONS = ">=0.62,<0.69"
 
@@ -55,6 +56,11 @@ class Toolchain:
         way: ModuleType = self._way or plain
         return way
 
+    @property
+    def keeps_on_disk(self) -> bool:
+        """Whether a later process will find what is compiled, unless no folder can be written."""
+        return self._way is not plain
+
     def _give_up(self, exception: Exception) -> None:
         self._way = plain
         self._problem = f"{type(exception).__name__}: {exception}"
@@ -67,6 +73,7 @@ class Toolchain:
 
     def prepare(self) -> None:
         """Be ready to compile functions that use kernels; raises what is wrong with the way."""
+        compiler_watch.begin()
         if not self._is_ready:
             _try(self.way)
         self._register_choices()
@@ -75,6 +82,14 @@ class Toolchain:
         self, function: Callable[..., Any], argument_types: tuple[types.Type, ...]
     ) -> Callable[..., Any]:
         """The function compiled for these types, or read from disk; it never compiles again."""
+        try:
+            return self._load_or_compile(function, argument_types)
+        finally:
+            compiler_watch.end()
+
+    def _load_or_compile(
+        self, function: Callable[..., Any], argument_types: tuple[types.Type, ...]
+    ) -> Callable[..., Any]:
         way = self.way
         if way is not plain:
             kept = DiskCache(function, plain.FLAGS)
@@ -88,6 +103,7 @@ class Toolchain:
                 self._give_up(exception)
             else:
                 return compiled
+        compiler_watch.begin()
         self._register_choices()
         return plain.compile_entry(function, argument_types)
 

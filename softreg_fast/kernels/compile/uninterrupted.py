@@ -24,6 +24,7 @@ from typing import TypeVar
 from . import numba_adapter
 from .mode import jit_as_at_import
 from .numba_adapter import compiler_lock
+from .watch import compiler_watch
 
 Result = TypeVar("Result")
 
@@ -102,7 +103,7 @@ def call_uninterrupted(function: Callable[[], Result]) -> Result:
     finally:
         threading.stack_size(stack_bytes)
     while not is_done.wait(_SECONDS_OF_WAIT):
-        pass
+        compiler_watch.look()
     return future.result()
 
 

@@ -154,8 +154,12 @@ def descend(
             break
         value = steps.place.objective
         objectives.append(value)
-        if observer is not None and observer.end_iteration(Iteration(value, lambda: steps.model)):
-            return True
+        if observer is not None:
+            iteration = Iteration(
+                value, lambda: steps.model, gap=lambda: objective.bound_gap(steps.place)
+            )
+            if observer.end_iteration(iteration):
+                return True
         if not progress.goes_on(steps.place, steps.place.largest_component, value):
             steps.place = progress.best
             break
