@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .estimators.classifier_cv import SoftmaxClassifierCV
     from .estimators.regressor import SoftmaxRegressor
     from .objective.functions import categorical_crossentropy, sigmoid, softmax
+    from .persistence.files import load, save
     from .runtime.warm_up import warm_up
 
 __version__ = "0.1.0"
@@ -17,6 +18,8 @@ __all__ = [
     "SoftmaxClassifierCV",
     "SoftmaxRegressor",
     "categorical_crossentropy",
+    "load",
+    "save",
     "sigmoid",
     "softmax",
     "warm_up",
@@ -28,6 +31,8 @@ _MODULES = {
     "SoftmaxClassifierCV": "estimators.classifier_cv",
     "SoftmaxRegressor": "estimators.regressor",
     "categorical_crossentropy": "objective.functions",
+    "load": "persistence.files",
+    "save": "persistence.files",
     "sigmoid": "objective.functions",
     "softmax": "objective.functions",
     "warm_up": "runtime.warm_up",
