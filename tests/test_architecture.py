@@ -16,6 +16,7 @@ ROOMS = [
     "dask",
     "persistence",
     "export",
+    "onnx",
     "estimators",
     "inference",
     "solvers",
