@@ -179,6 +179,16 @@ def test_categories_are_refused_with_a_hint(rows):
         _convert(model, X.astype(np.float32))
 
 
+@pytest.mark.full
+def test_coefficients_that_are_not_finite_are_refused(rows):
+    register()
+    model = SoftmaxClassifier().fit(*rows)
+    model.coef_ = np.full((3, 4), 1e300)
+    with pytest.raises(ValueError, match="not finite in float32"):
+        _convert(model, rows[0].astype(np.float32))
+    _convert(model, rows[0])
+
+
 _IN_A_PROCESS = """
 import numpy as np
 from sklearn.datasets import load_iris

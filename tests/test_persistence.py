@@ -10,7 +10,9 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import zipfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -753,3 +755,8 @@ def test_changed_documents_give_no_other_error(path, number):
             except ModelFileError:
                 continue
             assert type(loaded).__name__ == document["class"]
+            with suppress(Exception), warnings.catch_warnings():  # but it does not crash
+                loaded.verbose = False
+                loaded.predict(X)
+                if number == 1:
+                    loaded.partial_fit(X, Y)

@@ -86,7 +86,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     Raises
     ------
     ValueError
-        The model has categories.
+        The model has categories, or coefficients that are not finite in this arithmetic.
     """
     from onnx import TensorProto
     from skl2onnx.common.data_types import DoubleTensorType
@@ -98,6 +98,14 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     is_double = isinstance(features.type, DoubleTensorType)
     number = TensorProto.DOUBLE if is_double else TensorProto.FLOAT
     coef, intercept = (array.astype(np.float64) for array in model._coefficients())
+    dtype = np.float64 if is_double else np.float32
+    with np.errstate(over="ignore"):
+        are_finite = all(np.isfinite(array.astype(dtype)).all() for array in (coef, intercept))
+    if not are_finite:
+        raise ValueError(
+            f"coef_ or intercept_ has numbers that are not finite in {np.dtype(dtype).name}: the "
+            "model can't be converted to ONNX"
+        )
     are_two = len(coef) == 1
     if are_two:  # of which the first one's logits are those of the second, negated
         coef, intercept = np.concatenate([-coef, coef]), np.concatenate([-intercept, intercept])
