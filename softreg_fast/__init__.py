@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .estimators.classifier_cv import SoftmaxClassifierCV
     from .estimators.regressor import SoftmaxRegressor
     from .objective.functions import categorical_crossentropy, sigmoid, softmax
+    from .persistence.files import load, save
     from .runtime.warm_up import warm_up
     from .sklearn.patching import patch_sklearn, unpatch_sklearn
 
@@ -18,7 +19,9 @@ __all__ = [
     "SoftmaxClassifierCV",
     "SoftmaxRegressor",
     "categorical_crossentropy",
+    "load",
     "patch_sklearn",
+    "save",
     "sigmoid",
     "softmax",
     "unpatch_sklearn",
@@ -32,6 +35,8 @@ _MODULES = {
     "SoftmaxRegressor": "estimators.regressor",
     "categorical_crossentropy": "objective.functions",
     "patch_sklearn": "sklearn.patching",
+    "load": "persistence.files",
+    "save": "persistence.files",
     "sigmoid": "objective.functions",
     "softmax": "objective.functions",
     "unpatch_sklearn": "sklearn.patching",

@@ -192,3 +192,18 @@ def fit_with(
         return None
     decorated: Callable[..., Any] = _fit_context(prefer_skip_nested_validation=True)(changed)
     return decorated
+
+
+# What is of the process that has made it, and no data.
+CALLBACKS = "_skl_callbacks"
+REQUESTS = "_metadata_request"
+
+
+def metadata_requests_of(estimator: Any) -> dict[str, dict[str, Any]]:
+    """The metadata that each method of an estimator requests, as `set_fit_request` was given."""
+    given = vars(estimator).get(REQUESTS)
+    return {
+        method: {name: value for name, value in own.requests.items() if value is not None}
+        for method, own in (vars(given) if given is not None else {}).items()
+        if getattr(own, "requests", None)
+    }
