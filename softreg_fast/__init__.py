@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .estimators.classifier import SoftmaxClassifier
     from .estimators.classifier_cv import SoftmaxClassifierCV
+    from .estimators.likelihood_ratio import likelihood_ratio_test
     from .estimators.regressor import SoftmaxRegressor
     from .objective.functions import categorical_crossentropy, sigmoid, softmax
     from .runtime.warm_up import warm_up
@@ -17,6 +18,7 @@ __all__ = [
     "SoftmaxClassifierCV",
     "SoftmaxRegressor",
     "categorical_crossentropy",
+    "likelihood_ratio_test",
     "sigmoid",
     "softmax",
     "warm_up",
@@ -28,6 +30,7 @@ _MODULES = {
     "SoftmaxClassifierCV": "estimators.classifier_cv",
     "SoftmaxRegressor": "estimators.regressor",
     "categorical_crossentropy": "objective.functions",
+    "likelihood_ratio_test": "estimators.likelihood_ratio",
     "sigmoid": "objective.functions",
     "softmax": "objective.functions",
     "warm_up": "runtime.warm_up",

@@ -439,6 +439,7 @@ def test_public_names():
         "SoftmaxClassifierCV",
         "SoftmaxRegressor",
         "categorical_crossentropy",
+        "likelihood_ratio_test",
         "sigmoid",
         "softmax",
         "warm_up",

@@ -14,7 +14,7 @@ from .._typing import FloatArray, Model
 from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
 from ..data.arrays import check_any_features, check_features, is_known, shape_features
-from ..data.labels import encode, weigh_rows
+from ..data.labels import encode, encode_known, weigh_rows
 from ..data.problem import Problem
 from ..data.table import Table
 from ..inference.prediction import decide, predict
@@ -108,6 +108,20 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Problem(
             features, targets, len(classes), activation, features.dtype, weights
         ), classes
+
+    def _known_problem(
+        self,
+        features: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: npt.NDArray[Any],
+        activation: str,
+        dtype: np.dtype,
+    ) -> Problem:
+        """The problem of rows whose labels are among known classes, without a penalty."""
+        targets = encode_known("y", y, classes)
+        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
+        return Problem(features, targets, len(classes), activation, dtype, weights)
 
     def _take(self, X: Any, y: Any, *, keeps_unseen: bool = False) -> tuple[Any, Any]:
         """Features and labels of a first block of rows; sets what `validate_data` sets."""

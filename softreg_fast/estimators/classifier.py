@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
-    check_is_fitted,
     check_X_y,
     validate_data,
 )
@@ -22,13 +21,12 @@ from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
 from ..data.arrays import check_features
 from ..data.blocked import BlockedProblem
-from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
 from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
 from ..data.table import Table
 from ..inference.separation import describe, find_separation
-from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
+from ..objective.loss import LOSSES
 from ..objective.optimality import Optimality
 from ..runtime.checkpoint import Checkpoint
 from ..runtime.checkpointed_rows import CheckpointedRows
@@ -38,11 +36,12 @@ from ..solvers.observer import Observer
 from ..solvers.registry import check_blocks, check_held_out, check_streams, choose
 from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
-from .base import SoftmaxModel, attributes_of, or_as_before
+from .analysis import AnalysedModel
+from .base import attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
 from .checkpoints import check_checkpoint, in_blocks, open_checkpoint
-from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
-from .parameters import Parameters, check_parameters
+from .on_blocks import make_held_out_problem, refuse_beside_blocks
+from .parameters import Parameters
 from .validation import CHECKS, check_labels_of_rows, to_known
 
 _MOST_SEEDS = np.iinfo(np.int64).max
@@ -53,7 +52,7 @@ def _learns_in_blocks(classifier: Any) -> bool:
     return True
 
 
-class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
+class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression.
 
     The classifier minimizes, over coefficients ``W`` and intercepts ``b``, ::
@@ -313,9 +312,6 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
-
-    def _check_parameters(self) -> Parameters:
-        return check_parameters(vars(self))
 
     @or_as_before
     @with_callbacks
@@ -649,8 +645,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             stream = begin_stream(start, bias)
         activation = self.activation
         problem = drop_weightless(
-            self._known_problem(features, y, sample_weight, classes, activation, dtype, parameters)
+            self._known_problem(features, y, sample_weight, classes, activation, dtype)
         )
+        problem = parameters.penalty.of(problem)
         settings = settle_block(parameters.sgd, problem, fit_intercept=parameters.fit_intercept)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
@@ -664,22 +661,6 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         for name in ("loss_curve_", "validation_curve_", "gap_"):
             self.__dict__.pop(name, None)
         return self
-
-    def _known_problem(
-        self,
-        features: Any,
-        y: Any,
-        sample_weight: Any,
-        classes: npt.NDArray[Any],
-        activation: str,
-        dtype: np.dtype,
-        parameters: Parameters,
-    ) -> Problem:
-        """The problem of rows whose labels are among known classes."""
-        targets = encode_known("y", y, classes)
-        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
-        problem = Problem(features, targets, len(classes), activation, dtype, weights)
-        return parameters.penalty.of(problem)
 
     def _known_classes(self, classes: Any) -> npt.NDArray[Any]:
         """The classes of a stream."""
@@ -754,77 +735,3 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
 
     def _penalty_of_model(self) -> tuple[float, float]:
         return self.C, self.l1_ratio
-
-    def summary(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, confidence: float = 0.95
-    ) -> Any:
-        """Standard errors of the coefficients.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
-            Training data, as given to `fit`.
-        y : array-like of shape (n_samples,), default=None
-            Class labels, as given to `fit`.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, as given to `fit`. They count as numbers of samples.
-        confidence : float, default=0.95
-            Confidence level of the intervals, in (0, 1).
-
-        Returns
-        -------
-        softreg_fast.inference.standard_errors.Summary
-            Coefficients, standard errors, z values, p values and confidence intervals. Printing it
-            shows a table. Without regularization, they belong to the differences to the first
-            class, as in statsmodels' `MNLogit`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not allowed, or if standard errors do not exist: with the sigmoid
-            activation, an L1 penalty, separated classes without regularization, singular second
-            derivatives, or a model that is not at the optimum of these samples.
-
-        Notes
-        -----
-        With an L2 penalty the standard errors are those about the regularized optimum, a sandwich
-        of second derivatives and squared gradients. They do not include the bias of the penalty.
-        """
-        from ..inference.standard_errors import summarise
-
-        check_is_fitted(self)
-        parameters = self._check_parameters()
-        confidence = check_number("confidence", confidence, above=0.0, below=1.0)
-        for name, value, is_refused, wanted in [
-            (
-                "activation",
-                self.activation_,
-                not LOSSES[self.activation_].is_convex,
-                repr(CONVEX_ACTIVATIONS[0]),
-            ),
-            ("l1_ratio", self.l1_ratio, self.l1_ratio != 0.0, "0"),
-        ]:
-            if is_refused:
-                raise ValueError(f"summary requires {name}={wanted}, got {name}={value!r}")
-        coef, intercept = self._coefficients()
-        double = np.dtype(np.float64)
-        problem: Problem
-        if isinstance(X, RowBlocks):
-            refuse_beside_blocks(y=y, sample_weight=sample_weight)
-            problem = make_known_problem(self, X)
-            problem = parameters.penalty.of(problem.in_double())
-        else:
-            features, y = self._take_more(X, y)
-            problem = self._known_problem(
-                features, y, sample_weight, self.classes_, self.activation_, double, parameters
-            )
-        return summarise(
-            problem,
-            coef.T.astype(double),
-            intercept.astype(double),
-            fit_intercept=bool(self.fit_intercept),
-            classes=self.classes_.tolist(),
-            names=[str(name) for name in self.get_coefficient_names()],
-            confidence=confidence,
-            n_threads=parameters.n_threads,
-        )
