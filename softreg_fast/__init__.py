@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .estimators.classifier import SoftmaxClassifier
     from .estimators.classifier_cv import SoftmaxClassifierCV
     from .estimators.likelihood_ratio import likelihood_ratio_test
+    from .estimators.path import softmax_path
     from .estimators.regressor import SoftmaxRegressor
     from .objective.functions import categorical_crossentropy, sigmoid, softmax
     from .runtime.warm_up import warm_up
@@ -21,6 +22,7 @@ __all__ = [
     "likelihood_ratio_test",
     "sigmoid",
     "softmax",
+    "softmax_path",
     "warm_up",
 ]
 
@@ -33,6 +35,7 @@ _MODULES = {
     "likelihood_ratio_test": "estimators.likelihood_ratio",
     "sigmoid": "objective.functions",
     "softmax": "objective.functions",
+    "softmax_path": "estimators.path",
     "warm_up": "runtime.warm_up",
 }
 

@@ -442,6 +442,7 @@ def test_public_names():
         "likelihood_ratio_test",
         "sigmoid",
         "softmax",
+        "softmax_path",
         "warm_up",
     ]
     assert re.fullmatch(r"\d+\.\d+\.\d+", softreg_fast.__version__)

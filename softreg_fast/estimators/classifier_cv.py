@@ -19,7 +19,7 @@ from .._typing import FloatArray
 from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
 from ..data.blocked import BlockedProblem
-from ..data.checks import check_choice, check_flag, check_number
+from ..data.checks import check_choice, check_flag
 from ..data.labels import check_weights
 from ..data.problem import Penalty, Problem, make_penalty
 from ..data.splits import Fold, choose_folds, choose_folds_of_blocks, count_folds_of_blocks
@@ -38,33 +38,12 @@ from ..solvers.registry import EXACT_NAMES, check_blocks, choose
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
+from .grids import check_strengths, check_values
 from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
 
-_WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
-
-
-def _check_values(name: str, value: Any, **bounds: Any) -> FloatArray:
-    """Several numbers, each allowed."""
-    try:
-        values = list(value)
-    except TypeError as error:
-        raise TypeError(f"{name}={value!r} is not allowed: it must be a list of numbers") from error
-    if not values:
-        raise ValueError(f"{name}={value!r} is not allowed: it must hold at least one number")
-    return np.array(
-        [check_number(f"{name}[{place}]", each, **bounds) for place, each in enumerate(values)]
-    )
-
-
-def _check_strengths(Cs: Any) -> FloatArray:
-    if isinstance(Cs, int | np.integer) and not isinstance(Cs, bool):
-        if Cs < 1:
-            raise ValueError(f"Cs={Cs!r} is not allowed: it must be at least 1, or a list")
-        return np.logspace(_STRONGEST, _WEAKEST, int(Cs))
-    return _check_values("Cs", Cs, above=0.0, allow_infinity=True)
 
 
 def _check_folds(folds: Sequence[Fold], training_weight: Any, scoring_weight: Any) -> None:
@@ -461,8 +440,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
 
     def _check(self) -> tuple[FloatArray, FloatArray, Parameters]:
         """`Cs`, `l1_ratios`, and parameters of a single fit with the largest of these."""
-        Cs = _check_strengths(self.Cs)
-        l1_ratios = _check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
+        Cs = check_strengths(self.Cs)
+        l1_ratios = check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
         check_choice("solver", self.solver, EXACT_NAMES)
         check_flag("refit", self.refit)
         single = self._single(float(Cs.max()), float(l1_ratios.max()))
