@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array, issparse
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -83,7 +84,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     categories_: list[npt.NDArray[Any]]
     _reader: TableReader
     classes_: Any
-    coef_: FloatArray
+    coef_: Any
     intercept_: FloatArray
     activation_: str
 
@@ -221,6 +222,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         coef, intercept = self.coef_, self.intercept_
         double = np.dtype(np.float64)
+        if issparse(coef):
+            coef = coef.toarray()
         if not (is_known(coef) and coef.ndim == 2):
             coef = shape_features("coef_", coef, double)
         if not (is_known(intercept) and intercept.ndim == 1):
@@ -239,6 +242,34 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"shapes ({rows}, {n_expected}) and ({rows},)"
             )
         return coef, intercept
+
+    def sparsify(self) -> Self:
+        """Convert `coef_` to a sparse matrix, which takes less memory if most of it is zero.
+
+        Predictions are the same. They make it dense for as long as they take, so that those of a
+        single sample take longer.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator, whose `coef_` is a `scipy.sparse.csr_array`.
+        """
+        check_is_fitted(self)
+        self.coef_ = csr_array(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Convert `coef_` to an array, if `sparsify` has made it sparse.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        check_is_fitted(self)
+        if issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
 
     def decision_function(self, X: Any) -> FloatArray:
         """Activated logits, whose softmax are the probabilities.
@@ -269,8 +300,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Raise ValueError for what isn't finite, or a result that is NaN because of overflows."""
         if not isinstance(features, Table):  # whose numbers are known to be finite
             self._check_features("X", features)
-        for name in ("coef_", "intercept_"):
-            array = np.atleast_2d(getattr(self, name))
+        coef, intercept = self._coefficients()
+        for name, array in (("coef_", coef), ("intercept_", intercept[None, :])):
             check_features(name, array, np.dtype(np.float64))
         self._refuse_overflow(results)
 

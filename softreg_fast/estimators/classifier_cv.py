@@ -42,6 +42,7 @@ from .grids import check_strengths, check_values
 from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
+from .selection import BEST, SELECTIONS, check_selection_of_folds, choose_by_scores
 
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
 
@@ -149,8 +150,20 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Columns of X that are categories; see `SoftmaxClassifier`. A sparse matrix is made of them,
         which scorers are given.
     refit : bool, default=True
-        Whether to fit the model with the best mean score to all samples. Otherwise coefficients,
+        Whether to fit the model that `selection` says to all samples. Otherwise coefficients,
         `C_` and `l1_ratio_` are the means of the best of each fold.
+    selection : {"best", "one_standard_error"}, default="best"
+        Which model is refitted.
+
+        - "best" is that with the best mean score.
+        - "one_standard_error" is that with the smallest `C`, of the `l1_ratio` that has the best
+          mean score, whose mean score is at most one standard error of the best one below that
+          [1]_. The standard error is that of the mean over the folds. Not supported with
+          ``refit=False`` or a single fold.
+    random_state : int, RandomState or None, default=None
+        Not used, because nothing is drawn at random: all solvers are exact, and `cv` has a random
+        state of its own if it shuffles. Accepted for compatibility with `LogisticRegressionCV`,
+        where it does not go to `cv` either.
     n_threads : int, default=None
         Number of threads; see `SoftmaxClassifier`.
     verbose : int, default=0
@@ -165,7 +178,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     intercept_ : ndarray of shape (n_classes,) or (1,)
         Intercepts.
     C_, l1_ratio_ : float
-        Best values.
+        Values of the fitted model.
     Cs_ : ndarray of shape (n_cs,)
         Values of `C` that were tried.
     l1_ratios_ : ndarray of shape (n_l1_ratios,)
@@ -202,6 +215,12 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     With scikit-learn's metadata routing, `groups` and the like are passed to `cv`, and
     `sample_weight` to the scorer, if these request them. Without it, the scorer is given
     `sample_weight` if there is one, and `cv` is given `groups`.
+
+    References
+    ----------
+    .. [1] L. Breiman, J. H. Friedman, R. A. Olshen and C. J. Stone, Classification and regression
+       trees, 1984; T. Hastie, R. Tibshirani and J. Friedman, The elements of statistical learning,
+       2009, 7.10.
 
     Examples
     --------
@@ -244,6 +263,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         class_weight: Any = None,
         categorical_features: Any = None,
         refit: bool = True,
+        selection: str = "best",
+        random_state: Any = None,
         n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -261,6 +282,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self.class_weight = class_weight
         self.categorical_features = categorical_features
         self.refit = refit
+        self.selection = selection
+        self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
 
@@ -377,6 +400,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         y: Any,
         metadata: dict[str, Any],
     ) -> "_Search":
+        check_selection_of_folds(self.selection, n_folds)
         n_fits = n_folds * len(l1_ratios) * len(np.unique(Cs))
         tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
         observer = SearchObserver(self.verbose, tasks, n_fits)
@@ -443,7 +467,12 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Cs = check_strengths(self.Cs)
         l1_ratios = check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
         check_choice("solver", self.solver, EXACT_NAMES)
-        check_flag("refit", self.refit)
+        selection = check_choice("selection", self.selection, SELECTIONS)
+        if not check_flag("refit", self.refit) and selection != BEST:
+            raise ValueError(
+                f"selection={selection!r} is not allowed with refit=False, which averages what is "
+                f"the best for each fold: it must be {BEST!r}"
+            )
         single = self._single(float(Cs.max()), float(l1_ratios.max()))
         return Cs, l1_ratios, check_parameters(vars(single), exact=True)
 
@@ -460,6 +489,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             gap_tol=self.gap_tol,
             max_iter=self.max_iter,
             class_weight=self.class_weight,
+            random_state=self.random_state,
             n_threads=self.n_threads,
             verbose=self.verbose,
         )
@@ -576,10 +606,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         sample_weight: Any,
         tasks: FitTasks,
     ) -> None:
-        """Fit all rows with the penalty that is the best on average."""
-        means = np.nan_to_num(grid.scores.mean(axis=0), nan=-np.inf)
-        # Of equals the first by C.
-        place, ratio = np.unravel_index(means.T.argmax(), means.T.shape)
+        """Fit all rows with the penalty that is chosen."""
+        ratio, place = choose_by_scores(grid.scores, self.Cs_, self.selection)
         C, l1_ratio = float(self.Cs_[place]), float(self.l1_ratios_[ratio])
         start = {}
         if l1_ratio == 0.0:  # what is averaged has no exact zeros
