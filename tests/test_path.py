@@ -1,5 +1,8 @@
 """Regularization paths: single fits, degrees of freedom, and what is refused."""
 
+import doctest
+from importlib import import_module
+
 import numpy as np
 import pandas
 import pytest
@@ -10,6 +13,13 @@ from softreg_fast import SoftmaxClassifier, softmax_path
 from softreg_fast.blocks import open_blocks
 
 CS = [0.01, 10.0, 0.3]
+
+
+@pytest.mark.parametrize("name", ["path", "likelihood_ratio"])
+def test_examples(name):
+    found = doctest.testmod(import_module(f"softreg_fast.estimators.{name}"))
+    assert found.failed == 0
+    assert found.attempted > 4
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -23,8 +23,14 @@ def _expected(model):
     return model.l1_ratios_[ratio], model.Cs_[allowed].min()
 
 
-@pytest.mark.parametrize("l1_ratios", [(0.0,), (0.0, 0.5, 1.0)])
-@pytest.mark.parametrize("Cs", [8, [1.0, 1e3, 0.3, 0.1, 0.1, 0.5, 3.0]])
+@pytest.mark.parametrize(
+    ("Cs", "l1_ratios"),
+    [
+        (8, (0.0,)),
+        ([1.0, 1e3, 0.3, 0.1, 0.1, 0.5, 3.0], (0.0, 0.5, 1.0)),
+        pytest.param(8, (0.0, 0.5, 1.0), marks=pytest.mark.full),
+    ],
+)
 def test_one_standard_error_takes_the_strongest_penalty_near_the_best(make_data, Cs, l1_ratios):
     X, y = make_data(80, 5, 3)
     settings = {"Cs": Cs, "l1_ratios": l1_ratios, "cv": 4}

@@ -92,6 +92,8 @@ def test_odds_ratios_against_another_class(make_data, n_classes, C):
         np.testing.assert_allclose(against_b.odds_ratio[2], expected)
     with pytest.raises(ValueError, match=r"reference='e' is not allowed: it must be None or one"):
         summary.odds_ratios("e")
+    with pytest.raises(ValueError, match="is not allowed: it must be None or one of the classes"):
+        summary.odds_ratios(np.array(["a", "b"]))
 
 
 def test_odds_ratios_that_overflow_are_infinite(make_data):

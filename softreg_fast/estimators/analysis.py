@@ -11,9 +11,10 @@ from ..blocks.rows import RowBlocks
 from ..data.checks import check_number
 from ..data.problem import Problem
 from ..data.table import Table
+from ..inference.curvature import Curvature, find_curvature
 from ..inference.fit_statistics import FitStatistics, fit_statistics_of
 from ..inference.marginal_effects import MarginalEffects, find_marginal_effects
-from ..inference.standard_errors import Curvature, Estimate, estimate, find_curvature
+from ..inference.standard_errors import Estimate, estimate
 from ..inference.summary import Summary, summarise
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from .base import SoftmaxModel

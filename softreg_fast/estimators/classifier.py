@@ -229,6 +229,7 @@ class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[mi
     See Also
     --------
     SoftmaxClassifierCV : Chooses the regularization strength by cross-validation.
+    softmax_path : Models for many regularization strengths.
 
     Notes
     -----

@@ -206,6 +206,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     See Also
     --------
     SoftmaxClassifier : The classifier for one regularization strength.
+    softmax_path : Models of all samples for many regularization strengths.
 
     Notes
     -----

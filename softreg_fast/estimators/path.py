@@ -166,8 +166,8 @@ def softmax_path(
     >>> path = softmax_path(X, y, Cs=[0.001, 0.1, 10.0], l1_ratio=1.0)
     >>> path.coefs.shape
     (3, 3, 4)
-    >>> path.degrees_of_freedom[0]
-    2.0
+    >>> path.degrees_of_freedom.round(1).tolist()
+    [2.0, 4.0, 8.0]
     """
     strengths = check_strengths(Cs)
     check_choice("solver", solver, EXACT_NAMES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, xlogy
 
-from .standard_errors import Curvature
+from .curvature import Curvature
 
 
 @dataclass(frozen=True)

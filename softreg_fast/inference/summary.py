@@ -103,7 +103,7 @@ class Summary(ClassTables):
         """
         estimate = self._estimate
         classes = list(estimate.classes)
-        if reference is not None and reference not in classes:
+        if reference is not None and not (np.ndim(reference) == 0 and reference in classes):
             raise ValueError(
                 f"reference={reference!r} is not allowed: it must be None or one of the classes "
                 f"{classes!r}"
@@ -139,12 +139,18 @@ class Summary(ClassTables):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples, of the features of `fit`; rows in blocks are not supported.
 
         Returns
         -------
         ProbabilityIntervals
             Probabilities, standard errors and limits of confidence intervals, each of shape
             (n_samples, n_classes).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `X` is not what the model predicts, or if a variance overflows.
 
         Notes
         -----
