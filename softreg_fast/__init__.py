@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .estimators.classifier import SoftmaxClassifier
     from .estimators.classifier_cv import SoftmaxClassifierCV
+    from .estimators.likelihood_ratio import likelihood_ratio_test
+    from .estimators.path import softmax_path
     from .estimators.regressor import SoftmaxRegressor
     from .objective.functions import categorical_crossentropy, sigmoid, softmax
     from .persistence.files import load, save
@@ -25,6 +27,10 @@ __all__ = [
     "sigmoid",
     "softmax",
     "unpatch_sklearn",
+    "likelihood_ratio_test",
+    "sigmoid",
+    "softmax",
+    "softmax_path",
     "warm_up",
 ]
 
@@ -40,6 +46,10 @@ _MODULES = {
     "sigmoid": "objective.functions",
     "softmax": "objective.functions",
     "unpatch_sklearn": "sklearn.patching",
+    "likelihood_ratio_test": "estimators.likelihood_ratio",
+    "sigmoid": "objective.functions",
+    "softmax": "objective.functions",
+    "softmax_path": "estimators.path",
     "warm_up": "runtime.warm_up",
 }
 

@@ -554,8 +554,10 @@ def test_public_names():
         "SoftmaxClassifierCV",
         "SoftmaxRegressor",
         "categorical_crossentropy",
+        "likelihood_ratio_test",
         "sigmoid",
         "softmax",
+        "softmax_path",
         "warm_up",
     ]
     assert re.fullmatch(r"\d+\.\d+\.\d+", softreg_fast.__version__)

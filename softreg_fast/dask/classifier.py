@@ -8,7 +8,9 @@ import dask
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import FloatArray
 from ..data.checks import check_flag
+from ..data.problem import Problem
 from ..estimators.base import or_as_before
 from ..estimators.callbacks import FitTasks, with_callbacks
 from ..estimators.checkpoints import check_checkpoint, open_checkpoint
@@ -407,31 +409,24 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         n_right, total = (sum(each) for each in zip(*found, strict=True))
         return float(n_right / total)
 
-    def summary(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, confidence: float = 0.95
-    ) -> Any:
-        """Standard errors of the coefficients; see `SoftmaxClassifier.summary`.
+    def _training_problem(
+        self, method: str, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Problem, FloatArray, FloatArray]:
+        """See `AnalysedModel._training_problem`; raise TypeError for rows on a cluster."""
+        _refuse_collections(method, X=X, y=y, sample_weight=sample_weight)
+        return super()._training_problem(method, X, y, sample_weight)
 
-        Parameters
-        ----------
-        X, y, sample_weight : array-like
-            Training data in memory, or RowBlocks; Dask collections are not supported.
-        confidence : float, default=0.95
-            Confidence level of the intervals, in (0, 1).
+    def _features_to_predict(self, X: Any) -> Any:
+        """See `AnalysedModel._features_to_predict`; raise TypeError for rows on a cluster."""
+        _refuse_collections("predict_proba of a summary", X=X)
+        return super()._features_to_predict(X)
 
-        Returns
-        -------
-        softreg_fast.inference.standard_errors.Summary
 
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not allowed.
-        """
-        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            if is_dask(value):
-                raise TypeError(
-                    f"{name} is a {type(value).__name__}: summary takes rows in memory or "
-                    "softreg_fast.blocks.open_blocks"
-                )
-        return super().summary(X, y, sample_weight, confidence=confidence)
+def _refuse_collections(method: str, **given: Any) -> None:
+    """Raise TypeError if an argument is a collection of Dask."""
+    for name, value in given.items():
+        if is_dask(value):
+            raise TypeError(
+                f"{name} is a {type(value).__name__}: {method} takes rows in memory or "
+                "softreg_fast.blocks.open_blocks"
+            )

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array, issparse
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -14,7 +15,7 @@ from .._typing import FloatArray, Model
 from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
 from ..data.arrays import check_any_features, check_features, is_known, shape_features
-from ..data.labels import encode, weigh_rows
+from ..data.labels import encode, encode_known, weigh_rows
 from ..data.problem import Problem
 from ..data.table import Table
 from ..inference.prediction import decide, predict
@@ -83,7 +84,7 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     categories_: list[npt.NDArray[Any]]
     _reader: TableReader
     classes_: Any
-    coef_: FloatArray
+    coef_: Any
     intercept_: FloatArray
     activation_: str
 
@@ -109,6 +110,20 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Problem(
             features, targets, len(classes), activation, features.dtype, weights
         ), classes
+
+    def _known_problem(
+        self,
+        features: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: npt.NDArray[Any],
+        activation: str,
+        dtype: np.dtype,
+    ) -> Problem:
+        """The problem of rows whose labels are among known classes, without a penalty."""
+        targets = encode_known("y", y, classes)
+        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
+        return Problem(features, targets, len(classes), activation, dtype, weights)
 
     def _take(self, X: Any, y: Any, *, keeps_unseen: bool = False) -> tuple[Any, Any]:
         """Features and labels of a first block of rows; sets what `validate_data` sets."""
@@ -209,6 +224,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         coef, intercept = self.coef_, self.intercept_
         double = np.dtype(np.float64)
+        if issparse(coef):
+            coef = coef.toarray()
         if not (is_known(coef) and coef.ndim == 2):
             coef = shape_features("coef_", coef, double)
         if not (is_known(intercept) and intercept.ndim == 1):
@@ -227,6 +244,34 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"shapes ({rows}, {n_expected}) and ({rows},)"
             )
         return coef, intercept
+
+    def sparsify(self) -> Self:
+        """Convert `coef_` to a sparse matrix, which takes less memory if most of it is zero.
+
+        Predictions are the same. They make it dense for as long as they take, so that those of a
+        single sample take longer.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator, whose `coef_` is a `scipy.sparse.csr_array`.
+        """
+        check_is_fitted(self)
+        self.coef_ = csr_array(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Convert `coef_` to an array, if `sparsify` has made it sparse.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        check_is_fitted(self)
+        if issparse(self.coef_):
+            self.coef_ = self.coef_.toarray()
+        return self
 
     def decision_function(self, X: Any) -> FloatArray:
         """Activated logits, whose softmax are the probabilities.
@@ -257,8 +302,8 @@ class SoftmaxModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Raise ValueError for what isn't finite, or a result that is NaN because of overflows."""
         if not isinstance(features, Table):  # whose numbers are known to be finite
             self._check_features("X", features)
-        for name in ("coef_", "intercept_"):
-            array = np.atleast_2d(getattr(self, name))
+        coef, intercept = self._coefficients()
+        for name, array in (("coef_", coef), ("intercept_", intercept[None, :])):
             check_features(name, array, np.dtype(np.float64))
         self._refuse_overflow(results)
 

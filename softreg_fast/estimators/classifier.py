@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
-    check_is_fitted,
     check_X_y,
     validate_data,
 )
@@ -22,14 +21,13 @@ from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
 from ..data.arrays import check_features
 from ..data.blocked import BlockedProblem
-from ..data.checks import check_number
 from ..data.labels import check_classes, encode_known, weigh_rows
 from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
 from ..data.table import Table
 from ..inference.onnx_converter import register_if_loaded
 from ..inference.separation import describe, find_separation
-from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
+from ..objective.loss import LOSSES
 from ..objective.optimality import Optimality
 from ..runtime.checkpoint import Checkpoint
 from ..runtime.checkpointed_rows import CheckpointedRows
@@ -39,12 +37,16 @@ from ..solvers.observer import Observer
 from ..solvers.registry import check_blocks, check_held_out, check_streams, choose
 from ..solvers.sgd.options import settle_block
 from ..solvers.sgd.stream import advance, begin_stream
-from .base import SoftmaxModel, attributes_of, or_as_before
+from .analysis import AnalysedModel
+from .base import attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
 from .checkpoints import check_checkpoint, in_blocks, open_checkpoint
 from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .validation import CHECKS, check_labels_of_rows, refuse_lazy, to_known
+from .on_blocks import make_held_out_problem, refuse_beside_blocks
+from .parameters import Parameters
+from .validation import CHECKS, check_labels_of_rows, to_known
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 
@@ -54,7 +56,7 @@ def _learns_in_blocks(classifier: Any) -> bool:
     return True
 
 
-class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[misc]
+class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[misc]
     """Softmax (multinomial logistic) regression.
 
     The classifier minimizes, over coefficients ``W`` and intercepts ``b``, ::
@@ -238,6 +240,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
     See Also
     --------
     SoftmaxClassifierCV : Chooses the regularization strength by cross-validation.
+    softmax_path : Models for many regularization strengths.
 
     Notes
     -----
@@ -321,9 +324,6 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
-
-    def _check_parameters(self) -> Parameters:
-        return check_parameters(vars(self))
 
     @or_as_before
     @with_callbacks
@@ -667,8 +667,9 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
             stream = begin_stream(start, bias)
         activation = self.activation
         problem = drop_weightless(
-            self._known_problem(features, y, sample_weight, classes, activation, dtype, parameters)
+            self._known_problem(features, y, sample_weight, classes, activation, dtype)
         )
+        problem = parameters.penalty.of(problem)
         settings = settle_block(parameters.sgd, problem, fit_intercept=parameters.fit_intercept)
         with self._divergence_named():
             stream = advance(stream, problem, settings, parameters.n_samples_total, self.n_threads)
@@ -682,22 +683,6 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         for name in ("loss_curve_", "validation_curve_", "gap_"):
             self.__dict__.pop(name, None)
         return self
-
-    def _known_problem(
-        self,
-        features: Any,
-        y: Any,
-        sample_weight: Any,
-        classes: npt.NDArray[Any],
-        activation: str,
-        dtype: np.dtype,
-        parameters: Parameters,
-    ) -> Problem:
-        """The problem of rows whose labels are among known classes."""
-        targets = encode_known("y", y, classes)
-        weights = weigh_rows("sample_weight", sample_weight, self.class_weight, y, classes, targets)
-        problem = Problem(features, targets, len(classes), activation, dtype, weights)
-        return parameters.penalty.of(problem)
 
     def _known_classes(self, classes: Any) -> npt.NDArray[Any]:
         """The classes of a stream."""

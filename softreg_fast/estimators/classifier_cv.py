@@ -19,7 +19,7 @@ from .._typing import FloatArray
 from .._warning import warn_caller
 from ..blocks.rows import RowBlocks
 from ..data.blocked import BlockedProblem
-from ..data.checks import check_choice, check_flag, check_number
+from ..data.checks import check_choice, check_flag
 from ..data.labels import check_weights
 from ..data.problem import Penalty, Problem, make_penalty
 from ..data.splits import Fold, choose_folds, choose_folds_of_blocks, count_folds_of_blocks
@@ -39,34 +39,14 @@ from ..solvers.registry import EXACT_NAMES, check_blocks, choose
 from .base import SoftmaxModel, attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitTasks, SearchObserver, with_callbacks
 from .classifier import SoftmaxClassifier
+from .grids import check_strengths, check_values
 from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
 from .validation import refuse_lazy
+from .selection import BEST, SELECTIONS, check_selection_of_folds, choose_by_scores
 
-_WEAKEST, _STRONGEST = 4, -4  # decimal logarithms of C
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
-
-
-def _check_values(name: str, value: Any, **bounds: Any) -> FloatArray:
-    """Several numbers, each allowed."""
-    try:
-        values = list(value)
-    except TypeError as error:
-        raise TypeError(f"{name}={value!r} is not allowed: it must be a list of numbers") from error
-    if not values:
-        raise ValueError(f"{name}={value!r} is not allowed: it must hold at least one number")
-    return np.array(
-        [check_number(f"{name}[{place}]", each, **bounds) for place, each in enumerate(values)]
-    )
-
-
-def _check_strengths(Cs: Any) -> FloatArray:
-    if isinstance(Cs, int | np.integer) and not isinstance(Cs, bool):
-        if Cs < 1:
-            raise ValueError(f"Cs={Cs!r} is not allowed: it must be at least 1, or a list")
-        return np.logspace(_STRONGEST, _WEAKEST, int(Cs))
-    return _check_values("Cs", Cs, above=0.0, allow_infinity=True)
 
 
 def _check_folds(folds: Sequence[Fold], training_weight: Any, scoring_weight: Any) -> None:
@@ -172,8 +152,20 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         Columns of X that are categories; see `SoftmaxClassifier`. A sparse matrix is made of them,
         which scorers are given.
     refit : bool, default=True
-        Whether to fit the model with the best mean score to all samples. Otherwise coefficients,
+        Whether to fit the model that `selection` says to all samples. Otherwise coefficients,
         `C_` and `l1_ratio_` are the means of the best of each fold.
+    selection : {"best", "one_standard_error"}, default="best"
+        Which model is refitted.
+
+        - "best" is that with the best mean score.
+        - "one_standard_error" is that with the smallest `C`, of the `l1_ratio` that has the best
+          mean score, whose mean score is at most one standard error of the best one below that
+          [1]_. The standard error is that of the mean over the folds. Not supported with
+          ``refit=False`` or a single fold.
+    random_state : int, RandomState or None, default=None
+        Not used, because nothing is drawn at random: all solvers are exact, and `cv` has a random
+        state of its own if it shuffles. Accepted for compatibility with `LogisticRegressionCV`,
+        where it does not go to `cv` either.
     n_threads : int, default=None
         Number of threads; see `SoftmaxClassifier`.
     verbose : int, default=0
@@ -190,7 +182,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     intercept_ : ndarray of shape (n_classes,) or (1,)
         Intercepts.
     C_, l1_ratio_ : float
-        Best values.
+        Values of the fitted model.
     Cs_ : ndarray of shape (n_cs,)
         Values of `C` that were tried.
     l1_ratios_ : ndarray of shape (n_l1_ratios,)
@@ -218,6 +210,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     See Also
     --------
     SoftmaxClassifier : The classifier for one regularization strength.
+    softmax_path : Models of all samples for many regularization strengths.
 
     Notes
     -----
@@ -227,6 +220,12 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     With scikit-learn's metadata routing, `groups` and the like are passed to `cv`, and
     `sample_weight` to the scorer, if these request them. Without it, the scorer is given
     `sample_weight` if there is one, and `cv` is given `groups`.
+
+    References
+    ----------
+    .. [1] L. Breiman, J. H. Friedman, R. A. Olshen and C. J. Stone, Classification and regression
+       trees, 1984; T. Hastie, R. Tibshirani and J. Friedman, The elements of statistical learning,
+       2009, 7.10.
 
     Examples
     --------
@@ -269,6 +268,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         class_weight: Any = None,
         categorical_features: Any = None,
         refit: bool = True,
+        selection: str = "best",
+        random_state: Any = None,
         n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
@@ -286,6 +287,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         self.class_weight = class_weight
         self.categorical_features = categorical_features
         self.refit = refit
+        self.selection = selection
+        self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
 
@@ -408,6 +411,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         y: Any,
         metadata: dict[str, Any],
     ) -> "_Search":
+        check_selection_of_folds(self.selection, n_folds)
         n_fits = n_folds * len(l1_ratios) * len(np.unique(Cs))
         tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
         observer = SearchObserver(parameters.verbose, tasks, n_fits, type(self).__name__)
@@ -471,10 +475,15 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
 
     def _check(self) -> tuple[FloatArray, FloatArray, Parameters]:
         """`Cs`, `l1_ratios`, and parameters of a single fit with the largest of these."""
-        Cs = _check_strengths(self.Cs)
-        l1_ratios = _check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
+        Cs = check_strengths(self.Cs)
+        l1_ratios = check_values("l1_ratios", self.l1_ratios, minimum=0.0, maximum=1.0)
         check_choice("solver", self.solver, EXACT_NAMES)
-        check_flag("refit", self.refit)
+        selection = check_choice("selection", self.selection, SELECTIONS)
+        if not check_flag("refit", self.refit) and selection != BEST:
+            raise ValueError(
+                f"selection={selection!r} is not allowed with refit=False, which averages what is "
+                f"the best for each fold: it must be {BEST!r}"
+            )
         single = self._single(float(Cs.max()), float(l1_ratios.max()))
         return Cs, l1_ratios, check_parameters(vars(single), exact=True)
 
@@ -491,6 +500,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
             gap_tol=self.gap_tol,
             max_iter=self.max_iter,
             class_weight=self.class_weight,
+            random_state=self.random_state,
             n_threads=self.n_threads,
             verbose=self.verbose,
         )
@@ -607,10 +617,8 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         sample_weight: Any,
         tasks: FitTasks,
     ) -> None:
-        """Fit all rows with the penalty that is the best on average."""
-        means = np.nan_to_num(grid.scores.mean(axis=0), nan=-np.inf)
-        # Of equals the first by C.
-        place, ratio = np.unravel_index(means.T.argmax(), means.T.shape)
+        """Fit all rows with the penalty that is chosen."""
+        ratio, place = choose_by_scores(grid.scores, self.Cs_, self.selection)
         C, l1_ratio = float(self.Cs_[place]), float(self.l1_ratios_[ratio])
         start = {}
         if l1_ratio == 0.0:  # what is averaged has no exact zeros

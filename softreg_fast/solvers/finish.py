@@ -68,13 +68,21 @@ def solve(
     """
     if not solver.is_exact:
         problem = drop_weightless(problem)
-        return _finish(problem, options, solver.solve(problem, options, start, observer))
+        return finish(problem, options, solver.solve(problem, options, start, observer))
     result = solver.solve(problem.in_double(), options, start, observer)
-    return _finish(problem, options, result)
+    return finish(problem, options, result)
 
 
-def _finish(problem: Problem, options: SolverOptions, result: SolverResult) -> SolverResult:
-    """The result with its model rounded, and the optimality of that."""
+def finish(problem: Problem, options: SolverOptions, result: SolverResult) -> SolverResult:
+    """The result with its model rounded, and the optimality of that.
+
+    Parameters
+    ----------
+    problem : Problem
+        In the dtype that users get.
+    options : SolverOptions
+    result : SolverResult
+    """
     weights, bias = round_model(result.model, problem.activation, problem.dtype)
     sums = result.sums
     if sums is None:
