@@ -14,6 +14,7 @@ PACKAGE = Path(softreg_fast.__file__).parent
 ROOMS = [
     "cli",
     "dask",
+    "plotting",
     "estimators",
     "inference",
     "solvers",
