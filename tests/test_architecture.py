@@ -18,6 +18,7 @@ ROOMS = [
     "persistence",
     "export",
     "onnx",
+    "plotting",
     "estimators",
     "inference",
     "solvers",
