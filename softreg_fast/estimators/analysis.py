@@ -20,6 +20,7 @@ from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from .base import SoftmaxModel
 from .on_blocks import make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
+from .validation import refuse_lazy
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -223,6 +224,7 @@ class AnalysedModel(SoftmaxModel):
             refuse_beside_blocks(y=y, sample_weight=sample_weight)
             problem = make_known_problem(self, X).in_double()
         else:
+            refuse_lazy(X=X, y=y, sample_weight=sample_weight)
             features, y = self._take_more(X, y)
             problem = self._known_problem(
                 features, y, sample_weight, self.classes_, self.activation_, _DOUBLE

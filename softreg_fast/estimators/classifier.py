@@ -41,12 +41,9 @@ from .analysis import AnalysedModel
 from .base import attributes_of, or_as_before
 from .callbacks import CallbackSupportMixin, FitObserver, FitTasks, with_callbacks
 from .checkpoints import check_checkpoint, in_blocks, open_checkpoint
-from .on_blocks import make_held_out_problem, make_known_problem, refuse_beside_blocks
-from .parameters import Parameters, check_parameters
-from .validation import CHECKS, check_labels_of_rows, refuse_lazy, to_known
 from .on_blocks import make_held_out_problem, refuse_beside_blocks
 from .parameters import Parameters
-from .validation import CHECKS, check_labels_of_rows, to_known
+from .validation import CHECKS, check_labels_of_rows, refuse_lazy, to_known
 
 _MOST_SEEDS = np.iinfo(np.int64).max
 
@@ -757,78 +754,3 @@ class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[mi
 
     def _penalty_of_model(self) -> tuple[float, float]:
         return self.C, self.l1_ratio
-
-    def summary(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, confidence: float = 0.95
-    ) -> Any:
-        """Standard errors of the coefficients.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or RowBlocks
-            Training data, as given to `fit`.
-        y : array-like of shape (n_samples,), default=None
-            Class labels, as given to `fit`.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, as given to `fit`. They count as numbers of samples.
-        confidence : float, default=0.95
-            Confidence level of the intervals, in (0, 1).
-
-        Returns
-        -------
-        softreg_fast.inference.standard_errors.Summary
-            Coefficients, standard errors, z values, p values and confidence intervals. Printing it
-            shows a table. Without regularization, they belong to the differences to the first
-            class, as in statsmodels' `MNLogit`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not allowed, or if standard errors do not exist: with the sigmoid
-            activation, an L1 penalty, separated classes without regularization, singular second
-            derivatives, or a model that is not at the optimum of these samples.
-
-        Notes
-        -----
-        With an L2 penalty the standard errors are those about the regularized optimum, a sandwich
-        of second derivatives and squared gradients. They do not include the bias of the penalty.
-        """
-        from ..inference.standard_errors import summarise
-
-        check_is_fitted(self)
-        parameters = self._check_parameters()
-        confidence = check_number("confidence", confidence, above=0.0, below=1.0)
-        for name, value, is_refused, wanted in [
-            (
-                "activation",
-                self.activation_,
-                not LOSSES[self.activation_].is_convex,
-                repr(CONVEX_ACTIVATIONS[0]),
-            ),
-            ("l1_ratio", self.l1_ratio, self.l1_ratio != 0.0, "0"),
-        ]:
-            if is_refused:
-                raise ValueError(f"summary requires {name}={wanted}, got {name}={value!r}")
-        coef, intercept = self._coefficients()
-        double = np.dtype(np.float64)
-        problem: Problem
-        if isinstance(X, RowBlocks):
-            refuse_beside_blocks(y=y, sample_weight=sample_weight)
-            problem = make_known_problem(self, X)
-            problem = parameters.penalty.of(problem.in_double())
-        else:
-            refuse_lazy(X=X, y=y, sample_weight=sample_weight)
-            features, y = self._take_more(X, y)
-            problem = self._known_problem(
-                features, y, sample_weight, self.classes_, self.activation_, double, parameters
-            )
-        return summarise(
-            problem,
-            coef.T.astype(double),
-            intercept.astype(double),
-            fit_intercept=bool(self.fit_intercept),
-            classes=self.classes_.tolist(),
-            names=[str(name) for name in self.get_coefficient_names()],
-            confidence=confidence,
-            n_threads=parameters.n_threads,
-        )

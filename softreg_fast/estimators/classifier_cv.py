@@ -43,8 +43,8 @@ from .grids import check_strengths, check_values
 from .on_blocks import make_blocked_problem, make_known_problem, refuse_beside_blocks
 from .parameters import Parameters, check_parameters
 from .routing import is_routed, refuse_unless_routed
-from .validation import refuse_lazy
 from .selection import BEST, SELECTIONS, check_selection_of_folds, choose_by_scores
+from .validation import refuse_lazy
 
 _OF_MODEL = ("classes_", "coef_", "intercept_", "activation_", "C_", "l1_ratio_")
 

@@ -212,7 +212,7 @@ class CoefficientDisplay:
         cls, summary: Any, n_columns: int, feature_names: Any, labels: list[str], names: list[str]
     ) -> "CoefficientDisplay":
         """See `from_estimator`."""
-        from ..inference.standard_errors import Summary
+        from ..inference.summary import Summary
 
         if not isinstance(summary, Summary):
             raise TypeError(
