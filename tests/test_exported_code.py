@@ -462,6 +462,15 @@ def test_what_can_not_be_exported_is_refused_by_name(rows, export):
         export(model)
 
 
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
+def test_activations_without_a_formula_are_refused(rows, export, monkeypatch):
+    model, _ = _fit(rows, 3, "sigmoid")
+    export(model)
+    monkeypatch.setattr("softreg_fast.export.linear_model.NOTEBOOK_ACTIVATION", "other")
+    with pytest.raises(ValueError, match="activation='sigmoid' can't be exported"):
+        export(model)
+
+
 def test_other_models(rows):
     X, y = rows
     model = SoftmaxRegressor(0.5, random_state=0, verbose=False).fit(X, y, 5, 10)
