@@ -371,6 +371,19 @@ def test_sql_of_other_names_and_labels(rows, dialect):
 
 
 @pytest.mark.parametrize("dialect", DATABASES)
+def test_sql_keeps_columns_that_are_named_as_its_own(rows, dialect):
+    X, y = rows
+    model = SoftmaxClassifier().fit(X, y)
+    frame = pandas.DataFrame(X, columns=[f"x{place}" for place in range(4)])
+    frame = frame.assign(Label=y, p_1="kept")
+    found = DATABASES[dialect](frame, to_sql(model, "main", dialect, keep=["x0", "Label", "p_1"]))
+    assert list(found) == ["x0", "Label", "p_1", "p_0", "p_1_1", "p_2", "label_predicted"]
+    found = found.set_index("x0").loc[frame["x0"]]
+    assert found["Label"].tolist() == y.tolist()
+    assert found["label_predicted"].tolist() == model.predict(X).tolist()
+
+
+@pytest.mark.parametrize("dialect", DATABASES)
 @pytest.mark.parametrize(
     "labels", [[True, False, True], [-3, 2**40, 0], [0.5, 1e300, -7.0], ["", "NULL", "x"]]
 )
