@@ -711,6 +711,13 @@ def test_what_is_for_rows_in_memory(client, data):
     assert model.set_params(tol=1e-8).fit(X, y).summary(*data).coef.shape == (
         expected.summary(*data).coef.shape
     )
+    with pytest.raises(TypeError, match="X is a Array: marginal_effects takes rows in memory"):
+        model.marginal_effects(X, data[1])
+    with pytest.raises(TypeError, match="X is a Array: predict_proba of a summary takes rows in"):
+        model.summary(*data).predict_proba(X)
+    np.testing.assert_allclose(
+        model.marginal_effects(*data).effects, expected.marginal_effects(*data).effects, rtol=1e-6
+    )
 
 
 def test_dask_is_asked_for_by_name(monkeypatch):

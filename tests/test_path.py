@@ -132,10 +132,10 @@ def test_degrees_of_freedom_of_an_l1_penalty_are_numbers_of_coefficients(make_da
     assert without.degrees_of_freedom[0] == 0.0
 
 
-def test_degrees_of_freedom_without_room_are_nan(make_data, monkeypatch):
+def test_degrees_of_freedom_of_too_many_coefficients_are_nan(make_data, monkeypatch):
     """Of an elastic net, coefficients that are zero need none."""
     X, y = make_data(100, 6, 2)
-    monkeypatch.setattr("softreg_fast.inference.degrees_of_freedom.MOST_BYTES", 8 * 6**2)
+    monkeypatch.setattr("softreg_fast.inference.degrees_of_freedom._MOST_UNKNOWNS", 6)
     path = softmax_path(X, y, Cs=[1.0])
     assert np.isnan(path.degrees_of_freedom).all()
     path = softmax_path(X, y, Cs=[0.1], l1_ratio=0.9)

@@ -1,7 +1,11 @@
 """Pictures: what is drawn, by the artists; not how it looks."""
 
+import os
+import runpy
+import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +25,8 @@ from softreg_fast.plotting import (
     MulticlassCalibrationDisplay,
     RegularizationPathDisplay,
 )
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +181,7 @@ def test_bars_of_classes_are_named_in_a_legend_or_beside_a_colour_bar(fitted):
     display = CoefficientDisplay.from_estimator(fitted, kind="bar", class_names=["a", "b", "c"])
     widths = [[bar.get_width() for bar in bars] for bars in display.bars_]
     np.testing.assert_array_equal(widths, fitted.coef_)
-    assert _legend(display) == ["a", "b", "c"]
+    assert _legend(display) == ["class a", "class b", "class c"]
     many = CoefficientDisplay(np.eye(26, 5), class_names=[*"ABCDEFGHIJKLMNOPQRSTUVWXYZ"])
     many.plot(kind="bar")
     assert many.legend_ is None
@@ -216,8 +222,8 @@ def test_intervals_of_contrasts_name_their_reference(flowers):
     display = CoefficientDisplay.from_estimator(
         model, summary=model.summary(X, y), class_names=names
     )
-    assert _legend(display) == ["c", "v"]
-    assert display.ax_.get_xlabel() == "coefficient against r, with 95 % interval"
+    assert _legend(display) == ["class c", "class v"]
+    assert display.ax_.get_xlabel() == "coefficient against class r, with 95 % interval"
 
 
 def test_names_of_features_come_from_the_model_or_its_pipeline(flowers):
@@ -234,8 +240,8 @@ def test_names_that_matplotlib_would_read_otherwise_are_shown_as_they_are(tmp_pa
     names = ["_hidden", "$x$ in $", "a\nb", "the beginning of a long name and its end"]
     display = CoefficientDisplay(np.eye(4), class_names=names, feature_names=names)
     display.plot(kind="bar")
-    shown = [" _hidden", "$x$ in $", "a b"]
-    assert _legend(display)[:3] == _tick_labels(display.ax_.yaxis)[:3] == shown
+    assert _tick_labels(display.ax_.yaxis)[:3] == [" _hidden", "$x$ in $", "a b"]
+    assert _legend(display)[:3] == [" _hidden", "$x$ in $", "a b"]
     short, longer = _legend(display)[3], _tick_labels(display.ax_.yaxis)[3]
     assert len(short) == 16
     assert len(longer) == 24
@@ -359,7 +365,7 @@ def test_reliability_curves_are_those_of_scikit_learn(strategy):
         np.testing.assert_array_equal(line.get_ydata(), expected[0])
         np.testing.assert_array_equal(line.get_xdata(), expected[1])
         error = f"(ECE {curve.expected_calibration_error:.3f})"
-        assert _legend(display)[place + 1] == f"{classes[place]}\n{error}"
+        assert _legend(display)[place + 1] == f"class {classes[place]}\n{error}"
     is_right = proba.argmax(axis=1) == y
     expected = calibration_curve(is_right, proba.max(axis=1), n_bins=7, strategy=strategy)
     np.testing.assert_array_equal(display.top_label_line_.get_ydata(), expected[0])
@@ -545,3 +551,156 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
     display = LossCurveDisplay([1.0])
     with pytest.raises(ImportError, match=r'pip install "softreg-fast\[plot\]"'):
         display.plot()
+
+
+# What takes long.
+
+
+def _overlap(first, second):
+    return (
+        first.x0 < second.x1 - 1
+        and second.x0 < first.x1 - 1
+        and (first.y0 < second.y1 - 1 and second.y0 < first.y1 - 1)
+    )
+
+
+def _texts_that_overlap(axis):
+    boxes = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
+    return [pair for pair in pairwise(boxes) if _overlap(*pair)]
+
+
+def _check_what_can_be_read(display, tmp_path):
+    """Names don't cover each other, legends cover no data, and nothing is small."""
+    from matplotlib.text import Text
+
+    figure = display.figure_
+    figure.savefig(tmp_path / "picture.png")
+    axes = figure.axes
+    for each in axes:
+        if each.axison:
+            assert not _texts_that_overlap(each.xaxis)
+            assert not _texts_that_overlap(each.yaxis)
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            assert text.get_fontsize() >= 9
+    if getattr(display, "legend_", None) is not None and not isinstance(display, LossCurveDisplay):
+        box = display.legend_.get_window_extent()
+        assert not any(_overlap(box, each.get_window_extent()) for each in axes)
+        width, height = figure.get_size_inches() * figure.dpi
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
+
+
+_LONG = "a name that is much longer than any name of a feature should be, number {}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["heatmap", "bar", "interval"])
+@pytest.mark.parametrize(
+    ("n_classes", "n_features"),
+    [(1, 1), (1, 30), (3, 500), (7, 10), (26, 16), (100, 20)],
+)
+@pytest.mark.parametrize("name", ["{}", _LONG])
+def test_coefficients_of_all_sizes_can_be_read(kind, n_classes, n_features, name, tmp_path):
+    coef = np.random.default_rng(0).standard_normal((n_classes, n_features))
+    display = CoefficientDisplay(
+        coef,
+        class_names=[name.format(place) for place in range(n_classes)],
+        feature_names=[name.format(place) for place in range(n_features)],
+        lower=coef - 1.0,
+        upper=coef + 1.0,
+    )
+    for n_shown in ("auto", None) if n_classes * n_features < 100 else ("auto",):
+        _check_what_can_be_read(display.plot(kind=kind, n_features=n_shown), tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("image_shape", [(8, 8), (4, 20), (20, 4)])
+@pytest.mark.parametrize("n_classes", [1, 3, 10, 100])
+@pytest.mark.parametrize("name", ["{}", _LONG])
+def test_images_of_all_sizes_can_be_read(image_shape, n_classes, name, tmp_path):
+    random = np.random.default_rng(0)
+    coef = random.standard_normal((n_classes, int(np.prod(image_shape))))
+    names = [name.format(place) for place in range(n_classes)]
+    display = CoefficientDisplay(coef, class_names=names).plot(image_shape=image_shape)
+    _check_what_can_be_read(display, tmp_path)
+    boxes = [text.get_window_extent() for text in display.texts_]
+    assert not [pair for pair in pairwise(boxes) if _overlap(*pair)]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("name", "n_features"), [("{}", 1), (_LONG, 500)])
+@pytest.mark.parametrize("Cs", [[1.0], np.logspace(-4, 4, 30), [0.5, 0.7, np.inf], [np.inf]])
+def test_paths_and_scores_of_all_sizes_can_be_read(name, n_features, Cs, tmp_path):
+    random = np.random.default_rng(0)
+    names = [name.format(place) for place in range(n_features)]
+    coefs = random.standard_normal((len(Cs), 3, n_features))
+    for C, n_shown in ((None, 28), (Cs[0], 1), (np.inf, 7)):
+        display = RegularizationPathDisplay(Cs, coefs, feature_names=names, C=C)
+        _check_what_can_be_read(display.plot(n_features=n_shown), tmp_path)
+    for n_ratios in (1, 7, 12):
+        scores = random.standard_normal((5, n_ratios, len(Cs)))
+        display = CVScoreDisplay(Cs, scores, l1_ratios=np.linspace(0, 1, n_ratios))
+        _check_what_can_be_read(display.plot(), tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["{}", _LONG])
+@pytest.mark.parametrize("n_classes", [2, 7, 26, 100])
+@pytest.mark.parametrize("histogram", [False, True])
+def test_calibration_of_all_sizes_can_be_read(name, n_classes, histogram, tmp_path):
+    y, proba = _predictions(1_000, n_classes)
+    display = MulticlassCalibrationDisplay.from_predictions(
+        y,
+        proba,
+        range(n_classes),
+        class_names=[name.format(place) for place in range(n_classes)],
+        histogram=histogram,
+    )
+    _check_what_can_be_read(display, tmp_path)
+
+
+@pytest.mark.full
+def test_displays_of_scikit_learn_take_the_estimators(flowers):
+    from sklearn.inspection import DecisionBoundaryDisplay
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    X, y = flowers
+    for model in (SoftmaxClassifier(), SoftmaxClassifierCV(Cs=3)):
+        model.fit(X.iloc[:, :2], y)
+        for method in ("predict", "predict_proba", "decision_function", "auto"):
+            DecisionBoundaryDisplay.from_estimator(
+                model, X.iloc[:, :2], response_method=method, grid_resolution=20
+            )
+        display = ConfusionMatrixDisplay.from_estimator(model, X.iloc[:, :2], y)
+        assert display.confusion_matrix.sum() == len(y)
+        assert list(display.display_labels) == list(model.classes_)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_examples_run(path, monkeypatch, capsys):
+    from matplotlib import pyplot
+
+    monkeypatch.setattr(pyplot, "show", lambda: None)
+    runpy.run_path(str(path), run_name="__main__")
+    assert pyplot.get_fignums()
+    text = path.read_text("utf-8")
+    title, line, *_ = text.partition('"""')[2].strip().splitlines()
+    assert line == "=" * len(title)
+    assert "\n# %%\n" in text
+
+
+@pytest.mark.full
+def test_matplotlib_is_imported_when_something_is_drawn():
+    program = (
+        "import sys, softreg_fast.plotting as plotting\n"
+        "display = plotting.LossCurveDisplay([2.0, 1.0])\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "display.plot()\n"
+        "assert 'matplotlib' in sys.modules\n"
+    )
+    environment = {**os.environ, "MPLBACKEND": "Agg"}
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, env=environment)

@@ -15,6 +15,7 @@ from conftest import HANG_GUARD
 from sklearn.base import clone
 
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
+from softreg_fast.blocks import open_blocks
 from softreg_fast.estimators import progress
 from softreg_fast.estimators.progress import Progress
 from softreg_fast.runtime import heartbeat, status_line
@@ -116,6 +117,41 @@ def test_a_search_of_long_fits_gives_signs_of_life(make_data, terminal, at_once,
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_BEATS", 0.0)
     SoftmaxClassifierCV(Cs=2, cv=2, refit=False, verbose=1).fit(*data)
     assert "SoftmaxClassifierCV: [----------] fit 0/4, 0.0 s\r" in terminal.getvalue()
+
+
+def test_the_first_pass_over_rows_in_blocks_is_shown(data, terminal, at_once):
+    rows = open_blocks(*data, block_rows=100)
+    model = SoftmaxClassifier(verbose=1).fit(rows)
+    assert terminal.screen[0].startswith("SoftmaxClassifier: 400 rows, 0.")
+    assert terminal.screen[0].endswith("rows/s")
+    assert terminal.screen[1].startswith(f"SoftmaxClassifier: {model.n_iter_} iterations, ")
+    assert "[##--------] row 100/400, 0.0 s left, first pass" in terminal.getvalue()
+    n_lines = len(terminal.screen)
+    SoftmaxClassifier(verbose=1).fit(rows)  # the pass is made once
+    assert len(terminal.screen) == n_lines + 1
+    silent = SoftmaxClassifier().fit(open_blocks(*data, block_rows=100))
+    assert _bits(model) == _bits(silent)
+
+
+def test_the_first_pass_over_rows_of_an_unknown_number(data, terminal, at_once):
+    X, y = data
+    blocks = [(X[:150], y[:150]), (X[150:], y[150:])]
+    SoftmaxClassifierCV(Cs=2, cv=2, verbose=1).fit(
+        open_blocks(lambda: iter(blocks), block_rows=100)
+    )
+    first = terminal.getvalue().split("\r")[1]
+    assert first.startswith("SoftmaxClassifierCV: row 100, 0.0 s, first pass, ")
+    assert terminal.screen[0].startswith("SoftmaxClassifierCV: 400 rows, ")
+
+
+def test_the_line_of_a_first_pass_is_ended_by_an_error(data, terminal, at_once):
+    X, y = data
+    blocks = [(X[:150], y[:150]), (np.full((10, 30), np.nan), y[:10])]
+    rows = open_blocks(lambda: iter(blocks), block_rows=100)
+    with pytest.raises(ValueError, match="NaN"):
+        SoftmaxClassifier(verbose=1).fit(rows)
+    assert terminal.screen[0].startswith("SoftmaxClassifier: row 100, ")
+    assert terminal.screen[1:] == [""]
 
 
 def test_epochs_with_held_out_rows(data, terminal, at_once, monkeypatch):

@@ -1,6 +1,6 @@
 """Rows of which a first pass has told how many there are, and of which classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,13 @@ _CHANGED = (
     "all passes must give the same rows; a callable must begin anew each time that it is called, "
     "and files must not change meanwhile"
 )
+
+Tell = Callable[[int], None]
+"""Told of some rows, by their number, when a first pass is done with them."""
+
+
+def tell_nobody(n_rows: int) -> None:
+    """Nothing."""
 
 
 class LearnedRows(BlockedRows):
@@ -136,7 +143,7 @@ class LearnedRows(BlockedRows):
 
 
 def learn(
-    reader: BlockReader, classes: Any, cache: Any = None
+    reader: BlockReader, classes: Any, cache: Any = None, tell: Tell = tell_nobody
 ) -> tuple[LearnedRows, npt.NDArray[Any]]:
     """Read all rows once.
 
@@ -147,6 +154,8 @@ def learn(
         All labels, if they are known.
     cache : CacheWriter or None, default=None
         Is given the blocks; later passes read what it has kept.
+    tell : callable
+        Called after each block with the number of its rows.
 
     Returns
     -------
@@ -176,6 +185,7 @@ def learn(
         n_elements += part.features.nnz if issparse(part.features) else part.features.size
         if cache is not None:
             cache.add(part)
+        tell(len(part.codes))
     assert first is not None
     found, places = labels.finish()
     firsts = np.concatenate([[0], np.cumsum([len(each) for each in codes])])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .labels import LabelCodes
-from .learned import LearnedRows, learn
+from .learned import LearnedRows, Tell, learn, tell_nobody
 from .reader import NO_ROWS, BlockReader
 from .source import Request, Source
 
@@ -117,14 +117,14 @@ class RowBlocks:
                 of_rows = labels.decode(part.codes)
             yield LabelledBlock(part.features, of_rows, part.weights)
 
-    def learn(self) -> tuple[LearnedRows, npt.NDArray[Any]]:
-        """The rows after a first pass, which is made once, and their classes."""
+    def learn(self, tell: Tell = tell_nobody) -> tuple[LearnedRows, npt.NDArray[Any]]:
+        """The rows after a first pass, which is made once, and their classes; see `learn`."""
         if not self.has_target:
             raise ValueError(
                 "the rows have no target, which fit requires: give target=... to open_blocks"
             )
         if self._learned is None:
-            self._learned = learn(self._reader, self._classes, self._writer)
+            self._learned = learn(self._reader, self._classes, self._writer, tell)
             self.n_samples, self._n_features = self._learned[0].shape
         return self._learned
 

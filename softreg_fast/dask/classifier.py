@@ -413,20 +413,18 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         self, method: str, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Problem, FloatArray, FloatArray]:
         """See `AnalysedModel._training_problem`; raise TypeError for rows on a cluster."""
-        _refuse_collections(method, X=X, y=y, sample_weight=sample_weight)
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            if is_dask(value):
+                raise TypeError(
+                    f"{name} is a {type(value).__name__}: {method} takes rows in memory or "
+                    "softreg_fast.blocks.open_blocks"
+                )
         return super()._training_problem(method, X, y, sample_weight)
 
     def _features_to_predict(self, X: Any) -> Any:
         """See `AnalysedModel._features_to_predict`; raise TypeError for rows on a cluster."""
-        _refuse_collections("predict_proba of a summary", X=X)
-        return super()._features_to_predict(X)
-
-
-def _refuse_collections(method: str, **given: Any) -> None:
-    """Raise TypeError if an argument is a collection of Dask."""
-    for name, value in given.items():
-        if is_dask(value):
+        if is_dask(X):
             raise TypeError(
-                f"{name} is a {type(value).__name__}: {method} takes rows in memory or "
-                "softreg_fast.blocks.open_blocks"
+                f"X is a {type(X).__name__}: predict_proba of a summary takes rows in memory"
             )
+        return super()._features_to_predict(X)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from ..blocks.checking import PieceChecks
 from ..blocks.labels import LabelCodes
+from ..blocks.learned import Tell, tell_nobody
 from ..blocks.source import Piece
 from ..data.blocked import RowsSummary
 from ..data.tree_sums import tree_sum
@@ -37,10 +38,13 @@ class DaskPartitions:
     n_features : int
     feature_names : list of str or None
         They and the number are known once the rows have been learnt.
+    n_samples : None
+        `learn` tells.
     """
 
     n_features: int
     feature_names: list[str] | None
+    n_samples: int | None = None
 
     def __init__(
         self, cluster: Cluster, partitions: Sequence[Partition], *, is_persistent: bool
@@ -56,8 +60,13 @@ class DaskPartitions:
             future.release()
         self._futures = []
 
-    def learn(self) -> tuple[DaskRows, npt.NDArray[Any]]:
+    def learn(self, tell: Tell = tell_nobody) -> tuple[DaskRows, npt.NDArray[Any]]:
         """The rows, and their classes.
+
+        Parameters
+        ----------
+        tell : callable
+            Called with the number of rows, once they are known.
 
         Raises
         ------
@@ -81,6 +90,7 @@ class DaskPartitions:
         classes, numbers = _unite_labels(summaries)
         counts, weights = _sum_classes(summaries, numbers, len(classes))
         firsts = np.concatenate([[0], np.cumsum([each.n_rows for each in summaries])])
+        tell(int(firsts[-1]))
         first = summaries[0]
         summary = RowsSummary(
             first.n_features,

@@ -192,8 +192,8 @@ class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[mi
         - 0: nothing.
         - 1: a line on standard error that is rewritten while the fit goes on, if it takes longer
           than a second: iterations or epochs, the objective, the loss of held-out samples, the
-          duality gap where it is known. Only in a terminal or a notebook, and not in worker
-          processes.
+          duality gap where it is known; before that, the first pass over samples in blocks. Only
+          in a terminal or a notebook, and not in worker processes.
         - 2 and more: a printed line for each iteration.
 
     Attributes

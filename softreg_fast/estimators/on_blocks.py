@@ -1,15 +1,18 @@
 """Rows in blocks as estimators take them: in place of X and y."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ..blocks.learned import Tell, tell_nobody
 from ..blocks.rows import LabelledBlock, RowBlocks
 from ..data.blocked import BlockedProblem, BlockedRows
 from ..data.labels import class_factors
 from ..data.problem import Problem
+from .progress import open_progress
 
 
 def refuse_beside_blocks(**arguments: Any) -> None:
@@ -35,8 +38,15 @@ class RowsToLearn(Protocol):
     def feature_names(self) -> list[str] | None:
         """None if they have none."""
 
-    def learn(self) -> tuple[BlockedRows, npt.NDArray[Any]]:
-        """The rows after a first pass, and their classes."""
+    @property
+    def n_samples(self) -> int | None:
+        """None if it is known only after all rows have been read."""
+
+    def learn(self, tell: Tell) -> tuple[BlockedRows, npt.NDArray[Any]]:
+        """The rows after a first pass, and their classes.
+
+        The pass tells of some rows, by their number, when it is done with them.
+        """
 
 
 def make_blocked_problem(estimator: Any, rows: RowsToLearn) -> tuple[BlockedProblem, Any]:
@@ -46,7 +56,7 @@ def make_blocked_problem(estimator: Any, rows: RowsToLearn) -> tuple[BlockedProb
             f"categorical_features={estimator.categorical_features!r} is not allowed with rows in "
             "blocks: it must be None; encode categories as numbers of their own columns"
         )
-    learned, classes = rows.learn()
+    learned, classes = _learn(estimator, rows)
     problem = _problem_of(estimator, learned, classes)
     for name in ("categories_", "_reader", "feature_names_in_"):
         estimator.__dict__.pop(name, None)
@@ -54,6 +64,21 @@ def make_blocked_problem(estimator: Any, rows: RowsToLearn) -> tuple[BlockedProb
     if rows.feature_names is not None:
         estimator.feature_names_in_ = np.array(rows.feature_names, object)
     return problem, classes
+
+
+def _learn(estimator: Any, rows: RowsToLearn) -> tuple[BlockedRows, npt.NDArray[Any]]:
+    """What a first pass tells; the estimator's `verbose` says whether that is shown."""
+    title = type(estimator).__name__
+    progress = open_progress(
+        int(estimator.verbose), title, "row", rows.n_samples, are_certain=True, n_rows=1
+    )
+    if progress is None:
+        return rows.learn(tell_nobody)
+    what = ["first pass"]
+    with closing(progress):
+        found = rows.learn(lambda n_rows: progress.advance(lambda: what, n_rows))
+        progress.finish(what)
+    return found
 
 
 def _problem_of(estimator: Any, learned: BlockedRows, classes: npt.NDArray[Any]) -> BlockedProblem:

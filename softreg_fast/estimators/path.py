@@ -146,8 +146,9 @@ def softmax_path(
     ``l1_ratio=1``, it is the number of coefficients that are not zero [2]_, of which a feature
     has at most ``n_classes - 1`` that are free, and of the intercepts. With
     ``penalty_groups="features"``, the norm of a feature's coefficients is curved too [3]_. They are
-    NaN where second derivatives, of as many coefficients as are not zero, would take more than
-    256 MiB.
+    NaN where there are more than 1,000 coefficients, of all classes, that are not zero, because
+    second derivatives by them would take longer than the fits; but not with ``l1_ratio=1`` alone,
+    which needs none.
 
     References
     ----------

@@ -80,15 +80,16 @@ class Progress:
         if not self._n_done:
             self._first_began = time.perf_counter()
 
-    def advance(self, describe: Callable[[], list[str]]) -> None:
-        """Tell that a part is done.
+    def advance(self, describe: Callable[[], list[str]], n_parts: int = 1) -> None:
+        """Tell that a part, or several, are done.
 
         Parameters
         ----------
         describe : callable
             Gives what there is to say of it. Only called if it is shown.
+        n_parts : int, default=1
         """
-        self._n_done += 1
+        self._n_done += n_parts
         now = self._last_ended = time.perf_counter()
         if now >= self._due:
             self._values = describe()

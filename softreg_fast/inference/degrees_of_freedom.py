@@ -25,7 +25,10 @@ from ..data.problem import Problem
 from ..objective.coordinates import choose_coordinates
 from ..objective.moments import FeatureSums
 from ..objective.penalty import directions_of, norms_of
-from .second_derivatives import MOST_BYTES, count_bytes, decompose, sum_moments
+from .second_derivatives import decompose, sum_moments
+
+# Beyond it, second derivatives take much longer than the fits.
+_MOST_UNKNOWNS = 1_000
 
 
 def find_degrees_of_freedom(
@@ -53,7 +56,7 @@ def find_degrees_of_freedom(
     Returns
     -------
     float
-        NaN if the second derivatives would take more than 256 MiB.
+        NaN if there are second derivatives by more than 1,000 coefficients and intercepts.
     """
     n_columns = len(bias)
     most_free = max(1, n_columns - 1)
@@ -69,7 +72,7 @@ def find_degrees_of_freedom(
     size = len(features) + fit_intercept
     if size == 0:
         return 0.0
-    if count_bytes(n_columns * size) > MOST_BYTES:
+    if n_columns * size > _MOST_UNKNOWNS:
         return float("nan")
     coordinates = choose_coordinates(problem, sums, fit_intercept=fit_intercept)
     columns = np.append(features, len(weights)) if fit_intercept else features

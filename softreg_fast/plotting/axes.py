@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.legend import Legend
 
-_LONGEST_NAME = 24
+_LONGEST_NAME, _LONGEST_LINE = 24, 32
 INCHES_OF_A_CHARACTER = 0.085
 _INCHES_OF_A_LINE = 0.19
 _INCHES_OF_COLOR_BAR = 0.18
@@ -120,7 +120,9 @@ def place_legend(ax: "Axes", place: str = "beside") -> "Legend | None":
             handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0
         )
     else:
-        labels = [label.replace("\n", " ") for label in labels]
+        labels = [
+            label if len(label) > _LONGEST_LINE else label.replace("\n", " ") for label in labels
+        ]
         legend = ax.legend(
             handles,
             labels,
@@ -150,8 +152,13 @@ def color_bar_beside(ax: "Axes", mappable: "ScalarMappable", title: str) -> "Col
 def label_rows(ax: "Axes", names: Sequence[str]) -> None:
     """Names from the top downwards, as many as have room."""
     _, height = extent(ax)
-    step = max(1, int(np.ceil(len(names) * _INCHES_OF_A_LINE * 0.8 / height)))
+    step = step_of_rows(len(names), height)
     ax.set_yticks(range(0, len(names), step), labels=list(names[::step]), parse_math=False)
+
+
+def step_of_rows(n_names: int, height: float) -> int:
+    """Of names one below the other, every which has room in so many inches."""
+    return max(1, int(np.ceil(n_names * 0.8 * _INCHES_OF_A_LINE / height)))
 
 
 def label_columns(ax: "Axes", names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from ..data.labels import encode_known
 from .axes import choose_two_axes, place_legend, printable
 from .checks import check_array, check_names
 from .colors import GREY, add_color_bar, are_many, choose_colors
-from .models import attribute_of, last_step
+from .models import attribute_of, last_step, name_of_class
 from .reliability import ReliabilityCurve, reliability_curve
 
 if TYPE_CHECKING:
@@ -197,7 +197,11 @@ class MulticlassCalibrationDisplay:
         columns = range(1, 2) if len(names) == 2 else range(len(names))
         curves = [
             reliability_curve(
-                names[column], targets == column, probabilities[:, column], n_bins, strategy
+                names[column],
+                targets == column,
+                probabilities[:, column],
+                n_bins,
+                strategy,
             )
             for column in columns
         ]
@@ -272,7 +276,7 @@ class MulticlassCalibrationDisplay:
 
 
 def _label(curve: ReliabilityCurve) -> str:
-    return f"{printable(curve.name)}\n(ECE {curve.expected_calibration_error:.3f})"
+    return f"{name_of_class(printable(curve.name))}\n(ECE {curve.expected_calibration_error:.3f})"
 
 
 def _check_probabilities(proba: Any) -> FloatArray:

@@ -30,7 +30,7 @@ _DARK = 0.45  # luminance below which numbers are white
 _GAP = 0.18  # between images, of their width
 _SHORTEST_TITLE = 4  # of those that are shortened
 # Inches.
-_WIDTH, _HEIGHT_OF_LABELS, _LOWEST, _TALLEST = 6.4, 0.9, 2.4, 40.0
+_WIDTH, _HEIGHT_OF_LABELS, _LOWEST, _TALLEST = 6.4, 1.0, 2.4, 40.0
 _HEIGHT_OF_ROW, _HEIGHT_OF_MARK, _HEIGHT_OF_TITLE = 0.27, 0.1, 0.14
 _WIDTH_OF_IMAGES, _NARROWEST_IMAGE, _TALLEST_IMAGE = 5.0, 0.75, 3.0
 _LOWEST_OF_IMAGES = 1.6
@@ -101,6 +101,7 @@ def draw_heatmap(
     image = ax.imshow(coef.T, cmap=cmap, norm=norm, aspect="auto", interpolation="nearest")
     label_rows(ax, names)
     label_columns(ax, classes)
+    ax.set_xlabel("class")
     texts = []
     if len(classes) <= _MOST_COLUMNS_WITH_NUMBERS and coef.size <= _MOST_CELLS_WITH_NUMBERS:
         write = _writer(float(np.abs(coef).max()))

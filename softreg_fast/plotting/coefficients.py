@@ -23,6 +23,7 @@ from .models import (
     default_feature_names,
     feature_names_of,
     last_step,
+    name_of_class,
     names_of_rows,
 )
 
@@ -346,7 +347,11 @@ class CoefficientDisplay:
         """Bars or intervals, in colours of the classes."""
         colors = choose_colors(len(classes))
         has_bar = are_many(len(classes))
-        labels = [None] * len(classes) if has_bar or len(classes) == 1 else classes
+        labels = (
+            [None] * len(classes)
+            if has_bar or len(classes) == 1
+            else [*map(name_of_class, classes)]
+        )
         shown = self.coef[:, features]
         if kind == "bar":
             self.bars_ = draw_bars(ax, shown, names, labels, colors)
@@ -365,9 +370,10 @@ class CoefficientDisplay:
         """What a number is."""
         text = "coefficient"
         if self.reference is not None:
-            against = printable(self.reference)
+            against = name_of_class(printable(self.reference))
             if len(self.class_names) == 1:
-                text = f"coefficient for {printable(self.class_names[0])} against {against}"
+                text = f"coefficient for {name_of_class(printable(self.class_names[0]))}"
+                text += f" against {against}"
             else:
                 text = f"coefficient against {against}"
         if has_intervals and self.confidence is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes import color_bar_beside
+from .axes import color_bar_beside, extent, step_of_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ GREY = "0.6"
 LINE_STYLES = ("-", "--", ":", "-.")
 _SEQUENTIAL = "viridis"
 _END_OF_SEQUENTIAL = 0.92  # what follows is too pale for lines
-_MOST_NAMES_BESIDE_BAR = 26
+_SHARE_THAT_REMAINS = 0.75  # of the height of axes, when there is a legend above
 
 
 def are_many(n_things: int) -> bool:
@@ -46,7 +46,7 @@ def add_color_bar(
     norm = BoundaryNorm((np.arange(n_things + 1) - 0.5).tolist(), n_things)
     mappable = ScalarMappable(norm, ListedColormap(list(colors)))
     bar = color_bar_beside(ax, mappable, title)
-    step = -(-n_things // _MOST_NAMES_BESIDE_BAR)
+    step = step_of_rows(n_things, _SHARE_THAT_REMAINS * extent(ax)[1])
     bar.set_ticks(range(0, n_things, step), labels=list(names[::step]), parse_math=False)
     bar.ax.minorticks_off()
     bar.ax.invert_yaxis()

@@ -66,6 +66,11 @@ def default_feature_names(n_features: int) -> list[str]:
     return [f"x{place}" for place in range(n_features)]
 
 
+def name_of_class(name: str) -> str:
+    """The name of a class, with the word before it where it may be taken for something else."""
+    return f"class {name}" if len(name) == 1 or name.isdigit() else name
+
+
 def names_of_rows(names: Sequence[str], n_rows: int) -> tuple[list[str], str | None]:
     """Of rows of coefficients: the classes, and what they are compared with, if there is one row.
 

@@ -14,6 +14,7 @@ from .models import (
     default_feature_names,
     feature_names_of,
     last_step,
+    name_of_class,
     names_of_rows,
 )
 from .strengths import format_strength, label_strengths, place_strengths
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _MOST_IN_COLOR = len(PALETTE) * len(LINE_STYLES)
 _MOST_MARKERS = 15
+# Inches, of figures with long legends.
+_WIDTH, _LEAST_HEIGHT, _HEIGHT_OF_ENTRY = 6.4, 4.8, 0.23
 
 
 class RegularizationPathDisplay:
@@ -243,7 +246,8 @@ class RegularizationPathDisplay:
         positions, heights = place_strengths(self.Cs)[order], heights[order]
         by_size = np.argsort(-np.abs(heights).max(axis=0), kind="stable")
         named, others = by_size[:n_features], by_size[n_features:]
-        ax = choose_axes(ax)
+        height = _HEIGHT_OF_ENTRY * (len(named) + 3)
+        ax = choose_axes(ax, (_WIDTH, height) if height > _LEAST_HEIGHT else None)
         self.ax_, self.figure_ = ax, ax.figure
         marker = "o" if len(self.Cs) <= _MOST_MARKERS else ""
         self.lines_ = [
@@ -272,7 +276,8 @@ class RegularizationPathDisplay:
         """A number for each model and feature, and what it is."""
         if class_name is not None:
             row = find_class("class_name", class_name, self.class_names)
-            return self.coefs[:, row], f"coefficient for {printable(self.class_names[row])}"
+            name = name_of_class(printable(self.class_names[row]))
+            return self.coefs[:, row], f"coefficient for {name}"
         if self.coefs.shape[1] == 1:
             return self.coefs[:, 0], "coefficient"
         norms: FloatArray = np.sqrt(np.sum(self.coefs**2, axis=1))
