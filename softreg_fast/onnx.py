@@ -22,12 +22,16 @@ Examples
 from .estimators.classifier import SoftmaxClassifier
 from .estimators.classifier_cv import SoftmaxClassifierCV
 from .inference import onnx_converter
+from .sklearn.logistic import LogisticRegression, LogisticRegressionCV
 
 __all__ = ["register"]
 
 
 def register() -> None:
-    """Have skl2onnx convert `SoftmaxClassifier` and `SoftmaxClassifierCV`.
+    """Have skl2onnx convert the classifiers of this package.
+
+    These are `SoftmaxClassifier`, `SoftmaxClassifierCV`, and `LogisticRegression` and
+    `LogisticRegressionCV` of softreg_fast.sklearn.
 
     Converters have the options of the one for `LogisticRegression`: ``zipmap``, ``nocl``,
     ``output_class_labels`` and ``raw_scores``. Raw scores are the activated logits, or their
@@ -44,3 +48,5 @@ def register() -> None:
     """
     for estimator in (SoftmaxClassifier, SoftmaxClassifierCV):
         onnx_converter.register(estimator)
+    for drop_in in (LogisticRegression, LogisticRegressionCV):
+        onnx_converter.register(drop_in, is_linear=True)

@@ -13,11 +13,11 @@ PACKAGE = Path(softreg_fast.__file__).parent
 # From the top downwards. A room may import what is below it, and itself.
 ROOMS = [
     "cli",
+    "onnx",
     "sklearn",
     "dask",
     "persistence",
     "export",
-    "onnx",
     "plotting",
     "estimators",
     "inference",

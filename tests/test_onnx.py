@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import softreg_fast
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV
 from softreg_fast.onnx import register
+from softreg_fast.sklearn import LogisticRegression as DropIn
 
 
 def _convert(model, X, **options):
@@ -44,6 +45,31 @@ LABELS = {
     "objects": np.array(["b", "a", "c"], object),
     "bytes": np.array([3, 1, 2], np.uint8),
 }
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("are_strings", [True, False])
+def test_drop_in(rows, are_strings, n_classes):
+    register()
+    X, y = rows
+    y = np.minimum(y, n_classes - 1)
+    y = np.array(["a", "b", "c"])[y] if are_strings else y
+    model = make_pipeline(StandardScaler(), DropIn()).fit(X, y)
+    X = X.astype(np.float32)
+    labels, probabilities = _run(_convert(model, X), X)
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-6)
+    assert (labels == model.predict(X)).mean() > 0.98
+
+
+@pytest.mark.full
+def test_labels_that_onnx_has_not(rows):
+    register()
+    X, y = rows
+    model = SoftmaxClassifier().fit(X, np.array(["0.5", "1", "2"])[y])
+    model.classes_ = np.array([0.5, 1.0, 2.0])
+    with pytest.raises(ValueError, match="integers and strings as labels"):
+        _convert(model, X.astype(np.float32))
 
 
 @pytest.mark.full
@@ -245,6 +271,7 @@ model = SoftmaxClassifier().fit(X, y)
 assert "skl2onnx" not in sys.modules
 assert not converts(model)
 from softreg_fast.onnx import register
+from softreg_fast.sklearn import LogisticRegression as DropIn
 register()
 register()
 assert converts(model)

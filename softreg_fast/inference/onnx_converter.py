@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..objective.loss import LOSSES, NOTEBOOK_ACTIVATION
 
-_ALIAS = "SoftregFastSoftmaxClassifier"
+_ALIAS, _LINEAR_ALIAS = "SoftregFastSoftmaxClassifier", "SoftregFastLogisticRegression"
 _OPTIONS = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
@@ -20,8 +20,14 @@ _OPTIONS = {
 _registered: WeakSet[type] = WeakSet()
 
 
-def register(estimator: type) -> None:
+def register(estimator: type, *, is_linear: bool = False) -> None:
     """Have skl2onnx convert the models of a class.
+
+    Parameters
+    ----------
+    estimator : type
+    is_linear : bool, default=False
+        Whether its models are scikit-learn's linear ones, which skl2onnx itself converts.
 
     Raises
     ------
@@ -30,18 +36,22 @@ def register(estimator: type) -> None:
     """
     try:
         from skl2onnx import update_registered_converter
+        from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+        from skl2onnx.operator_converters.linear_classifier import convert_sklearn_linear_classifier
     except ModuleNotFoundError as error:
         raise ImportError(
             f"conversion to ONNX requires {error.name}, which isn't installed: "
             "pip install softreg-fast[onnx]"
         ) from error
-    update_registered_converter(
-        estimator, _ALIAS, calculate_shapes, convert, options=dict(_OPTIONS)
-    )
+    alias, shapes, converter = _ALIAS, calculate_shapes, convert
+    if is_linear:
+        alias, shapes = _LINEAR_ALIAS, calculate_linear_classifier_output_shapes
+        converter = convert_sklearn_linear_classifier
+    update_registered_converter(estimator, alias, shapes, converter, options=dict(_OPTIONS))
     _registered.add(estimator)
 
 
-def register_if_loaded(estimator: type) -> None:
+def register_if_loaded(estimator: type, *, is_linear: bool = False) -> None:
     """The same if skl2onnx is imported already, and has no converter for the class."""
     if "skl2onnx" not in sys.modules or estimator in _registered:
         return
@@ -51,7 +61,7 @@ def register_if_loaded(estimator: type) -> None:
         try:
             get_model_alias(estimator)
         except RuntimeError:
-            register(estimator)
+            register(estimator, is_linear=is_linear)
         else:
             _registered.add(estimator)
 
@@ -61,6 +71,12 @@ def _check(model: Any) -> None:
         raise ValueError(
             f"categorical_features={model.categorical_features!r} can't be converted to ONNX: "
             "convert what to_sklearn() of the model gives, a pipeline with OneHotEncoder"
+        )
+    classes = np.asarray(model.classes_)
+    if classes.dtype.kind == "f" and (classes != np.round(classes)).any():
+        raise ValueError(
+            f"the classes {classes.tolist()!r} can't be converted to ONNX, which has integers and "
+            "strings as labels: use strings"
         )
     activation = model.activation_
     is_known = activation == NOTEBOOK_ACTIVATION and len(model.coef_) > 1
@@ -76,7 +92,7 @@ def calculate_shapes(operator: Any) -> None:
     Raises
     ------
     ValueError
-        The model has categories.
+        The model has categories, or labels that are neither integers nor strings.
     """
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 

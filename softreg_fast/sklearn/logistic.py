@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression as _LogisticRegression
 from sklearn.linear_model import LogisticRegressionCV as _LogisticRegressionCV
 
 from .._sklearn import fit_with
+from ..inference.onnx_converter import register_if_loaded
 from .path import can_fit, logistic_regression_path, score_fold
 
 HERE, SCIKIT_LEARN = "softreg_fast", "scikit-learn"
@@ -83,6 +84,7 @@ class LogisticRegression(_LogisticRegression):  # type: ignore[misc]
         self : LogisticRegression
             Fitted estimator.
         """
+        register_if_loaded(type(self), is_linear=True)
         if _fit is None:
             super().fit(X, y, sample_weight)
             self.fitted_by_ = SCIKIT_LEARN
@@ -132,6 +134,7 @@ class LogisticRegressionCV(_LogisticRegressionCV):  # type: ignore[misc]
         self : LogisticRegressionCV
             Fitted estimator.
         """
+        register_if_loaded(type(self), is_linear=True)
         if _fit_cv is None:
             super().fit(X, y, sample_weight, **params)
             self.fitted_by_ = SCIKIT_LEARN
