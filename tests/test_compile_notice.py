@@ -61,7 +61,7 @@ def test_who_waits_is_told_once(folder, capsys):
     assert output.out == ""
     (line,) = output.err.splitlines()
     for expected in (
-        "softreg_fast compiles its kernels, which takes seconds, once on this machine",
+        "softreg_fast compiles its kernels, which may take a minute, once on this machine",
         f"kept in {folder}",
         "`softreg-fast warm-up`",
         "SOFTREG_FAST_QUIET=1",
@@ -92,9 +92,7 @@ def test_nothing_is_said_of_what_is_read_from_disk(folder, listening, capsys):
 
 
 @pytest.mark.usefixtures("listening")
-@pytest.mark.parametrize(
-    ("value", "is_quiet"), [("1", True), ("yes", True), ("0", False), ("", False)]
-)
+@pytest.mark.parametrize(("value", "is_quiet"), [("1", True), ("0", False)])
 def test_the_environment_silences_it(monkeypatch, capsys, value, is_quiet):
     monkeypatch.setenv("SOFTREG_FAST_QUIET", value)
     _use_new_entry()
@@ -176,8 +174,12 @@ def test_of_many_that_wait_one_is_told():
 
 
 COLD_FIT = """
+import sys
+from pathlib import Path
 import numpy as np
 from softreg_fast import SoftmaxClassifier
+from softreg_fast.kernels.compile import cache_folders
+cache_folders.keep_in(Path(sys.argv[1]))
 x = np.arange(12.0).reshape(6, 2)
 for _ in range(2):
     SoftmaxClassifier(solver="sgd", max_iter=1000).fit(x, [0, 1, 0, 1, 0, 1])
@@ -186,12 +188,12 @@ for _ in range(2):
 
 @pytest.mark.full
 def test_first_process_says_it_and_the_second_does_not(tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     del environment["SOFTREG_FAST_QUIET"]
     found = []
     for _ in range(2):
         result = subprocess.run(
-            [sys.executable, "-c", COLD_FIT],
+            [sys.executable, "-c", COLD_FIT, str(tmp_path)],
             env=environment, capture_output=True, text=True, check=True, timeout=HANG_GUARD,
         )  # fmt: skip
         assert result.stdout == ""

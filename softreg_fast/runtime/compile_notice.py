@@ -14,7 +14,10 @@ _QUIET = "SOFTREG_FAST_QUIET"
 
 def _notice() -> str:
     folder = place()
-    begin, end = "softreg_fast compiles its kernels, which takes seconds", f"{_QUIET}=1 hides this."
+    begin, end = (
+        "softreg_fast compiles its kernels, which may take a minute",
+        f"{_QUIET}=1 hides this.",
+    )
     if not toolchain.keeps_on_disk:
         return f"{begin} in every process with this version of Numba. {end}"
     if folder is None:
