@@ -24,7 +24,7 @@ def _expected(X, y, fit_intercept=True):
     return MNLogit(y, design).fit(**_NEWTON)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 6])
+@pytest.mark.parametrize("n_classes", [2, 3, pytest.param(6, marks=pytest.mark.full)])
 def test_equal_those_of_mnlogit(make_data, n_classes):
     X, y = make_data(300, 3, n_classes)
     found = _fit(X * [1.0, 1e-3, 1e3], y).fit_statistics(X * [1.0, 1e-3, 1e3], y)

@@ -22,13 +22,13 @@ def test_examples(name):
     assert found.attempted > 4
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.full), 3])
 @pytest.mark.parametrize(
     "settings",
     [
         {},
         {"l1_ratio": 1.0},
-        {"l1_ratio": 0.5, "fit_intercept": False},
+        pytest.param({"l1_ratio": 0.5, "fit_intercept": False}, marks=pytest.mark.full),
         {"l1_ratio": 1.0, "penalty_groups": "features"},
     ],
     ids=str,
