@@ -129,7 +129,6 @@ def place_legend(ax: "Axes", place: str = "beside") -> "Legend | None":
             loc="lower left",
             bbox_to_anchor=(0.0, 1.01),
             borderaxespad=0.0,
-            ncols=2,
         )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a dollar in a name of users is a dollar

@@ -26,6 +26,7 @@ _STRATEGIES = "uniform", "quantile"
 _MOST_OFF_ONE = 1e-3  # sums of probabilities, as of float16
 _BINS_OF_HISTOGRAM = np.linspace(0.0, 1.0, 21).tolist()
 _TOP_LABEL = "predicted class"
+_LONGEST_CLASS = 16  # name beside a bar of colours
 
 
 class MulticlassCalibrationDisplay:
@@ -262,7 +263,7 @@ class MulticlassCalibrationDisplay:
         if has_bar:
             errors = [curve.expected_calibration_error for curve in self.curves]
             self.lines_[0].set_label(f"classes (mean ECE {np.mean(errors):.3f})")
-            names = [printable(curve.name) for curve in self.curves]
+            names = [printable(curve.name, _LONGEST_CLASS) for curve in self.curves]
             self.color_bar_ = add_color_bar(ax, colors, names, "class")
         self.legend_ = place_legend(ax, "above" if has_bar else "beside")
         return self
