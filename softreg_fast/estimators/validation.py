@@ -24,31 +24,29 @@ CHECKS: dict[str, Any] = {
     "ensure_all_finite": False,
 }
 _COMPLEX = "Complex data not supported"
-# Methods of what holds a query or a recipe instead of rows, as of polars, narwhals, Dask, PySpark,
-# ibis, DuckDB, and datasets of Arrow.
+# Methods of what holds a query or a recipe instead of rows, as of polars, narwhals, PySpark,
+# DuckDB, and datasets of Arrow.
 _OF_LAZY = {"collect", "compute", "execute", "read_all", "to_df", "to_table", "toPandas"}
 # What gives the rows, the best first.
 _LOADING = ("toPandas", "to_pandas", "collect", "compute", "to_df", "to_table", "read_all")
 
 
 def _is_lazy(value: Any) -> bool:
-    """Whether it isn't known what its rows are before somebody asks for them."""
+    """Whether NumPy can't know its rows before somebody asks for them."""
+    # Of the type: PySpark's objects have attributes of any name.
     kind = type(value)
-    if hasattr(kind, "__dask_graph__"):
-        return value.__dask_graph__() is not None  # None of xarray's arrays in memory
-    # Of the type: PySpark's and Dask's objects have attributes of any name.
-    return any(callable(getattr(kind, name, None)) for name in _OF_LAZY)
+    return not hasattr(kind, "__array__") and any(
+        callable(getattr(kind, name, None)) for name in _OF_LAZY
+    )
 
 
 def refuse_lazy(**arguments: Any) -> None:
-    """Raise TypeError if an argument, by its name, is a lazy data frame or array."""
+    """Raise TypeError if an argument, by its name, is a lazy data frame."""
     for name, value in arguments.items():
         if value is None or type(value) is np.ndarray or not _is_lazy(value):
             continue
         kind = type(value)
         hint = next((f" {name}.{each}()" for each in _LOADING if hasattr(kind, each)), "")
-        if hasattr(kind, "__dask_graph__"):
-            hint += ", or use softreg_fast.dask.DaskSoftmaxClassifier"
         raise TypeError(
             f"{name} is a lazy {kind.__module__.partition('.')[0]} {kind.__name__}, whose rows "
             f"are not in memory: give{hint or ' an array'}"
