@@ -499,6 +499,16 @@ _COEF = np.eye(3, 4)
             ValueError,
             "label 7",
         ),
+        (
+            lambda: MulticlassCalibrationDisplay.from_predictions([np.nan], [[0.5, 0.5]], [0, 1]),
+            ValueError,
+            r"y\[0\] is NaN",
+        ),
+        (
+            lambda: MulticlassCalibrationDisplay.from_estimator(SoftmaxRegressor(1.0), [[1]], [0]),
+            TypeError,
+            "from_predictions",
+        ),
         (lambda: MulticlassCalibrationDisplay([], None), TypeError, "must be of ReliabilityCurve"),
     ],
 )  # fmt: skip

@@ -128,12 +128,12 @@ class MulticlassCalibrationDisplay:
         TypeError, ValueError
             If an argument is not allowed.
         """
-        attribute_of(last_step(estimator), "classes_")
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
                 f"{type(estimator).__name__} has no predict_proba: give its probabilities to "
                 "from_predictions"
             )
+        attribute_of(last_step(estimator), "classes_")
         return cls.from_predictions(
             y,
             estimator.predict_proba(X),
@@ -304,6 +304,8 @@ def _encode(
     labels = np.asarray(y)
     if labels.shape != shape[:1]:
         raise ValueError(f"y has shape {labels.shape}: it must be ({shape[0]},), as proba has rows")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(f"y[{np.isnan(labels).argmax()}] is NaN: labels must not be")
     columns = np.unique(labels) if classes is None else np.asarray(classes)
     if columns.shape != shape[1:]:
         whose = "y has" if classes is None else "classes has"
