@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -760,3 +760,14 @@ def test_changed_documents_give_no_other_error(path, number):
                 loaded.predict(X)
                 if number == 1:
                     loaded.partial_fit(X, Y)
+
+
+def test_sparse_coefficients_are_saved_as_dense_ones(make_data, tmp_path):
+    X, y = make_data(60, 4, 3)
+    model = SoftmaxClassifier(C=0.1, l1_ratio=1.0).fit(X, y)
+    expected = model.predict_proba(X)
+    softreg_fast.save(model.sparsify(), tmp_path / "model")
+    assert issparse(model.coef_)
+    loaded = softreg_fast.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.coef_, model.densify().coef_)
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected)

@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, SoftmaxRegressor
+from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, SoftmaxRegressor, softmax_path
 from softreg_fast.plotting import (
     CoefficientDisplay,
     CVScoreDisplay,
@@ -714,3 +714,13 @@ def test_matplotlib_is_imported_when_something_is_drawn():
     )
     environment = {**os.environ, "MPLBACKEND": "Agg"}
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, env=environment)
+
+
+def test_sparse_coefficients_and_paths_of_softmax_path():
+    iris = load_iris(return_X_y=True)
+    model = SoftmaxClassifier(C=0.1, l1_ratio=1.0).fit(*iris)
+    expected = CoefficientDisplay.from_estimator(model)
+    found = CoefficientDisplay.from_estimator(model.sparsify())
+    np.testing.assert_array_equal(found.coef, expected.coef)
+    path = softmax_path(*iris, Cs=3, l1_ratio=1.0)
+    np.testing.assert_array_equal(RegularizationPathDisplay.from_path(path).Cs, path.Cs)

@@ -555,9 +555,13 @@ def test_public_names():
         "SoftmaxRegressor",
         "categorical_crossentropy",
         "likelihood_ratio_test",
+        "load",
+        "patch_sklearn",
+        "save",
         "sigmoid",
         "softmax",
         "softmax_path",
+        "unpatch_sklearn",
         "warm_up",
     ]
     assert re.fullmatch(r"\d+\.\d+\.\d+", softreg_fast.__version__)

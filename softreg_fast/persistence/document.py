@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import config_context
 
 from .. import __version__
@@ -79,7 +80,11 @@ def _state_of(model: Any, kind: Kind, parameters: Mapping[str, Any]) -> dict[str
     own = {*parameters, _CATEGORIES, CALLBACKS, REQUESTS}
     if "lr" in parameters:
         own.add("learning_rate")
-    state = {name: value for name, value in vars(model).items() if name not in own}
+    state = {
+        name: value.toarray() if name == "coef_" and issparse(value) else value
+        for name, value in vars(model).items()
+        if name not in own
+    }
     for name in state:
         if name not in kind.attributes and name not in (_READER, _STREAM):
             raise TypeError(

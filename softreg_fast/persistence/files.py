@@ -17,7 +17,7 @@ def save(model: Any, path: Any, metadata: Mapping[str, Any] | None = None) -> No
     The file holds data alone; `load` runs no code of it. The documentation of the package
     softreg_fast.persistence describes the format. The file is written beside its place and then
     moved there, so that whatever interrupts leaves the file that was there. Equal models give equal
-    files. Callbacks are not saved.
+    files. Callbacks are not saved. A sparse `coef_` (see `sparsify`) is saved as a dense one.
 
     Parameters
     ----------

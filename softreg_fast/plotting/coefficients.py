@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 
 from .._typing import FloatArray
 from ..data.checks import check_choice, check_integer, check_number
@@ -192,6 +193,7 @@ class CoefficientDisplay:
         """
         model = last_step(estimator)
         coef = attribute_of(model, "coef_")
+        coef = coef.toarray() if issparse(coef) else coef
         labels = [str(label) for label in attribute_of(model, "classes_")]
         n_columns = np.shape(coef)[-1]
         if feature_names is None:
