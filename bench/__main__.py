@@ -18,6 +18,7 @@ BENCHMARKS = {
     "groups": ("benchmarks.groups", "time of fits with a group lasso to the optimum"),
     "categories": ("benchmarks.categories", "categorical columns as they are, and one-hot ones"),
     "many-classes": ("benchmarks.many_classes", "1,000 classes, and PyTorch's L-BFGS"),
+    "drop-in": ("benchmarks.drop_in", "the same calls of scikit-learn's classes and of ours"),
     "cross-validation": ("benchmarks.cross_validation", "time to choose among 20 penalties"),
     "sgd": ("benchmarks.sgd", "epochs and the way to a test loss, and SGDClassifier's"),
     "epochs": ("benchmarks.epochs", "epochs of the classifier against the bare kernels"),

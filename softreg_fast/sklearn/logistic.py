@@ -43,7 +43,8 @@ class LogisticRegression(_LogisticRegression):  # type: ignore[misc]
     sample weights, and arrays of other libraries (``array_api_dispatch``). `fitted_by_` tells.
 
     `tol` is an upper bound of the components of the gradient of the objective, divided by `C` and
-    by the sum of the sample weights, as it is of scikit-learn's "lbfgs". `n_iter_` counts the
+    by the sum of the sample weights, as it is of scikit-learn's "lbfgs". With "sag" and "saga" the
+    bound is at most 1e-5, with "newton-cg" and "newton-cholesky" at most 1e-6. `n_iter_` counts the
     iterations of this package, which are fewer as a rule. All CPUs are used;
     `threadpoolctl.threadpool_limits` and the environment variable ``OMP_NUM_THREADS`` limit them.
 

@@ -44,9 +44,9 @@ _LEADS = {
     "sag": "The max_iter was reached which means the coef_ did not converge",
     "saga": "The max_iter was reached which means the coef_ did not converge",
 }
-# `tol` of these bounds the change of the coefficients in an epoch, of the others the gradient.
-_BY_CHANGE = ("sag", "saga")
-_LARGEST_GRADIENT = 1e-5
+# Of the gradient, what is allowed whatever `tol` is. Where "sag" and "saga" stop, coefficients
+# hardly change, and where Newton's methods stop, the gradient is far below `tol`, as a rule.
+_LARGEST_GRADIENT = {"sag": 1e-5, "saga": 1e-5, "newton-cg": 1e-6, "newton-cholesky": 1e-6}
 _L1_RATIOS = {"l1": 1.0, "l2": 0.0, None: 0.0}
 
 
@@ -109,8 +109,7 @@ def _l1_ratio_of(path: LogisticPath) -> float:
 
 def _tolerance_of(path: LogisticPath) -> Tolerance:
     """Of the gradient."""
-    tol = float(path.tol)
-    return Tolerance(min(tol, _LARGEST_GRADIENT) if path.solver in _BY_CHANGE else tol, None)
+    return Tolerance(min(float(path.tol), _LARGEST_GRADIENT.get(path.solver, np.inf)), None)
 
 
 def _start_of(path: LogisticPath, n_features: int, n_columns: int) -> Model:
