@@ -1,6 +1,7 @@
 """What commands print: results on standard output, all else on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,7 +44,14 @@ class Console:
     def say(self, text: str = "") -> None:
         """Print a line of the results."""
         if not self.is_json:
-            print(text)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        """Print, unless whoever read standard output has gone: the work goes on then."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
         """Print what users should know."""
@@ -85,7 +93,7 @@ class Console:
             return
         buffer = StringIO()
         RichConsole(file=buffer, width=_WIDTH, highlight=False).print(shown)
-        print("\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n")))
+        self._print("\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n")))
 
     @contextmanager
     def stage(self, text: str) -> Iterator[None]:

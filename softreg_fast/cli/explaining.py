@@ -17,6 +17,18 @@ def coefficient_names(model: Any, table: ColumnTable) -> list[str]:
     return table.coefficient_names
 
 
+def _shown_names(names: list[str], table: ColumnTable) -> list[str]:
+    """Names of coefficients, with what categories are compared with."""
+    against = [
+        "" if column.reference is None else f" (against {column.reference})"
+        for column in table.columns
+        for _ in column.coefficient_names
+    ]
+    if not against:  # svmlight files have no columns
+        return names
+    return [f"{name}{other}" for name, other in zip(names, against, strict=True)]
+
+
 def scales_of(model: Any, table: ColumnTable) -> Any:
     """By how much the feature of each coefficient varies; 1 where that is not known."""
     if table.n_sparse is not None:
@@ -53,6 +65,7 @@ def largest_coefficients(
         compared with, or None), ``intercept`` and ``coefficients``.
     """
     names, scales = coefficient_names(model, table), scales_of(model, table)
+    shown = _shown_names(names, table)
     labels = [name_of(label) for label in model.classes_.tolist()]
     coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
     against = labels[0] if len(coef) == 1 else None
@@ -64,14 +77,14 @@ def largest_coefficients(
         rows = []
         for each in order.tolist():
             row = {
-                "name": names[each],
+                "name": shown[each],
                 "coefficient": float(coef[place, each]),
                 "odds_ratio": _exp(coef[place, each]),
                 "effect_of_one_sd": float(effects[each]),
                 "odds_ratio_of_one_sd": _exp(effects[each]),
             }
             if summary is not None and len(coef) == 1:
-                row |= _interval(summary, names[each])
+                row |= _interval(summary, each - len(names))
             rows.append(row)
         found.append(
             {
@@ -88,9 +101,8 @@ def _exp(exponent: float) -> float:
     return float(np.exp(np.clip(exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)))
 
 
-def _interval(summary: dict[str, Any], name: str) -> dict[str, float]:
-    """Of two classes, what is known of a coefficient besides."""
-    place = summary["names"].index(name)
+def _interval(summary: dict[str, Any], place: int) -> dict[str, float]:
+    """Of two classes, what is known of a coefficient besides; the intercept is the first of all."""
     return {each: summary[each][0][place] for each in ("std_err", "p_value", "lower", "upper")}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import vstack
 
 from ..blocks.opening import open_blocks
 from ..blocks.tables import TableFile
@@ -241,7 +242,9 @@ def read_rows(
         return BlockRows(lambda: encode_all(False), labels, names, len(names))
     import pyarrow as pa
 
-    parts = list(encode_all(True))
+    parts = list(encode_all(not columns.has_references))
+    if columns.has_references:
+        return MemoryRows(vstack(parts, format="csr"), labels)
     return MemoryRows(pa.concat_tables(parts).unify_dictionaries().combine_chunks(), labels)
 
 

@@ -170,7 +170,13 @@ def prepare(training: Training, console: Console) -> Prepared:
     if not reader.n_rows:
         raise UserError(f"{training.data} has no rows below its header: there is nothing to learn")
     classes, codes, kind = reader.finish()
-    decisions = decide(profiles, kept, categorical, str(training.data))
+    decisions = decide(
+        profiles,
+        kept,
+        categorical,
+        str(training.data),
+        has_references=training.C is not None and math.isinf(training.C),
+    )
     columns = ColumnTable(
         tuple(each.column for each in decisions if each.column is not None),
         training.target,
@@ -274,7 +280,11 @@ def _describe_columns(
 def train(training: Training, prepared: Prepared, console: Console) -> Trained:
     """Assess and fit a model."""
     rows, seed = prepared.rows, training.seed
-    looks_up = rows.are_in_memory and bool(prepared.table.categorical)
+    looks_up = (
+        rows.are_in_memory
+        and bool(prepared.table.categorical)
+        and not prepared.table.has_references
+    )
     C = training.C
     if C is None:
         with console.stage("choosing C by cross-validation"):

@@ -61,7 +61,7 @@ def _say_what_is_read(training: Training, prepared: Prepared, console: Console) 
         shown = columns
         if len(columns) > _MOST_COLUMNS:
             shown = [each for each in columns if each["role"] != "feature"][:_MOST_COLUMNS]
-        rows = [(each["name"], each["role"], each["text"]) for each in shown]
+        rows = [(each["name"] or "(unnamed)", each["role"], each["text"]) for each in shown]
         console.table(("column", "role", "what it is"), rows, left=3)
         if len(shown) < len(columns):
             console.say(f"... and {len(columns) - len(shown):,} others")

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import UserError
 from .columns import BOOLEAN, CATEGORY, NUMBER, Column
@@ -41,7 +41,12 @@ class Decision:
 
 
 def decide(
-    profiles: Mapping[str, ColumnProfile], kept: set[str], categorical: set[str], place: str
+    profiles: Mapping[str, ColumnProfile],
+    kept: set[str],
+    categorical: set[str],
+    place: str,
+    *,
+    has_references: bool = False,
 ) -> list[Decision]:
     """What becomes of each column.
 
@@ -55,16 +60,33 @@ def decide(
         Columns that the user wants as categories.
     place : str
         The file, for errors.
+    has_references : bool, default=False
+        Whether the most frequent category of each column has no coefficient.
 
     Raises
     ------
     UserError
         A column holds numbers and texts, or infinite numbers, or can't be kept.
     """
-    return [
+    found = [
         _decide(profile, name in kept or name in categorical, name in categorical, place)
         for name, profile in profiles.items()
     ]
+    if not has_references:
+        return found
+    return [_with_reference(each, profiles[each.name].counts) for each in found]
+
+
+def _with_reference(decision: Decision, counts: Mapping[str, int]) -> Decision:
+    """The same, but the most frequent category is what others are compared with."""
+    column = decision.column
+    if column is None or column.kind == NUMBER:
+        return decision
+    reference = max(counts, key=lambda text: counts[text])
+    reference = reference.lower() if column.kind == BOOLEAN else reference
+    others = tuple(each for each in column.categories if each != reference)
+    text = f"{decision.text}; compared with {shortened(reference, 20)}"
+    return Decision(column.name, replace(column, categories=others, reference=reference), text)
 
 
 def _decide(profile: ColumnProfile, is_kept: bool, is_categorical: bool, place: str) -> Decision:

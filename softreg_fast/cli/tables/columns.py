@@ -26,6 +26,8 @@ class Column:
         What stands for a missing number.
     scale : float or None
         The standard deviation of the numbers.
+    reference : str or None
+        A further category, which has no coefficient: those of the others are compared with it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Column:
     categories: tuple[str | None, ...] = ()
     fill: float | None = None
     scale: float | None = None
+    reference: str | None = None
 
     @property
     def coefficient_names(self) -> list[str]:
@@ -79,6 +82,11 @@ class ColumnTable:
     def categorical(self) -> list[Column]:
         """The columns of categories and booleans."""
         return [column for column in self.columns if column.kind != NUMBER]
+
+    @property
+    def has_references(self) -> bool:
+        """Whether categories are compared with one of them."""
+        return any(column.reference is not None for column in self.columns)
 
     @property
     def coefficient_names(self) -> list[str]:

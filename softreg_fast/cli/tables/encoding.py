@@ -1,6 +1,5 @@
 """From record batches to features, by a table of columns."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -91,7 +90,7 @@ class Encoded:
         Of each column of numbers, float64 values.
     codes : list of ndarray
         Of each other column, int32 numbers of categories; as many as there are for one that is not
-        known, one more for a missing value that the model doesn't know.
+        known, one more for a missing value that the model doesn't know, and for the reference.
     n_rows : int
     """
 
@@ -106,15 +105,16 @@ class Encoded:
         Parameters
         ----------
         looks_up : bool
-            Whether the model looks categories up. Otherwise they become columns of ones.
+            Whether the model takes a table, and looks categories up. Otherwise they become columns
+            of ones.
 
         Returns
         -------
         pyarrow.Table, ndarray or csr_array
         """
-        if not self.codes:
-            return np.column_stack(self.numbers)
-        return self._as_table() if looks_up else self._as_sparse()
+        if looks_up:
+            return self._as_table()
+        return self._as_sparse() if self.codes else np.column_stack(self.numbers)
 
     def _as_table(self) -> Any:
         import pyarrow as pa
@@ -237,11 +237,11 @@ def _codes(own: Any, column: Column, table: ColumnTable, counts: Counts) -> npt.
     codes, texts = texts_of(own, table.missing)
     if column.kind == BOOLEAN:
         texts = [text.lower() for text in texts]
-    known: Mapping[str | None, int] = {
-        value: place for place, value in enumerate(column.categories)
-    }
+    known: dict[str | None, int] = {value: place for place, value in enumerate(column.categories)}
     n_known = len(column.categories)
     missing = known.get(None, n_known + 1)
+    if column.reference is not None:
+        known[column.reference] = n_known + 1
     places = np.array([known.get(text, n_known) for text in texts] + [missing], np.int32)
     found: npt.NDArray[np.int32] = places[codes]
     n_missing, n_unknown = int((codes < 0).sum()), int((found == n_known).sum())
