@@ -15,6 +15,7 @@ ROOMS = [
     "cli",
     "dask",
     "persistence",
+    "export",
     "estimators",
     "inference",
     "solvers",
