@@ -6,10 +6,23 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from .commands import build_kernels, demo, evaluate, explain, predict, train, warm_up
+from .commands import (
+    build_kernels,
+    completion,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    predict,
+    train,
+    warm_up,
+)
 from .parsing import Parser, unrecognized
 
-_COMMANDS = (train, predict, evaluate, explain, demo, warm_up, build_kernels)
+_COMMANDS = (
+    train, predict, evaluate, explain, export, doctor, demo, warm_up, build_kernels, completion,
+)  # fmt: skip
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -20,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     for command in _COMMANDS:
         own = commands.add_parser(command.NAME, help=command.HELP)
         command.add_arguments(own)
-        own.set_defaults(parser=own, run=command.run)
+        own.set_defaults(parser=own, root=parser, run=command.run)
     return parser
 
 

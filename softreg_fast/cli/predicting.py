@@ -95,18 +95,17 @@ def _writer(output: Path | None) -> Iterator[Any]:
 @contextmanager
 def _writing(file: Any, *, is_parquet: bool) -> Iterator[Any]:
     import pyarrow as pa
-    from pyarrow.csv import CSVWriter, WriteOptions
+    from pyarrow.csv import CSVWriter
     from pyarrow.parquet import ParquetWriter
 
     sink = pa.PythonFile(file, "w")
     writer: Any = None
-    options = {} if is_parquet else {"write_options": WriteOptions(quoting_style="needed")}
 
     def write(batch: Any) -> None:
         nonlocal writer
         if writer is None:
             kind = ParquetWriter if is_parquet else CSVWriter
-            writer = kind(sink, batch.schema, **options)
+            writer = kind(sink, batch.schema)
         writer.write_batch(batch)
 
     yield write

@@ -82,7 +82,7 @@ def _with_reference(decision: Decision, counts: Mapping[str, int]) -> Decision:
     column = decision.column
     if column is None or column.kind == NUMBER:
         return decision
-    reference = max(counts, key=lambda text: counts[text])
+    reference = max(sorted(counts), key=lambda text: counts[text])
     reference = reference.lower() if column.kind == BOOLEAN else reference
     others = tuple(each for each in column.categories if each != reference)
     text = f"{decision.text}; compared with {shortened(reference, 20)}"

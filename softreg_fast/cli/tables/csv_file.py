@@ -47,7 +47,7 @@ class CsvTable(TableFile):
                         block_size=_BLOCK_BYTES,
                         encoding="utf8" if layout.encoding == "utf-8" else layout.encoding,
                         column_names=self.schema.names,
-                        skip_rows_after_names=1,
+                        skip_rows_after_names=layout.n_blank + 1,
                     ),
                     parse_options=ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
                     convert_options=ConvertOptions(

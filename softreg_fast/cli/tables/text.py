@@ -27,6 +27,7 @@ _COMPRESSIONS: dict[bytes, tuple[str, Any]] = {
 _OF_PYARROW = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _ARCHIVE = b"PK\x03\x04"
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_BLANK = "\ufeff\r\n"
 _LONGEST_HEADER = 16 << 20
 
 
@@ -42,13 +43,16 @@ class TextLayout:
     delimiter : str
         One character.
     names : tuple of str
-        Of the columns, as they are in the file; empty if the file has no rows.
+        Of the columns, as they are in the file.
+    n_blank : int
+        Lines above that of the names.
     """
 
     path: Path
     encoding: str
     delimiter: str
     names: tuple[str, ...]
+    n_blank: int
 
 
 def describe_text(
@@ -83,14 +87,16 @@ def describe_text(
     with _named(path), open_bytes(path) as file:
         head = file.read(1 << 16)
         encoding = encoding or _encoding_of(path, head)
-        header = _header(path, file, head, encoding)
+        text = _first_lines(path, file, head, encoding)
+    header = text.lstrip(_BLANK)
+    n_blank = len(text[: len(text) - len(header)].lstrip("\ufeff").splitlines())
     if delimiter is None:
         is_tsv = ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:])
         unquoted = _QUOTED.sub("", header)
         delimiter = "\t" if is_tsv else max(_DELIMITERS, key=unquoted.count)
     rows = csv.reader(header.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True)
     names = tuple(name.strip() for name in next(rows))
-    return TextLayout(path, encoding, delimiter, names)
+    return TextLayout(path, encoding, delimiter, names, n_blank)
 
 
 def hint_of_delimiter(names: Sequence[str]) -> str:
@@ -174,8 +180,8 @@ def _encoding_of(path: Path, head: bytes) -> str:
     return "utf-8"
 
 
-def _header(path: Path, file: BinaryIO, head: bytes, encoding: str) -> str:
-    """The first line that isn't empty, in which quoted names may go on."""
+def _first_lines(path: Path, file: BinaryIO, head: bytes, encoding: str) -> str:
+    """Empty lines, and the first that isn't empty, in which quoted names may go on."""
     decoder = codecs.getincrementaldecoder(encoding)()
     text = ""
     while True:
@@ -183,8 +189,8 @@ def _header(path: Path, file: BinaryIO, head: bytes, encoding: str) -> str:
             text += decoder.decode(head, final=not head)
         except UnicodeError as error:
             raise _undecodable(path, encoding) from error
-        text = text.lstrip("\ufeff\r\n")
-        for end in re.finditer(r"[\r\n]", text):
+        start = len(text) - len(text.lstrip(_BLANK))
+        for end in re.compile(r"[\r\n]").finditer(text, start):
             if text.count('"', 0, end.start()) % 2 == 0:
                 return text[: end.start()]
         if not head:
@@ -192,7 +198,7 @@ def _header(path: Path, file: BinaryIO, head: bytes, encoding: str) -> str:
         if len(text) > _LONGEST_HEADER:
             raise UserError(f"{path} has no end of its first line: is it a table?")
         head = file.read(1 << 16)
-    if not text.strip():
+    if not text.lstrip(_BLANK).strip():
         raise UserError(f"{path} is empty: it must have a line of names of columns, and rows")
     return text
 
