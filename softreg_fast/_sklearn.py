@@ -36,3 +36,18 @@ def has_callbacks(estimator: Any) -> bool:
     code = getattr(inspect.unwrap(set_callbacks), "__code__", None)
     is_known = code is not None and "_skl_callbacks" in code.co_names
     return bool(getattr(estimator, "_skl_callbacks", not is_known))
+
+
+# What is of the process that has made it, and no data.
+CALLBACKS = "_skl_callbacks"
+REQUESTS = "_metadata_request"
+
+
+def metadata_requests_of(estimator: Any) -> dict[str, dict[str, Any]]:
+    """The metadata that each method of an estimator requests, as `set_fit_request` was given."""
+    given = vars(estimator).get(REQUESTS)
+    return {
+        method: {name: value for name, value in own.requests.items() if value is not None}
+        for method, own in (vars(given) if given is not None else {}).items()
+        if getattr(own, "requests", None)
+    }

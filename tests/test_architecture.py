@@ -16,6 +16,7 @@ ROOMS = [
     "dask",
     "persistence",
     "export",
+    "onnx",
     "estimators",
     "inference",
     "solvers",
@@ -245,6 +246,7 @@ def test_private_names_of_numba_are_seen(text):
 def _private_names_of_sklearn(tree):
     """What a module uses of scikit-learn that is not public."""
     known = {"_kwargs", "_score_func", "_sign", "_response_method", "_skl_callbacks"}
+    known |= {"_metadata_request"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

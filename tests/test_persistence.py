@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import pickle
 import stat
@@ -9,13 +10,17 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import zipfile
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.metrics import make_scorer
@@ -207,6 +212,77 @@ def test_the_notebooks_estimator(path):
     model = SoftmaxRegressor(0.5, random_state=3, verbose=False).fit(X, Y, 3, 10)
     loaded = _round_trip(model, path)
     assert loaded.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+@pytest.mark.parametrize("kind", [SoftmaxClassifier, SoftmaxClassifierCV])
+def test_metadata_requests_are_kept(path, kind):
+    with config_context(enable_metadata_routing=True):
+        model = kind().set_fit_request(sample_weight="w")
+        if kind is SoftmaxClassifier:
+            model.set_partial_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        loaded = load_after_saving(model, path)
+        assert str(loaded.get_metadata_routing()) == str(model.get_metadata_routing())
+        clone(loaded)
+    assert "'w'" in str(loaded.get_metadata_routing())
+
+
+@pytest.mark.runs_if(find_spec("sklearn.callback"))
+def test_callbacks_are_not_saved(path):
+    from sklearn.callback import ProgressBar
+
+    model = SoftmaxClassifier().set_callbacks(ProgressBar())
+    loaded = load_after_saving(model, path)
+    _assert_equal(SoftmaxClassifier(), loaded)
+
+
+def test_other_dtypes_and_places_of_coefficients(path, tmp_path):
+    model = SoftmaxClassifier().fit(X, Y)
+    model.coef_ = np.asfortranarray(model.coef_.astype(np.float32))
+    _round_trip(model, path)
+    kept = np.memmap(tmp_path / "coef", float, "w+", shape=model.coef_.shape)
+    kept[...] = model.coef_
+    model.coef_ = kept
+    assert load_after_saving(model, path).coef_.tobytes() == kept.tobytes()
+    model.coef_ = np.asarray(kept).astype(">f8")
+    assert load_after_saving(model, path).coef_.tolist() == kept.tolist()
+
+
+def test_a_warm_start_goes_on(path):
+    model = SoftmaxClassifier(warm_start=True).fit(X[:140], Y[:140])
+    loaded = _round_trip(model, path)
+    assert loaded.fit(X, Y).coef_.tobytes() == model.fit(X, Y).coef_.tobytes()
+
+
+def test_files_can_be_read_by_what_the_documentation_says(path):
+    """With nothing of this package, nor of NumPy."""
+    frame = pandas.DataFrame({"a": X[:, 0], "b": pandas.Categorical(["x", "y", None] * 50)})
+    model = SoftmaxClassifier(categorical_features="from_dtype").fit(frame, Y.astype(str))
+    save(model, path, {"by": "me"})
+    members = _members(path)
+    document = json.loads(members["model.json"])
+
+    def read(name):
+        content = members[document["attributes"][name]["array"]]
+        start = 10 + struct.unpack("<H", content[8:10])[0]
+        header = content[10:start].decode()
+        assert "'<f8'" in header
+        assert "'fortran_order': False" in header or "(3,)" in header
+        return struct.unpack(f"<{(len(content) - start) // 8}d", content[start:])
+
+    assert (document["format"], document["format_version"]) == ("softreg_fast model", 1)
+    assert document["class"] == "SoftmaxClassifier"
+    number, category = document["columns"]
+    assert number == {"name": "a", "categories": None}
+    assert category == {"name": "b", "categories": {"objects": ["x", "y", {"float": "nan"}]}}
+    coefficients, logits = read("coef_"), read("intercept_")
+    for row, place in [(0, 1), (1, 2), (2, 3)]:
+        values = [
+            math.exp(logits[k] + coefficients[4 * k] * X[row, 0] + coefficients[4 * k + place])
+            for k in range(3)
+        ]
+        expected = model.predict_proba(frame.iloc[[row]])[0]
+        np.testing.assert_allclose(np.array(values) / sum(values), expected, rtol=1e-12)
+    assert document["metadata"] == {"by": "me"}
 
 
 class OwnClassifier(SoftmaxClassifier):
@@ -454,6 +530,11 @@ def _set_array(attribute, content):
         (_set("columns", value=[{"name": 1, "categories": None}] * 4), "the column '1'"),
         (_set("columns", value=[{"name": "a", "categories": 1}] * 4), "the column 'a'"),
         (_set("columns", value=[{"name": "a", "categories": {"objects": ["b"] * 3}}] * 4), "shape"),
+        (_set("metadata_requests", value=[]), "'metadata_requests' of its document"),
+        (_set("metadata_requests", "fit", value=3), "metadata requests"),
+        (_set("metadata_requests", "fit", value={"nonsense": True}), "metadata requests"),
+        (_set("metadata_requests", "fit", value={"sample_weight": {}}), "metadata requests"),
+        (_set("metadata_requests", "nonsense", value={}), "metadata requests"),
         (_set("stream", value={}), "'stream'"),
         (_set("stream", value=[]), "'stream'"),
         (lambda document, _: document["attributes"].pop("coef_"), "lacks 'coef_'"),
@@ -674,3 +755,8 @@ def test_changed_documents_give_no_other_error(path, number):
             except ModelFileError:
                 continue
             assert type(loaded).__name__ == document["class"]
+            with suppress(Exception), warnings.catch_warnings():  # but it does not crash
+                loaded.verbose = False
+                loaded.predict(X)
+                if number == 1:
+                    loaded.partial_fit(X, Y)

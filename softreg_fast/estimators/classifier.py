@@ -27,6 +27,7 @@ from ..data.labels import check_classes, encode_known, weigh_rows
 from ..data.problem import Problem, drop_weightless
 from ..data.splits import split
 from ..data.table import Table
+from ..inference.onnx_converter import register_if_loaded
 from ..inference.separation import describe, find_separation
 from ..objective.loss import CONVEX_ACTIVATIONS, LOSSES
 from ..objective.optimality import Optimality
@@ -377,6 +378,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         `sklearn.model_selection.GridSearchCV` splits every argument of `fit` that has as many rows
         as `X`, including `X_val`. Give `X_val` another number of rows there.
         """
+        register_if_loaded(type(self))
         parameters = self._check_parameters()
         known = getattr(self, "_reader", None)
         path = check_checkpoint(checkpoint)
@@ -613,6 +615,7 @@ class SoftmaxClassifier(CallbackSupportMixin, SoftmaxModel):  # type: ignore[mis
         TypeError, ValueError
             If an argument is not allowed. The object is unchanged.
         """
+        register_if_loaded(type(self))
         parameters = self._check_parameters()
         if parameters.needs().has_groups:
             raise ValueError(

@@ -23,6 +23,7 @@ from ..data.checks import check_choice, check_flag, check_number
 from ..data.labels import check_weights
 from ..data.problem import Penalty, Problem, make_penalty
 from ..data.splits import Fold, choose_folds, choose_folds_of_blocks, count_folds_of_blocks
+from ..inference.onnx_converter import register_if_loaded
 from ..inference.scoring import (
     Candidate,
     HeldOutRows,
@@ -323,6 +324,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
         TypeError, ValueError
             If an argument is not allowed. The object is unchanged.
         """
+        register_if_loaded(type(self))
         refuse_unless_routed(params, self, "fit")
         Cs, l1_ratios, parameters = self._check()
         if isinstance(X, RowBlocks):

@@ -2,9 +2,9 @@
 
 `to_python`, `to_c`, `to_sql` and `to_json` take a fitted `SoftmaxClassifier`,
 `SoftmaxClassifierCV` or `SoftmaxRegressor`. What they give needs nothing of this package, and
-agrees with `predict_proba` in float64 to about 1e-15. Labels and categories are strings, integers,
-floating-point numbers, booleans or None; others are refused. A category that the model doesn't
-know contributes nothing.
+agrees with `predict_proba` in float64 but for rounding. Labels and categories are strings,
+integers, floating-point numbers, booleans or None; others are refused. A category that the model
+doesn't know contributes nothing.
 
 `to_sklearn` replaces the models in fitted pipelines.
 

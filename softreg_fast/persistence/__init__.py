@@ -30,8 +30,11 @@ The document is JSON in ASCII, an object of these members:
     string, and its ``categories``, a value that is an array, or null if the column is a number. The
     columns of `coef_` are in this order: one for a number, and one for each category.
 ``stream``
-    Null, or after `partial_fit` an object of what another call needs, by the names of
-    `persistence.stream`: each is a value.
+    Null, or after `partial_fit` an object of what another call needs, each a value: ``n_samples``,
+    ``total_weight``, ``means``, ``variances``, ``presence``, ``weights``, ``biases``, ``n_steps``,
+    ``share_total``, ``caution`` and ``feature_steps``. Predictions don't need them.
+``metadata_requests``
+    An object: for each method, an object of what `set_fit_request` and the like were given.
 ``metadata``
     An object of whatever JSON, which `save` was given.
 

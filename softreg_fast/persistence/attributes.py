@@ -28,7 +28,8 @@ def _is_model(n_dimensions: int) -> Check:
     return lambda value: (
         isinstance(value, np.ndarray)
         and value.ndim == n_dimensions
-        and value.dtype in (np.float32, np.float64)
+        and value.dtype.kind == "f"
+        and value.dtype.itemsize in (4, 8)
         and bool(np.isfinite(value).all())
     )
 

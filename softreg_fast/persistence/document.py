@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 
 from .. import __version__
+from .._sklearn import CALLBACKS, REQUESTS, metadata_requests_of
 from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.tables import TableReader
 from .archive import Archive
@@ -18,7 +20,7 @@ FORMAT, FORMAT_VERSION = "softreg_fast model", 1
 _READER, _STREAM, _CATEGORIES = "_reader", "_stream", "categories_"
 _NAMES = {
     "format", "format_version", "package_version", "class", "parameters", "attributes", "columns",
-    "stream", "metadata",
+    "stream", "metadata_requests", "metadata",
 }  # fmt: skip
 _HINTS = {
     "scoring": "; set_params(scoring='neg_log_loss') changes nothing that has been fitted",
@@ -37,6 +39,7 @@ def describe(model: Any, metadata: Mapping[str, Any]) -> tuple[dict[str, Any], W
     kind = KINDS.get(type(model).__name__)
     if kind is None or type(model) is not kind.estimator:
         hint = "; save what its to_local() gives" if hasattr(model, "to_local") else ""
+        hint = "; of a pipeline, save the last step" if hasattr(model, "steps") else hint
         raise TypeError(
             f"model is a {type(model).__name__}: it must be a {', '.join(KINDS)}, and no "
             f"subclass{hint}"
@@ -58,6 +61,7 @@ def describe(model: Any, metadata: Mapping[str, Any]) -> tuple[dict[str, Any], W
         "stream": None
         if stream is None
         else {name: writer.encode(name, value) for name, value in parts_of(stream).items()},
+        "metadata_requests": metadata_requests_of(model),
         "metadata": dict(metadata),
     }
     return document, writer
@@ -72,13 +76,15 @@ def _encode_parameter(writer: Writer, name: str, value: Any) -> Any:
 
 def _state_of(model: Any, kind: Kind, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Fitted attributes, which are what the format says."""
-    own = {*parameters, _CATEGORIES} | ({"learning_rate"} if "lr" in parameters else set())
+    own = {*parameters, _CATEGORIES, CALLBACKS, REQUESTS}
+    if "lr" in parameters:
+        own.add("learning_rate")
     state = {name: value for name, value in vars(model).items() if name not in own}
     for name in state:
         if name not in kind.attributes and name not in (_READER, _STREAM):
             raise TypeError(
-                f"model has the attribute {name!r}, which can't be saved: delete it first, or set "
-                "it again after loading; callbacks and metadata requests are not saved either"
+                f"model has the attribute {name!r}, which no fit has set, so it can't be saved: "
+                "delete it first, or keep what it is in metadata"
             )
     try:
         _check_state(kind, state)
@@ -128,7 +134,7 @@ def read_model(archive: Archive) -> tuple[Any, dict[str, Any]]:
         )
     if set(document) != _NAMES:
         raise ModelFileError(f"its document must have the members {', '.join(sorted(_NAMES))}")
-    for name in ("parameters", "attributes", "metadata"):
+    for name in ("parameters", "attributes", "metadata_requests", "metadata"):
         if not isinstance(document[name], dict):
             raise ModelFileError(f"{name!r} of its document is not an object")
     name = document["class"]
@@ -149,6 +155,7 @@ def read_model(archive: Archive) -> tuple[Any, dict[str, Any]]:
     if state:
         _check_shapes(model)
     _add_stream(model, kind, reader, document["stream"])
+    _add_requests(model, document["metadata_requests"])
     return model, document["metadata"]
 
 
@@ -211,3 +218,15 @@ def _add_stream(model: Any, kind: Kind, reader: Reader, parts: Any) -> None:
     n_columns, n_features = model.coef_.shape
     decoded = {name: reader.decode(name, value) for name, value in parts.items()}
     setattr(model, _STREAM, stream_of(decoded, n_features, n_columns))
+
+
+def _add_requests(model: Any, requests: Mapping[str, Any]) -> None:
+    """What methods request of metadata, by the methods that users set it with."""
+    try:
+        with config_context(enable_metadata_routing=True):
+            for method, own in requests.items():
+                if any(not isinstance(value, bool | str) for value in own.values()):
+                    raise TypeError(own)
+                getattr(model, f"set_{method}_request")(**own)
+    except Exception as error:  # whatever scikit-learn makes of nonsense
+        raise ModelFileError("its metadata requests are not allowed") from error

@@ -17,7 +17,7 @@ def save(model: Any, path: Any, metadata: Mapping[str, Any] | None = None) -> No
     The file holds data alone; `load` runs no code of it. The documentation of the package
     softreg_fast.persistence describes the format. The file is written beside its place and then
     moved there, so that whatever interrupts leaves the file that was there. Equal models give equal
-    files.
+    files. Callbacks are not saved.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def save(model: Any, path: Any, metadata: Mapping[str, Any] | None = None) -> No
     ------
     TypeError
         The model is of another class, or a parameter or attribute is not data, such as a function
-        in `scoring`; or `metadata` is not JSON.
+        in `scoring`, or dates and intervals as categories; or `metadata` is not JSON.
     ValueError
         The coefficients aren't finite.
     OSError

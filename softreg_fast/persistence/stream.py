@@ -46,6 +46,9 @@ def stream_of(parts: dict[str, Any], n_features: int, n_columns: int) -> Stream:
         is_array = isinstance(array, np.ndarray) and array.dtype in (np.float32, np.float64)
         if not is_array or array.shape != shape or not np.isfinite(array).all():
             raise ModelFileError(f"{name!r} of 'stream' is not an array of numbers, {shape}")
+    for name in ("variances", "presence"):
+        if parts[name] is not None and parts[name].min(initial=0.0) < 0.0:
+            raise ModelFileError(f"{name!r} of 'stream' has negative numbers")
     steps = parts["feature_steps"]
     if is_sparse:
         if not isinstance(steps, np.ndarray) or (steps.dtype, steps.shape) != (

@@ -69,8 +69,8 @@ class Writer:
         return [self.encode(f"{name}[{place}]", each) for place, each in enumerate(values)]
 
     def _encode_numpy(self, name: str, value: Any) -> Any:
-        if type(value) is np.ndarray:
-            return self._encode_array(name, value)
+        if type(value) in (np.ndarray, np.memmap):
+            return self._encode_array(name, np.asarray(value))
         if isinstance(value, np.dtype) and value.name in _SCALARS:
             return {"dtype": value.name}
         if isinstance(value, type):
