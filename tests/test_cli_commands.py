@@ -336,3 +336,24 @@ def test_pictures_and_pages_of_few_and_many_classes(n_classes, capsys):
         assert "<b>" not in page
         assert Path("p.png").stat().st_size > 5_000
     json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")
+
+
+def test_models_with_categories_become_no_onnx(capsys, model):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["export", "m.model", "--format", "onnx", "-o", "-"])
+    assert "has categories, such as 'size'" in capsys.readouterr().err
+
+
+@pytest.mark.full
+def test_model_of_numbers_becomes_onnx(capsys):
+    from onnxruntime import InferenceSession
+
+    frame = _flowers()
+    cli.main(["train", "flowers.csv", "--target", "kind", "-o", "m.model", "--json"])
+    assert cli.main(["export", "m.model", "--format", "onnx", "-o", "m.onnx"]) == 0
+    session = InferenceSession("m.onnx")
+    features = frame[["a", "b", "c", "d"]]
+    labels, probabilities = session.run(None, {"X": features.to_numpy()})
+    model = load("m.model")
+    np.testing.assert_allclose(probabilities, model.predict_proba(features), rtol=1e-6, atol=1e-9)
+    assert (labels == model.predict(features)).all()

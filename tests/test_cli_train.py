@@ -257,6 +257,27 @@ def test_labels_are_numbers_or_booleans_however_they_are_written(capsys):
             assert json.loads(capsys.readouterr().out)["n_rows_of_unknown_classes"] == 0
 
 
+def test_few_numbers_that_are_not_whole_are_classes(capsys):
+    frame = pd.DataFrame({"a": np.tile(np.arange(6.0), 8)})
+    frame["y"] = np.where(frame["a"] > 2.5, 1.5, 10)
+    frame.to_csv("t.csv", index=False)
+    frame.to_parquet("t.parquet")
+    found, _ = _train(capsys, "t.csv", "--target", "y")
+    assert [each["class"] for each in found["classes"]] == ["1.5", "10.0"]
+    assert cli.main(["evaluate", "m.model", "t.parquet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["accuracy"] == 1.0
+
+
+def test_too_few_rows_to_score(capsys):
+    Path("t.csv").write_text("a,y\n1,u\n2,v\n3,u\n4,v\n")
+    found, notes = _train(capsys, "t.csv", "--target", "y")
+    assert found["validation"] is None
+    assert notes == "note: there are too few rows to hold some out: give --cv K to score\n"
+    with pytest.raises(SystemExit, match="2"):
+        _train(capsys, "t.csv", "--target", "y", "--cv", "5")
+    assert "--cv 5 is too many folds for 4 rows" in capsys.readouterr().err
+
+
 def test_weights_count_as_repeated_rows(capsys, flowers):
     flowers["n"] = np.arange(len(flowers)) % 3
     flowers.to_csv("weighted.csv", index=False)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import UserError
 from .learning_rows import LearningRows, folds_of, hold_out, predict_quietly
 from .scores import Scores
 
@@ -68,25 +69,47 @@ class Assessment:
 
 def assess_held_out(
     rows: LearningRows, new_model: Any, share: float, seed: int
-) -> tuple[Assessment, Any]:
-    """Hold out a share of each class, learn from the others, and score; also the model."""
+) -> Assessment | None:
+    """Hold out a share of each class, learn from the others, and score; None if that is nothing."""
     held_out = hold_out(rows.labels.codes, share, seed)
+    if not _have_weight(rows, held_out) or not _have_weight(rows, ~held_out):
+        return None
     assessment = Assessment(Scores(len(rows.labels.classes)))
-    return assessment, _assess(rows, new_model(), held_out, assessment)
+    _assess(rows, new_model(), held_out, assessment)
+    return assessment
 
 
 def assess_by_folds(rows: LearningRows, new_model: Any, n_folds: int, seed: int) -> Assessment:
-    """Score each fold by a model of the others."""
+    """Score each fold by a model of the others.
+
+    Raises
+    ------
+    UserError
+        There are too few rows.
+    """
     folds = folds_of(rows.labels.codes, n_folds, seed)
+    for fold in range(n_folds):
+        others = rows.labels.codes[folds != fold]
+        if not _have_weight(rows, folds == fold) or len(np.unique(others)) < 2:
+            raise UserError(
+                f"--cv {n_folds} is too many folds for {len(folds):,} rows: give fewer, or "
+                "--validation in place of it"
+            )
     assessment = Assessment(Scores(len(rows.labels.classes)))
     for fold in range(n_folds):
         _assess(rows, new_model(), folds == fold, assessment)
     return assessment
 
 
+def _have_weight(rows: LearningRows, mask: npt.NDArray[np.bool_]) -> bool:
+    """Whether there are rows in a mask that count."""
+    weights = rows.labels.weights
+    return bool(mask.any() if weights is None else weights[mask].any())
+
+
 def _assess(
     rows: LearningRows, model: Any, held_out: npt.NDArray[np.bool_], assessment: Assessment
-) -> Any:
+) -> None:
     fold = Scores(len(rows.labels.classes))
     rows.fit(model, ~held_out)
     for block in rows.blocks(held_out):
@@ -95,7 +118,6 @@ def _assess(
         )
         assessment.add(fold, probabilities, block.codes, block.weights)
     assessment.folds.append(fold)
-    return model
 
 
 def _of_all_classes(probabilities: Any, own: Any, classes: Any) -> npt.NDArray[np.float64]:

@@ -16,6 +16,7 @@ _EXTRAS = {
     "arrow": ("pyarrow",),
     "cli": ("pyarrow", "rich"),
     "plot": ("matplotlib",),
+    "onnx": ("skl2onnx",),
     "dask": ("dask", "distributed"),
 }
 

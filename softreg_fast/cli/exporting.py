@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..export import to_c, to_json, to_python, to_sql
+from .console import need_extra
 from .errors import UserError
 from .tables.columns import BOOLEAN, ColumnTable
 
@@ -16,14 +17,14 @@ def export(
     sql_table: str | None,
     dialect: str,
     identifiers: tuple[str, ...],
-) -> str:
-    """A model as a text.
+) -> bytes:
+    """A model as a file.
 
     Parameters
     ----------
     model : SoftmaxClassifier
     table : ColumnTable
-    kind : {"python", "c", "json", "sql"}
+    kind : {"python", "c", "json", "sql", "onnx"}
     sql_table : str or None
         Name of the table with the features, for SQL.
     dialect : {"sqlite", "duckdb"}
@@ -33,8 +34,10 @@ def export(
     Raises
     ------
     UserError
-        Categories are columns of ones in the model.
+        Categories are columns of ones in the model, or not possible in ONNX.
     """
+    if kind == "onnx":
+        return _to_onnx(model, table)
     if table.categorical and not hasattr(model, "categories_"):
         raise UserError(
             "the model's categories are columns of ones, which can't be exported: learn it in "
@@ -42,8 +45,26 @@ def export(
         )
     if kind == "sql":
         assert sql_table is not None
-        return to_sql(model, sql_table, dialect, keep=identifiers)
-    return {"python": to_python, "c": to_c, "json": to_json}[kind](model)
+        return to_sql(model, sql_table, dialect, keep=identifiers).encode()
+    return {"python": to_python, "c": to_c, "json": to_json}[kind](model).encode()
+
+
+def _to_onnx(model: Any, table: ColumnTable) -> bytes:
+    need_extra("--format onnx", "onnx", "skl2onnx")
+    if table.categorical:
+        raise UserError(
+            "--format onnx takes numbers alone, but the model has categories, such as "
+            f"{table.categorical[0].name!r}: give another --format, or --drop them in training"
+        )
+    import numpy as np
+    from skl2onnx import to_onnx
+
+    from ..onnx import register
+
+    register()
+    rows = np.zeros((1, model.coef_.shape[1]))
+    content: bytes = to_onnx(model, rows, options={"zipmap": False}).SerializeToString()
+    return content
 
 
 def notes_of(table: ColumnTable) -> list[str]:

@@ -304,7 +304,9 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
                 assessment = assess_by_folds(rows, new_model, training.n_folds, seed)
         elif training.validation:
             with console.stage("learning, to score held-out rows"):
-                assessment, _ = assess_held_out(rows, new_model, training.validation, seed)
+                assessment = assess_held_out(rows, new_model, training.validation, seed)
+            if assessment is None:
+                console.note("there are too few rows to hold some out: give --cv K to score")
     model = new_model()
     with console.stage("learning from all rows"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -5,11 +5,12 @@ import argparse
 from ..parsing import add_columns
 
 NAME = "export"
-HELP = "write a model as Python, C, SQL or JSON"
+HELP = "write a model as Python, C, SQL, JSON or ONNX"
 _DESCRIPTION = """
-Write a model of "softreg-fast train" as a source that needs nothing of this package. It takes
-columns as they are after preparation: missing numbers filled, booleans as "true" and "false", texts
-without spaces around them. What to fill is said on standard error.
+Write a model of "softreg-fast train" as a source that needs nothing of this package, or for ONNX.
+It takes columns, for ONNX as one matrix of float64, as they are after preparation: missing numbers
+filled, booleans as "true" and "false", texts without spaces around them. What to fill is said on
+standard error.
 """
 
 
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = _DESCRIPTION
     parser.add_argument("model", metavar="MODEL", help='of "softreg-fast train"')
-    parser.add_argument("--format", required=True, choices=["python", "c", "json", "sql"])
+    parser.add_argument("--format", required=True, choices=["python", "c", "json", "sql", "onnx"])
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="to write; - is standard output"
     )
@@ -48,12 +49,14 @@ def run(options: argparse.Namespace) -> int:
     if options.output != "-":
         output = check_output("-o", options.output, (options.model,))
     model, table, _ = load_model(Path(options.model))
-    text = export(model, table, options.format, options.table, options.dialect, tuple(options.id))
+    content = export(
+        model, table, options.format, options.table, options.dialect, tuple(options.id)
+    )
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.buffer.write(content)
     else:
         with replacing(output) as beside:
-            beside.write_text(text, encoding="utf-8")
+            beside.write_bytes(content)
     console = Console(is_json=True)
     for note in notes_of(table):
         console.note(note)

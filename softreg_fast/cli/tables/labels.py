@@ -107,7 +107,10 @@ class LabelReader:
 
 
 def labels_of_texts(texts: Collection[str]) -> tuple[npt.NDArray[Any], str]:
-    """Labels as what they all are: integers, numbers, booleans or texts; and which of these."""
+    """Labels as what they all are: integers, numbers, booleans or texts; and which of these.
+
+    Numbers that aren't whole are texts, since estimators take them for quantities.
+    """
     lowered = [text.lower() for text in texts]
     if texts and set(lowered) <= {"true", "false"}:
         return np.array([text == "true" for text in lowered]), BOOLEAN
@@ -116,7 +119,7 @@ def labels_of_texts(texts: Collection[str]) -> tuple[npt.NDArray[Any], str]:
         return np.array(list(texts), str), TEXT
     if (numbers == np.rint(numbers)).all() and (np.abs(numbers) <= _LARGEST_INTEGER).all():
         return numbers.astype(np.int64), INTEGER
-    return numbers, FLOAT
+    return np.array([str(number) for number in numbers.tolist()]), FLOAT
 
 
 def encode_labels(

@@ -14,6 +14,7 @@ from .values import DATE_PATTERN, NUMBER, TEXT, kind_of_type, numbers_of, texts_
 # Of one column; more are not counted.
 MOST_DISTINCT = 10_000
 MOST_DISTINCT_KEPT = 1_000_000
+_MOST_DISTINCT_NUMBERS = 1_000
 SAMPLE_ROWS = 100_000
 # Rows of which identifiers are looked at for repeated ones.
 _ROWS_OF_IDENTIFIERS = 1_000_000
@@ -124,6 +125,8 @@ class ColumnProfile:
     ----------
     kind : str
         Of its type in the file: "number", "text", "boolean", "date" or "other".
+    is_kept : bool
+        Whether the user wants it, whatever it holds.
     n_missing, n_numbers : int
         Rows without a value, and with a number.
     numbers : Numbers
@@ -144,6 +147,7 @@ class ColumnProfile:
     type_name: str
     most_distinct: int
     is_identifier: bool
+    is_kept: bool
     uncounted: tuple[str, ...] = ("other", NUMBER)
     n_rows: int = 0
     n_missing: int = 0
@@ -175,11 +179,18 @@ class ColumnProfile:
     def _count(self, column: Any, missing: tuple[str, ...]) -> None:
         if self.kind == "date":
             column = column.cast("string")
+        if not self.is_kept and self.n_numbers == self.n_rows + len(column) - self.n_missing:
+            self.most_distinct = _MOST_DISTINCT_NUMBERS  # which will hardly be categories
+        if not hasattr(column, "dictionary"):
+            column = column.dictionary_encode()
+            if len(column.dictionary) > self.most_distinct + len(missing):
+                self.are_counted = False
+                column = column.slice(0, _MOST_DISTINCT_NUMBERS)
         codes, values = texts_of(column, missing)
         for code, count in zip(*np.unique(codes[codes >= 0], return_counts=True), strict=True):
             text = values[code]
             self.counts[text] = self.counts.get(text, 0) + int(count)
-        self.are_counted = len(self.counts) <= self.most_distinct
+        self.are_counted &= len(self.counts) <= self.most_distinct
 
     @property
     def n_found(self) -> int:
@@ -221,7 +232,7 @@ def profile_columns(
         most = MOST_DISTINCT_KEPT if name in kept else MOST_DISTINCT
         uncounted = ("other",) if name in categorical else ("other", NUMBER)
         profiles[name] = ColumnProfile(
-            name, kind_of_type(kind), str(kind), most, name in identifiers, uncounted
+            name, kind_of_type(kind), str(kind), most, name in identifiers, name in kept, uncounted
         )
     return profiles
 
