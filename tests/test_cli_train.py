@@ -320,7 +320,10 @@ def test_results_are_printed_and_notes_are_on_standard_error(capsys, table):
     assert captured.err == "note: 1 rows have no 'income' and are left out\n"
     lines = captured.out.splitlines()
     assert lines[0] == "data: people.csv, 400 rows, read in memory"
-    assert lines[-1] == "model: m.model, learned from all 399 rows"
+    assert lines[-2:] == [
+        "model: m.model, learned from all 399 rows",
+        "next: softreg-fast predict m.model NEW_DATA -o predictions.csv --proba",
+    ]
     assert any(line.startswith("accuracy ") for line in lines)
     assert cli.main(["explain", "m.model", "--top", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -1,11 +1,13 @@
 """The rows that a model learns from, in memory or read again and again in blocks."""
 
+import errno
 import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -169,8 +171,16 @@ class BlockRows(LearningRows):
         if mask is None:
             mask = np.ones(len(self.labels.codes), bool)
         stream = _Stream(self, mask, self._names, self._n_features)
-        with open_blocks(stream, cache=True) as rows:
-            return model.fit(rows)
+        try:
+            with open_blocks(stream, cache=True) as rows:
+                return model.fit(rows)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise UserError(
+                f"the disk of {gettempdir()!r} is full, where rows are cached: name a folder with "
+                "more room by the environment variable TMPDIR"
+            ) from error
 
     def blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[RowsOfBlock]:
         """See `LearningRows`."""

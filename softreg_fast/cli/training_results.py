@@ -43,6 +43,7 @@ def run_training(
     if plot is not None or report is not None:
         _draw(prepared, document, scores, plot, report, console)
     console.say(f"model: {output}, learned from all {len(prepared.rows.labels.codes):,} rows")
+    console.say(f"next: softreg-fast predict {output} NEW_DATA -o predictions.csv --proba")
     document["notes"] = console.notes
     console.document(document)
 

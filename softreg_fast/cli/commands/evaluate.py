@@ -16,6 +16,7 @@ training.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = _DESCRIPTION
+    parser.usage = "%(prog)s MODEL DATA [options]"
     parser.add_argument("model", metavar="MODEL", help='of "softreg-fast train"')
     add_data(parser)
     parser.add_argument(

@@ -15,6 +15,7 @@ Rows are read in batches, and may take more room than there is memory.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = _DESCRIPTION
+    parser.usage = "%(prog)s MODEL DATA -o OUT [options]"
     parser.add_argument("model", metavar="MODEL", help='of "softreg-fast train"')
     add_data(parser)
     parser.add_argument(

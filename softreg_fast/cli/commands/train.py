@@ -26,6 +26,7 @@ say how good the model is; the model that is kept has learned from all rows.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = _DESCRIPTION
+    parser.usage = "%(prog)s DATA --target COLUMN -o MODEL [options]"
     add_data(parser)
     parser.add_argument("--target", metavar="COLUMN", help="to predict (svmlight files have none)")
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="file to write")
