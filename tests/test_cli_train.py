@@ -405,6 +405,38 @@ def test_each_class_is_held_out_by_its_share_but_never_all_of_it():
         assert np.ptp(np.bincount(folds[codes == code])) <= 1
 
 
+@pytest.mark.parametrize("more", [[], ["--in-blocks"], ["--C", "auto"]])
+def test_penalty_of_standardized_numbers_is_the_same_in_all_units(capsys, table, more):
+    coefs = []
+    for factor in (1.0, 1e-6):
+        table.assign(age=table["age"] * factor).to_csv("people.csv", index=False)
+        arguments = ["people.csv", "--target", "income"]
+        _, notes = _train(capsys, *arguments)
+        assert ("hardly lets 'age' contribute" in notes) == (factor < 1)
+        found, notes = _train(capsys, *arguments, "--standardize", *more)
+        assert notes == ""
+        assert found["model"]["standardized"]
+        model = load("m.model")
+        coefs.append(model.coef_ * [[factor] + [1] * (model.coef_.shape[1] - 1)])
+        out, _ = _predict(capsys, "people.csv", "--proba")
+        assert log_loss(table["income"], out.iloc[:, 1:]) < 0.55
+    np.testing.assert_allclose(*coefs, rtol=1e-3, atol=1e-4)
+    if not more:
+        age = table["age"].fillna(table["age"].median())
+        scale = table["age"].std(ddof=0)
+        frame = pd.DataFrame(
+            {
+                "age": (age - table["age"].mean()) / scale,
+                "job": table["job"].astype("category"),
+                "member": table["member"].astype("category"),
+            }
+        )
+        expected = SoftmaxClassifier(categorical_features="from_dtype").fit(frame, table["income"])
+        np.testing.assert_allclose(coefs[0][0, 0] * scale, expected.coef_[0, 0], rtol=1e-3)
+        np.testing.assert_allclose(out.iloc[:, 1:], expected.predict_proba(frame), atol=1e-4)
+
+
+@pytest.mark.full
 def test_odds_have_intervals_without_a_penalty(capsys, table):
     _train(capsys, "people.csv", "--target", "income", "--C", "inf")
     assert cli.main(["explain", "m.model", "--json"]) == 0

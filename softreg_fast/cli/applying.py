@@ -109,9 +109,3 @@ class Application:
             for block in rows.labelled_blocks():
                 probabilities = predict_quietly(self.model, block.features)
                 yield Predicted(None, block.labels, probabilities)
-
-
-def name_some(names: Sequence[str], most: int = 8) -> str:
-    """Names in quotes, not more than some."""
-    shown = ", ".join(map(repr, names[:most]))
-    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

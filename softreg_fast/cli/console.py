@@ -115,3 +115,9 @@ def name_of(label: Any) -> str:
 def percent(share: float) -> str:
     """A share as users read it."""
     return f"{100.0 * share:.1f} %"
+
+
+def name_some(names: Sequence[str], most: int = 8) -> str:
+    """Names in quotes, not more than some."""
+    shown = ", ".join(map(repr, names[:most]))
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .applying import Application, name_some
-from .console import Console, name_of
+from .applying import Application
+from .console import Console, name_of, name_some
 from .errors import UserError
 from .outputs import replacing
 from .scores import Scores

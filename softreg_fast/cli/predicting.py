@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .applying import Application, Predicted, name_some
-from .console import Console, name_of
+from .applying import Application, Predicted
+from .console import Console, name_of, name_some
 from .errors import UserError
 from .outputs import replacing
 from .tables.files import kind_of

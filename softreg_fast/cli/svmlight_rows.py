@@ -23,6 +23,7 @@ def prepare_svmlight(training: Training, console: Console) -> Prepared:
     for option, given in (
         ("--weight", training.weight), ("--id", training.identifiers), ("--drop", training.dropped),
         ("--keep", training.kept), ("--categorical", training.categorical),
+        ("--standardize", training.standardizes),
     ):  # fmt: skip
         if given:
             raise UserError(f"{option} is not allowed with {training.data}, which has no columns")

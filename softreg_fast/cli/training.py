@@ -14,9 +14,9 @@ from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.classifier_cv import SoftmaxClassifierCV
 from ..estimators.parameters import check_parameters
 from .assessing import Assessment, assess_by_folds, assess_held_out
-from .console import Console, name_of
+from .console import Console, name_of, name_some
 from .errors import UserError
-from .explaining import summary_of
+from .explaining import scales_of, summary_of
 from .learning_rows import Labels, LearningRows, MemoryRows, free_bytes, read_rows, read_weights
 from .tables.choosing import Decision, decide
 from .tables.columns import ColumnTable
@@ -54,7 +54,7 @@ class Training:
         Share of the rows to hold out.
     n_folds : int or None
         Of a cross-validation, in place of held-out rows.
-    calibrates : bool
+    calibrates, standardizes : bool
     seed : int
     in_blocks : bool or None
         None is only if the rows take too much memory.
@@ -74,6 +74,7 @@ class Training:
     validation: float
     n_folds: int | None
     calibrates: bool
+    standardizes: bool
     seed: int
     in_blocks: bool | None
 
@@ -105,6 +106,8 @@ class Prepared:
         What became of each column: ``name``, ``role`` and ``text``.
     n_rows, n_unlabelled : int
         In the file, and without a label.
+    means : dict of str to float, or None
+        Of the columns of numbers, by which these are standardized in `rows`; None if they aren't.
     """
 
     rows: LearningRows
@@ -112,6 +115,7 @@ class Prepared:
     columns: list[dict[str, str]]
     n_rows: int
     n_unlabelled: int
+    means: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -195,12 +199,17 @@ def prepare(training: Training, console: Console) -> Prepared:
     labels = Labels(
         classes, codes[are_labelled], None if are_labelled.all() else are_labelled, weights
     )
+    means = None
+    read_as = columns
+    if training.standardizes:
+        means = {column.name: profiles[column.name].numbers.mean for column in columns.numbers}
+        read_as = columns.standardized(means)
     with console.stage("preparing the rows"):
         rows = read_rows(
-            table, columns, labels, training.reading.decimal, in_blocks=training.in_blocks
+            table, read_as, labels, training.reading.decimal, in_blocks=training.in_blocks
         )
     described = _describe_columns(table, roles, decisions)
-    return Prepared(rows, columns, described, reader.n_rows, reader.n_missing)
+    return Prepared(rows, columns, described, reader.n_rows, reader.n_missing, means)
 
 
 def _index_of_pandas(table: TableFile) -> set[str]:
@@ -315,12 +324,39 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
         if issubclass(each.category, UserWarning):
             console.note(str(each.message))
     summary = _summarise(model, rows, console) if math.isinf(C) else None
+    if prepared.means is not None:
+        _undo_standardization(model, prepared.table, prepared.means)
+    elif not math.isinf(C):
+        _note_small_numbers(prepared, C, console)
     temperature = None
     if training.calibrates and assessment is not None:
         temperature = assessment.temperature()
         model.coef_ = model.coef_ / temperature
         model.intercept_ = model.intercept_ / temperature
     return Trained(model, assessment, C, temperature, summary)
+
+
+def _undo_standardization(model: Any, table: ColumnTable, means: dict[str, float]) -> None:
+    """Have a model of standardized numbers be one of the numbers themselves."""
+    scales = scales_of(model, table)
+    centers = np.array(
+        [means.get(column.name, 0.0) for column in table.columns for _ in column.coefficient_names]
+    )
+    model.coef_ = model.coef_ / scales
+    intercept = model.intercept_ - model.coef_ @ centers
+    model.intercept_ = intercept - intercept.mean() * (len(intercept) > 1)
+
+
+def _note_small_numbers(prepared: Prepared, C: float, console: Console) -> None:
+    """Name numbers that vary so little that the penalty hardly lets them contribute."""
+    # The curvature of the loss, at most a quarter for each row, is below that of the penalty.
+    least = math.sqrt(4.0 / (C * len(prepared.rows.labels.codes)))
+    small = [each for each in prepared.table.numbers if 0.0 < (each.scale or 0.0) < least]
+    if small:
+        console.note(
+            f"with C={C:g} the penalty hardly lets {name_some([each.name for each in small])} "
+            "contribute, since it varies so little: give --standardize, or a larger --C"
+        )
 
 
 def _choose_strength(training: Training, rows: LearningRows, *, looks_up: bool) -> float:

@@ -100,6 +100,7 @@ def _describe(training: Training, prepared: Prepared, trained: Trained) -> dict[
             "C": "inf" if math.isinf(trained.C) else trained.C,
             "l1_ratio": training.parameters["l1_ratio"],
             "solver": training.parameters["solver"],
+            "standardized": prepared.means is not None,
             "iterations": int(model.n_iter_),
             "converged": bool(model.converged_),
             "gap": None if math.isnan(gap) else gap,

@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0 is an L2 penalty, 1 an L1 penalty, which makes coefficients zero (default: 0)",
     )  # fmt: skip
     learning.add_argument(
+        "--standardize",
+        action="store_true",
+        help="have the penalty treat numbers alike, whatever their units: it is that of numbers of "
+        "standard deviation 1",
+    )
+    learning.add_argument(
         "--solver", default="auto", choices=["auto", "newton", "lbfgs", "sgd"],
         help="default: auto",
     )  # fmt: skip
@@ -128,6 +134,7 @@ def run(options: argparse.Namespace) -> int:
         validation=options.validation,
         n_folds=options.cv,
         calibrates=options.calibrate,
+        standardizes=options.standardize,
         seed=options.seed,
         in_blocks=True if options.in_blocks else None,
     )

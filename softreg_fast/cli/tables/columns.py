@@ -26,6 +26,9 @@ class Column:
         What stands for a missing number.
     scale : float or None
         The standard deviation of the numbers.
+    center : float or None
+        What is subtracted from the numbers before they are divided by `scale`; None if neither is
+        done, as in all models that are kept.
     reference : str or None
         A further category, which has no coefficient: those of the others are compared with it.
     """
@@ -35,6 +38,7 @@ class Column:
     categories: tuple[str | None, ...] = ()
     fill: float | None = None
     scale: float | None = None
+    center: float | None = None
     reference: str | None = None
 
     @property
@@ -92,6 +96,14 @@ class ColumnTable:
     def coefficient_names(self) -> list[str]:
         """Of all coefficients of a class."""
         return [name for column in self.columns for name in column.coefficient_names]
+
+    def standardized(self, means: Mapping[str, float]) -> "ColumnTable":
+        """The same, but numbers become those of mean 0 and standard deviation 1."""
+        columns = [
+            replace(each, center=means[each.name]) if each.kind == NUMBER else each
+            for each in self.columns
+        ]
+        return replace(self, columns=tuple(columns))
 
     def with_missing(self, texts: Sequence[str]) -> "ColumnTable":
         """The same with further texts that stand for a missing value."""

@@ -230,6 +230,8 @@ def _numbers(
     if n_missing:
         _add(counts.missing, column.name, n_missing)
         values[are_missing] = column.fill
+    if column.center is not None:
+        values = (values - column.center) / (column.scale or 1.0)
     return values
 
 
