@@ -1,11 +1,13 @@
 """From files to models, predictions and scores, by the command line."""
 
+import errno
 import json
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import dump_svmlight_file, load_iris
@@ -18,7 +20,7 @@ from sklearn.metrics import (
 )
 
 from softreg_fast import SoftmaxClassifier
-from softreg_fast.cli import learning_rows
+from softreg_fast.cli import holding_out
 from softreg_fast.cli import main as cli
 from softreg_fast.cli.scores import Scores
 from softreg_fast.persistence import load, load_with_metadata
@@ -164,7 +166,8 @@ def test_unknown_and_missing_values_are_counted(capsys, table):
 
 
 @pytest.mark.parametrize("path", [
-    "people.parquet", "people.feather", "people.tsv", "people.csv.gz", "people16.csv", "semi.csv",
+    "people.parquet", "people.feather", "people.tsv", "people.csv.gz", "people.csv.zst",
+    "people16.csv", "semi.csv",
 ])  # fmt: skip
 def test_files_of_all_kinds_give_the_same_model(capsys, table, path):
     _train(capsys, "people.csv", "--target", "income", "--drop", "joined")
@@ -177,6 +180,9 @@ def test_files_of_all_kinds_give_the_same_model(capsys, table, path):
     elif path == "semi.csv":
         table.to_csv(path, index=False, sep=";", decimal=",")
         arguments = ["--decimal", ","]
+    elif path.endswith(".zst"):
+        with pa.CompressedOutputStream(path, "zstd") as file:
+            file.write(table.to_csv(index=False).encode())
     else:
         separator = "\t" if path.endswith(".tsv") else ","
         encoding = "utf-16" if "16" in path else "utf-8-sig"
@@ -215,7 +221,7 @@ def test_arrays(capsys):
 
 @pytest.mark.parametrize("n_kept", [0, 1 << 30])
 def test_blocks_give_the_same_model(capsys, monkeypatch, table, n_kept):
-    monkeypatch.setattr("softreg_fast.cli.training._MOST_KEPT", n_kept)
+    monkeypatch.setattr("softreg_fast.cli.preparing._MOST_KEPT", n_kept)
     frame = table.copy()
     frame.loc[frame.index[::9], "income"] = None
     frame.to_csv("people.csv", index=False)
@@ -396,10 +402,10 @@ def test_scores_of_weighted_rows_are_those_of_repeated_ones():
 
 def test_each_class_is_held_out_by_its_share_but_never_all_of_it():
     codes = np.repeat([0, 1, 2], [1, 40, 200])
-    held_out = learning_rows.hold_out(codes, 0.1, 0)
+    held_out = holding_out.hold_out(codes, 0.1, 0)
     np.testing.assert_array_equal(np.bincount(codes[held_out], minlength=3), [0, 4, 20])
-    assert (held_out != learning_rows.hold_out(codes, 0.1, 1)).any()
-    folds = learning_rows.folds_of(codes, 5, 0)
+    assert (held_out != holding_out.hold_out(codes, 0.1, 1)).any()
+    folds = holding_out.folds_of(codes, 5, 0)
     assert np.ptp(np.bincount(folds)) <= 1
     for code in (1, 2):
         assert np.ptp(np.bincount(folds[codes == code])) <= 1
@@ -530,3 +536,25 @@ def test_texts_of_many_forms(capsys, text):
     assert [each["rows"] for each in found["classes"]] == [2, 2]
     assert found["columns"][0]["text"] == "number"
     assert load_with_metadata("m.model")[1]["softreg-fast"]["table"]["columns"][0]["fill"] == 2.5
+
+
+def test_full_disk_is_named(capsys, monkeypatch, flowers):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("softreg_fast.blocks.cache._Files.add", full)
+    with pytest.raises(SystemExit, match="2"):
+        _train(capsys, "flowers.csv", "--target", "kind", "--in-blocks")
+    assert "name a folder with more room by the environment variable TMPDIR" in (
+        capsys.readouterr().err
+    )
+    assert not Path("m.model").exists()
+
+
+def test_standardizing_changes_nothing_without_a_penalty(capsys, table):
+    found, _ = _train(capsys, "people.csv", "--target", "income", "--C", "inf")
+    expected = load("m.model").coef_
+    found, _ = _train(capsys, "people.csv", "--target", "income", "--C", "inf", "--standardize")
+    np.testing.assert_array_equal(load("m.model").coef_, expected)
+    assert not found["model"]["standardized"]
+    assert "std_err" in found["coefficients"][0]["coefficients"][0]

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import UserError
-from .learning_rows import LearningRows, folds_of, hold_out, predict_quietly
+from .holding_out import folds_of, hold_out
+from .learning_rows import LearningRows, predict_quietly
 from .scores import Scores
 
 _MOST_KEPT = 200_000  # rows, for the temperature

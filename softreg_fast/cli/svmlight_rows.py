@@ -8,16 +8,17 @@ import numpy as np
 from ..blocks.opening import open_blocks
 from .console import Console
 from .errors import UserError
-from .learning_rows import BlockRows, Labels, LearningRows, MemoryRows, fits_in_memory
+from .learning_rows import BlockRows, Labels, LearningRows, MemoryRows
+from .preparing import Prepared, Training
+from .reading_rows import fits_in_memory
 from .tables.columns import ColumnTable
 from .tables.labels import LabelReader
-from .training import Prepared, Training
 
 _ELEMENTS_PER_ROW = 64  # a guess, for how much memory they take
 
 
 def prepare_svmlight(training: Training, console: Console) -> Prepared:
-    """Read a svmlight file; see `training.prepare`."""
+    """Read a svmlight file; see `preparing.prepare`."""
     import pyarrow as pa
 
     for option, given in (

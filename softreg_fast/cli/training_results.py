@@ -9,9 +9,10 @@ import numpy as np
 from .console import Console, name_of, percent
 from .explaining import largest_coefficients
 from .model_files import save_model
+from .preparing import Prepared, Training, prepare
 from .scores import Scores
 from .tables.labels import majority_of
-from .training import Prepared, Trained, Training, describe_classes, prepare, train
+from .training import Trained, describe_classes, train
 
 _MOST_CLASSES = 20  # that are printed
 _MOST_COLUMNS = 60

@@ -100,8 +100,8 @@ def run(options: argparse.Namespace) -> int:
         need_extra("--plot", "plot", "matplotlib")
     from ..errors import UserError
     from ..outputs import check_output
+    from ..preparing import Training
     from ..tables.files import ReadingOptions, check_file, is_svmlight
-    from ..training import Training
     from ..training_results import run_training
 
     data = Path(options.data)
