@@ -316,6 +316,42 @@ def test_newcomer_goes_from_a_file_to_predictions():
     assert "\nage " in done.stdout
 
 
+def test_picture_and_page(capsys, model):
+    arguments = ["train", "t.csv", "--target", "kind", "-o", "m.model", "--plot", "p.png"]
+    assert cli.main([*arguments, "--report", "r.html"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:-2] == ["picture: p.png", "page: r.html"]
+    assert Path("p.png").read_bytes().startswith(b"\x89PNG")
+    page = Path("r.html").read_text(encoding="utf-8")
+    for text in ("balanced accuracy", "data:image/png;base64,", "virginica", "size_large"):
+        assert text in page
+    assert cli.main(["evaluate", "m.model", "t.csv", "--plot", "e.png"]) == 0
+    assert capsys.readouterr().out.endswith("picture: e.png\n")
+    assert Path("e.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_many_classes_are_shortened(capsys):
+    labels = np.repeat(np.arange(30), 4)
+    pd.DataFrame({"a": labels * 1.0, "b": labels % 7, "kind": labels}).to_csv("t.csv", index=False)
+    assert cli.main(["train", "t.csv", "--target", "kind", "-o", "m.model", "--cv", "2"]) == 0
+    assert "... and 10 more classes\n" in capsys.readouterr().out
+    assert cli.main(["evaluate", "m.model", "t.csv"]) == 0
+    assert "the confusion matrix of 30 classes is in --json" in capsys.readouterr().out
+
+
+def test_intervals_are_shown(capsys, model):
+    random = np.random.default_rng(0)
+    frame = model.assign(kind=random.choice(["u", "v"], len(model)))
+    frame.to_csv("t.csv", index=False)
+    cli.main(["train", "t.csv", "--target", "kind", "-o", "m.model", "--C", "inf", "--json"])
+    capsys.readouterr()
+    assert cli.main(["explain", "m.model"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "v, against u"
+    assert lines[1].split()[-5:] == ["p", "2.5", "%", "97.5", "%"]
+    assert any(line.startswith("size_") and "(against " in line for line in lines)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("n_classes", [2, 30])
 def test_pictures_and_pages_of_few_and_many_classes(n_classes, capsys):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from softreg_fast import SoftmaxClassifier
@@ -234,6 +235,26 @@ CASES = {
         GOOD, ["--report", "nowhere/r.html"],
         "--report nowhere/r.html: there is no folder 'nowhere'; make it first",
     ),
+    "folds that are no number": (
+        GOOD, ["--cv", "many"], "argument --cv: 'many' must be an integer of at least 1",
+    ),
+    "a share that is no number": (
+        GOOD, ["--validation", "half"],
+        "argument --validation: 'half' must be a number from 0 to 0.9, such as 0.1",
+    ),
+    "C that is a word": (
+        GOOD, ["--C", "big"], "argument --C: 'big' must be a number above 0, inf or auto",
+    ),
+    "a seed that is a word": (
+        GOOD, ["--seed", "x"], "argument --seed: 'x' must be an integer from 0 to 4294967295",
+    ),
+    "a search by gradient descent": (
+        GOOD, ["--C", "auto", "--solver", "sgd"],
+        "--C auto needs an exact solver: give --solver auto, or a number as --C",
+    ),
+    "an identifier that is the target": (
+        GOOD, ["--id", "kind"], "--id 'kind' is the target: it can't be both",
+    ),
     "an argument that isn't there": (
         GOOD, ["--sover", "newton"],
         "unrecognized arguments: --sover newton: did you mean --solver?",
@@ -408,3 +429,74 @@ def test_demo_needs_no_extra():
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("data: t.csv, 3 rows, 1 features\n")
+
+
+def _refused(capsys, path, *arguments):
+    return _error_of(capsys, "train", path, "-o", "m.model", *arguments)
+
+
+def test_arrays_that_are_no_tables(capsys):
+    for array, message in (
+        (np.array([{}], object), "x.npy can't be read as a NumPy file"),
+        (np.zeros((2, 2, 2)), "x.npy has an array 'x' of dtype float64 and shape (2, 2, 2)"),
+        (np.zeros(3, complex), "x.npy has an array 'x' of dtype complex128 and shape (3,)"),
+        (np.zeros((0, 2)), "x.npy has no rows below its header"),
+    ):
+        np.save("x.npy", array)
+        assert _refused(capsys, "x.npy", "--target", "x1").startswith(message)
+    np.savez("x.npz", a=np.ones(3), b=np.ones(4))
+    assert _refused(capsys, "x.npz", "--target", "b") == (
+        "x.npz has arrays of 3, 4 rows: all must have as many"
+    )
+
+
+def test_options_that_svmlight_files_do_not_have(capsys):
+    Path("x.svmlight").write_text("1 1:0.5\n0 1:2\n" * 5)
+    for option, value in (("--target", "y"), ("--drop", "x"), ("--weight", "w")):
+        message = _refused(capsys, "x.svmlight", option, value)
+        assert message.startswith(f"{option} is not allowed with x.svmlight, which has ")
+    assert cli.main(["train", "x.svmlight", "-o", "m.model"]) == 0
+    capsys.readouterr()
+    message = _error_of(capsys, "predict", "m.model", "x.svmlight", "-o", "-", "--id", "key")
+    assert message == "x.svmlight has no columns, such as 'key'"
+    message = _error_of(capsys, "predict", "m.model", "t.csv", "-o", "-")
+    assert message == "there is no file 't.csv': check the path"
+
+
+def test_columns_of_types_that_are_no_features(capsys):
+    frame = pd.DataFrame(
+        {
+            "a": np.tile([1.0, 2.0, 3.0], 8),
+            "list": [[1]] * 24,
+            "day": pd.to_datetime("2020-01-01"),
+            "y": ["u", "v"] * 12,
+        },
+        index=pd.Index(range(5, 29), name="place").astype("float64"),
+    )
+    frame.to_parquet("t.parquet")
+    for target in ("list", "day"):
+        message = _refused(capsys, "t.parquet", "--target", target)
+        assert message.startswith(f"--target '{target}' is a column of type ")
+    assert "columns of type list" in _refused(
+        capsys, "t.parquet", "--target", "y", "--keep", "list"
+    )
+    arguments = ["t.parquet", "--target", "y", "-o", "m.model", "--json", "--validation", "0"]
+    assert cli.main(["train", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {each["name"]: each["role"] for each in found["columns"]} == {
+        "a": "feature", "list": "left out", "day": "left out", "y": "target", "place": "left out",
+    }  # fmt: skip
+    frame.assign(a=frame["list"]).to_parquet("new.parquet")
+    message = _error_of(capsys, "predict", "m.model", "new.parquet", "-o", "-")
+    assert message.startswith("the column 'a' of new.parquet has type list")
+    frame.assign(a=frame["day"]).to_parquet("new.parquet")
+    message = _error_of(capsys, "predict", "m.model", "new.parquet", "-o", "-")
+    assert message.startswith("the column 'a' of new.parquet holds '2020-01-01")
+
+
+@pytest.mark.runs_if(os.name == "posix")
+def test_pipes_are_not_read(capsys):
+    os.mkfifo("pipe.csv")
+    assert _refused(capsys, "pipe.csv", "--target", "y") == (
+        "pipe.csv can't be read more than once: save the table in a file first"
+    )

@@ -558,3 +558,19 @@ def test_standardizing_changes_nothing_without_a_penalty(capsys, table):
     np.testing.assert_array_equal(load("m.model").coef_, expected)
     assert not found["model"]["standardized"]
     assert "std_err" in found["coefficients"][0]["coefficients"][0]
+
+
+def test_results_do_not_depend_on_how_rows_are_cut(capsys, monkeypatch, table):
+    results = []
+    for most in (1 << 22, 40):
+        monkeypatch.setattr("softreg_fast.cli.tables.files._MOST_NUMBERS", most)
+        monkeypatch.setattr("softreg_fast.cli.learning_rows._BLOCK_NUMBERS", most)
+        for more in ([], ["--in-blocks"]):
+            found, _ = _train(capsys, "people.csv", "--target", "income", *more)
+            out, notes = _predict(capsys, "people.csv", "--proba")
+            results.append((found["columns"], found["validation"], out, notes))
+    for one, other in ((0, 2), (1, 3)):
+        (columns, scores, out, notes), others = results[one], results[other]
+        assert (columns, notes) == (others[0], others[3])
+        assert scores["metrics"] == pytest.approx(others[1]["metrics"], rel=1e-9)
+        pd.testing.assert_frame_equal(out, others[2])

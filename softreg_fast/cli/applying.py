@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..blocks.opening import open_blocks
 from ..blocks.tables import TableFile
 from .errors import UserError
-from .learning_rows import predict_quietly
+from .learning_rows import predict_quietly, rows_of_predictions
 from .tables.columns import ColumnTable
 from .tables.encoding import Counts, check_columns, encode
 from .tables.files import ReadingOptions, batches_of, is_svmlight, open_table
@@ -95,7 +95,7 @@ class Application:
         looks_up = hasattr(self.model, "categories_") or not self.table.categorical
         wanted = list(dict.fromkeys([*self.table.names, *self.others]))
         first = 0
-        for batch in batches_of(self._file, wanted):
+        for batch in batches_of(self._file, wanted, len(self.model.classes_)):
             encoded = encode(
                 batch, self.table, self.reading.decimal, self.counts,
                 first_row=first, place=str(self.path),
@@ -107,5 +107,9 @@ class Application:
     def _of_sparse_rows(self) -> Iterator[Predicted]:
         with open_blocks(self.path, features=self.table.n_sparse, cache=False) as rows:
             for block in rows.labelled_blocks():
-                probabilities = predict_quietly(self.model, block.features)
-                yield Predicted(None, block.labels, probabilities)
+                step = rows_of_predictions(len(self.model.classes_))
+                for start in range(0, block.features.shape[0], step):
+                    part = slice(start, start + step)
+                    probabilities = predict_quietly(self.model, block.features[part])
+                    labels = None if block.labels is None else block.labels[part]
+                    yield Predicted(None, labels, probabilities)

@@ -109,17 +109,7 @@ class MemoryRows(LearningRows):
 
     def blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[RowsOfBlock]:
         """See `LearningRows`."""
-        rows = self._take(mask)
-        step = max(1, _BLOCK_NUMBERS // len(self.labels.classes))
-        for start in range(0, len(rows.codes), step):
-            part = slice(start, start + step)
-            features = rows.features
-            is_table = hasattr(features, "slice")
-            yield RowsOfBlock(
-                features.slice(start, step) if is_table else features[part],
-                rows.codes[part],
-                None if rows.weights is None else rows.weights[part],
-            )
+        yield from _cut(self._take(mask), rows_of_predictions(len(self.labels.classes)))
 
     def _take(self, mask: npt.NDArray[np.bool_]) -> RowsOfBlock:
         labels, features = self.labels, self.features
@@ -183,7 +173,25 @@ class BlockRows(LearningRows):
             if not chosen.any():
                 continue
             weights = None if labels.weights is None else labels.weights[rows][chosen]
-            yield RowsOfBlock(features[chosen], labels.codes[rows][chosen], weights)
+            block = RowsOfBlock(features[chosen], labels.codes[rows][chosen], weights)
+            yield from _cut(block, rows_of_predictions(len(labels.classes)))
+
+
+def rows_of_predictions(n_classes: int) -> int:
+    """How many rows are predicted at a time, so that probabilities take little memory."""
+    return max(1, _BLOCK_NUMBERS // n_classes)
+
+
+def _cut(block: RowsOfBlock, n_rows: int) -> Iterator[RowsOfBlock]:
+    """Parts of so many rows."""
+    for start in range(0, len(block.codes), n_rows):
+        part = slice(start, start + n_rows)
+        features, weights = block.features, block.weights
+        yield RowsOfBlock(
+            features.slice(start, n_rows) if hasattr(features, "slice") else features[part],
+            block.codes[part],
+            None if weights is None else weights[part],
+        )
 
 
 class _Stream:

@@ -1,5 +1,6 @@
 """Pictures of scores and models, by matplotlib."""
 
+import warnings
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
@@ -58,7 +59,9 @@ def _figure(n_panels: int) -> Any:
 
 def _png(figure: Any) -> bytes:
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # letters that the font doesn't have
+        figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
 
 

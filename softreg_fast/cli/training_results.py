@@ -119,7 +119,10 @@ def _describe(training: Training, prepared: Prepared, trained: Trained) -> dict[
             "baseline": scores.baseline(labels.shares),
         }
         if training.n_folds is None:
-            document["validation"] = {"n_rows": _n_rows(scores), **found}
+            weight: dict[str, float] = {"n_rows": round(scores.total)}
+            if training.weight is not None:
+                weight = {"weight": scores.total}
+            document["validation"] = {**weight, **found}
         else:
             folds = [fold.metrics() for fold in trained.assessment.folds]
             document["cross_validation"] = {**found, "n_folds": training.n_folds, "folds": folds}
@@ -127,10 +130,6 @@ def _describe(training: Training, prepared: Prepared, trained: Trained) -> dict[
     if trained.temperature is not None:
         document["calibration"] = {"temperature": trained.temperature}
     return document
-
-
-def _n_rows(scores: Scores) -> float:
-    return float(scores.total)
 
 
 def _to_keep(document: dict[str, Any], trained: Trained) -> dict[str, Any]:

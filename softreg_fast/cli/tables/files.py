@@ -17,7 +17,9 @@ _PARQUET, _IPC, _NUMPY = (".parquet", ".pq"), (".arrow", ".arrows", ".feather", 
 _SVMLIGHT = (".svmlight", ".libsvm", ".svm")
 _TEXT = (".csv", ".tsv", ".txt", ".data")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
+# Of a batch.
 _MOST_ROWS = 1 << 16
+_MOST_NUMBERS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -88,22 +90,33 @@ def open_table(path: Path, options: ReadingOptions) -> TableFile:
 
 
 def check_file(path: Path) -> None:
-    """Raise UserError if there is no such file, or it is a folder."""
+    """Raise UserError if there is no such file, or it can't be read again and again."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: give the path of a file")
     if not path.exists():
         raise UserError(f"there is no file {str(path)!r}: check the path")
+    if not path.is_file():
+        raise UserError(f"{path} can't be read more than once: save the table in a file first")
 
 
-def batches_of(table: TableFile, names: Sequence[str]) -> Iterator[Any]:
-    """All rows of some columns of a table, as record batches that aren't empty."""
+def batches_of(table: TableFile, names: Sequence[str], n_others: int = 0) -> Iterator[Any]:
+    """All rows of some columns of a table, as record batches that aren't empty.
+
+    Parameters
+    ----------
+    table : TableFile
+    names : sequence of str
+    n_others : int, default=0
+        Numbers that are calculated for each row, so that batches have fewer rows.
+    """
     table_names = list(names)
+    most_rows = max(1, min(_MOST_ROWS, _MOST_NUMBERS // max(1, len(table_names) + n_others)))
     if table.stamp is not None:
         table.stamp.check()
     with reading(table.place, table.kind):
-        for read in table.batches(table_names, _MOST_ROWS):
-            for start in range(0, read.num_rows, _MOST_ROWS):
-                yield read.slice(start, _MOST_ROWS)
+        for read in table.batches(table_names, most_rows):
+            for start in range(0, read.num_rows, most_rows):
+                yield read.slice(start, most_rows)
 
 
 class KeptTable(TableFile):
