@@ -371,6 +371,19 @@ def test_sql_of_other_names_and_labels(rows, dialect):
 
 
 @pytest.mark.parametrize("dialect", DATABASES)
+def test_sql_keeps_columns_that_are_named_as_its_own(rows, dialect):
+    X, y = rows
+    model = SoftmaxClassifier().fit(X, y)
+    frame = pandas.DataFrame(X, columns=[f"x{place}" for place in range(4)])
+    frame = frame.assign(Label=y, p_1="kept")
+    found = DATABASES[dialect](frame, to_sql(model, "main", dialect, keep=["x0", "Label", "p_1"]))
+    assert list(found) == ["x0", "Label", "p_1", "p_0", "p_1_1", "p_2", "label_predicted"]
+    found = found.set_index("x0").loc[frame["x0"]]
+    assert found["Label"].tolist() == y.tolist()
+    assert found["label_predicted"].tolist() == model.predict(X).tolist()
+
+
+@pytest.mark.parametrize("dialect", DATABASES)
 @pytest.mark.parametrize(
     "labels", [[True, False, True], [-3, 2**40, 0], [0.5, 1e300, -7.0], ["", "NULL", "x"]]
 )
@@ -459,6 +472,15 @@ def test_what_can_not_be_exported_is_refused_by_name(rows, export):
     frame["flag"] = pandas.Categorical(pandas.to_datetime(["2020-01-01", "2021-01-01"] * 40))
     model.fit(frame, [0, 1, 2, 1] * 20)
     with pytest.raises(ValueError, match="category of 'flag' Timestamp"):
+        export(model)
+
+
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
+def test_activations_without_a_formula_are_refused(rows, export, monkeypatch):
+    model, _ = _fit(rows, 3, "sigmoid")
+    export(model)
+    monkeypatch.setattr("softreg_fast.export.linear_model.NOTEBOOK_ACTIVATION", "other")
+    with pytest.raises(ValueError, match="activation='sigmoid' can't be exported"):
         export(model)
 
 

@@ -189,6 +189,15 @@ def test_coefficients_that_are_not_finite_are_refused(rows):
     _convert(model, rows[0])
 
 
+@pytest.mark.full
+def test_activations_without_a_formula_are_refused(rows, monkeypatch):
+    register()
+    model = SoftmaxClassifier(activation="sigmoid", max_iter=5_000).fit(*rows)
+    monkeypatch.setattr("softreg_fast.inference.onnx_converter.NOTEBOOK_ACTIVATION", "other")
+    with pytest.raises(ValueError, match="activation='sigmoid' can't be converted"):
+        _convert(model, rows[0])
+
+
 _IN_A_PROCESS = """
 import numpy as np
 from sklearn.datasets import load_iris

@@ -98,8 +98,8 @@ def read_model(model: Any) -> LinearModel:
         check_is_fitted(model)
         coef, intercept = model._coefficients()
         activation, classes = model.activation_, model.classes_
-        is_convex = LOSSES[activation].is_convex
-        if not is_convex and (activation != NOTEBOOK_ACTIVATION or len(coef) == 1):
+        is_logistic = activation == NOTEBOOK_ACTIVATION
+        if LOSSES[activation].changes_logits and (not is_logistic or len(coef) == 1):
             raise ValueError(f"activation={activation!r} can't be exported with these coefficients")
         reader = getattr(model, "_reader", None)
         if reader is None:

@@ -39,7 +39,8 @@ def to_sql(
     -------
     str
         The result has the columns `keep`; one named ``p_<label>`` for each class, with a number
-        after it if another one has that name; and ``label``, the most probable class.
+        after it if another one has that name; and ``label``, the most probable class, named
+        ``label_predicted`` if `keep` has that name.
 
         All of them are NULL where a number is NULL, NaN or infinite, or in SQLite a text. A
         category that `fit` has not seen contributes nothing; nor does NULL, unless there were
@@ -74,6 +75,7 @@ def to_sql(
         source,
         [f"t.{_quoted('features', name)}" for name in names],
         [_quoted("keep", name) for name in keep],
+        [_quoted("label", name) for name in _output_names(known.classes, keep)],
     )
 
 
@@ -135,9 +137,13 @@ def _balanced(terms: Sequence[str]) -> str:
     return f"({_balanced(terms[:middle])}) + ({_balanced(terms[middle:])})"
 
 
-def _output_names(classes: Sequence[Scalar]) -> list[str]:
-    """Of the columns of probabilities; SQL ignores case."""
-    taken = {"label"}
+def _output_names(classes: Sequence[Scalar], keep: Sequence[str]) -> list[str]:
+    """Of the columns of probabilities, and of the label; SQL ignores case."""
+    taken = {name.casefold() for name in keep}
+    of_label = "label"
+    while of_label in taken:
+        of_label += "_predicted"
+    taken.add(of_label)
     names = []
     for number, label in enumerate(classes):
         name = f"p_{label}"
@@ -145,7 +151,7 @@ def _output_names(classes: Sequence[Scalar]) -> list[str]:
             name = f"{name}_{number}"
         taken.add(name.casefold())
         names.append(name)
-    return names
+    return [*names, of_label]
 
 
 class _Statement:
@@ -157,7 +163,9 @@ class _Statement:
         self._is_duckdb = dialect == "duckdb"
         self._largest_of = "greatest" if self._is_duckdb else "max"
 
-    def text(self, source: str, columns: Sequence[str], keep: Sequence[str]) -> str:
+    def text(
+        self, source: str, columns: Sequence[str], keep: Sequence[str], outputs: Sequence[str]
+    ) -> str:
         """The statement."""
         known = self._known
         n_classes = len(known.classes)
@@ -186,11 +194,8 @@ class _Statement:
         steps.append(("powers", [*kept, *powers, f"CASE {cases} END AS own"]))
         powers = [f"e{k}" for k in range(n_classes)]
         steps.append(("totals", [*kept, *powers, "own", f"{_balanced(powers)} AS total"]))
-        names = _output_names(known.classes)
-        probabilities = [
-            f"e{k} / total AS {_quoted('label', name)}" for k, name in enumerate(names)
-        ]
-        label = "CASE WHEN total IS NOT NULL THEN own END AS label"
+        probabilities = [f"e{k} / total AS {name}" for k, name in enumerate(outputs[:-1])]
+        label = f"CASE WHEN total IS NOT NULL THEN own END AS {outputs[-1]}"
         again = [f"{own} AS {name}" for name, own in zip(keep, kept, strict=True)]
         origins = [f"{source} AS t", *(f"{self._prefix}{name}" for name, _ in steps)]
         # Materialized, because SQLite would put the text of each step into the next one.

@@ -8,7 +8,7 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from ..objective.loss import LOSSES
+from ..objective.loss import LOSSES, NOTEBOOK_ACTIVATION
 
 _ALIAS = "SoftregFastSoftmaxClassifier"
 _OPTIONS = {
@@ -61,6 +61,12 @@ def _check(model: Any) -> None:
         raise ValueError(
             f"categorical_features={model.categorical_features!r} can't be converted to ONNX: "
             "convert what to_sklearn() of the model gives, a pipeline with OneHotEncoder"
+        )
+    activation = model.activation_
+    is_known = activation == NOTEBOOK_ACTIVATION and len(model.coef_) > 1
+    if LOSSES[activation].changes_logits and not is_known:
+        raise ValueError(
+            f"activation={activation!r} can't be converted to ONNX with these coefficients"
         )
 
 
