@@ -574,3 +574,14 @@ def test_results_do_not_depend_on_how_rows_are_cut(capsys, monkeypatch, table):
         assert (columns, notes) == (others[0], others[3])
         assert scores["metrics"] == pytest.approx(others[1]["metrics"], rel=1e-9)
         pd.testing.assert_frame_equal(out, others[2])
+
+
+def test_codes_with_leading_zeros_are_no_numbers(capsys):
+    rows = [f"0{at % 3}10,{at % 5},{'007' if at % 3 else '011'}" for at in range(30)]
+    Path("t.csv").write_text("\n".join(["zip,a,agent", *rows, ""]))
+    found, _ = _train(capsys, "t.csv", "--target", "agent")
+    assert found["columns"][0]["text"] == "3 categories"
+    assert load("m.model").classes_.tolist() == ["007", "011"]
+    Path("t.csv").write_text("a,y\n" + "1,9007199254740993\n2,9007199254740992\n" * 20)
+    _train(capsys, "t.csv", "--target", "y")
+    assert load("m.model").classes_.tolist() == ["9007199254740992", "9007199254740993"]

@@ -98,8 +98,7 @@ def _decide(profile: ColumnProfile, is_kept: bool, is_categorical: bool, place: 
         if is_kept:
             raise UserError(f"the column {name!r} of {place} can't be kept: {reason}")
         return Decision(name, None, reason)
-    is_number = profile.n_numbers == profile.n_found and profile.kind in ("number", "text")
-    if is_number and not is_categorical:
+    if profile.are_numbers and not is_categorical:
         return _number(profile, place)
     return _category(profile, place)
 
@@ -113,8 +112,7 @@ def _reason_against(profile: ColumnProfile) -> str | None:
         return "all values are missing"
     if profile.are_dates:
         return "dates are no features; make numbers of them, such as the month or the age"
-    is_number = profile.n_numbers == profile.n_found and profile.kind in ("number", "text")
-    if is_number:
+    if profile.are_numbers:
         if numbers.lowest == numbers.highest:
             return f"all numbers are {numbers.lowest:g}"
         if numbers.are_integers and is_unnamed(profile.name):

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UserError
-from .values import kind_of_type, texts_of
+from .values import are_codes, kind_of_type, texts_of
 
 INTEGER, FLOAT, BOOLEAN, TEXT = "integer", "number", "boolean", "text"
 MOST_CLASSES = 10_000
 _MOST_FLOATS = 20
 _MOST_INTEGERS = 50
-_LARGEST_INTEGER = 2**53
+_LARGEST_INTEGER = 2**53 - 1
 
 
 class LabelReader:
@@ -109,15 +109,17 @@ class LabelReader:
 def labels_of_texts(texts: Collection[str]) -> tuple[npt.NDArray[Any], str]:
     """Labels as what they all are: integers, numbers, booleans or texts; and which of these.
 
-    Numbers that aren't whole are texts, since estimators take them for quantities.
+    Numbers that aren't whole are texts, since estimators take them for quantities. So are codes
+    such as 01234, and integers that float64 can't tell apart.
     """
     lowered = [text.lower() for text in texts]
     if texts and set(lowered) <= {"true", "false"}:
         return np.array([text == "true" for text in lowered]), BOOLEAN
     numbers = _numbers_of(texts)
-    if numbers is None:
+    are_large = numbers is not None and (np.abs(numbers) > _LARGEST_INTEGER).any()
+    if numbers is None or are_large or are_codes(texts):
         return np.array(list(texts), str), TEXT
-    if (numbers == np.rint(numbers)).all() and (np.abs(numbers) <= _LARGEST_INTEGER).all():
+    if (numbers == np.rint(numbers)).all():
         return numbers.astype(np.int64), INTEGER
     return np.array([str(number) for number in numbers.tolist()]), FLOAT
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .values import DATE_PATTERN, NUMBER, TEXT, kind_of_type, numbers_of, texts_of
+from .values import DATE_PATTERN, NUMBER, TEXT, are_codes, kind_of_type, numbers_of, texts_of
 
 # Of one column; more are not counted.
 MOST_DISTINCT = 10_000
@@ -196,6 +196,13 @@ class ColumnProfile:
     def n_found(self) -> int:
         """Rows with a value."""
         return self.n_rows - self.n_missing
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether all values are numbers, and none a code such as 01234."""
+        if self.n_numbers != self.n_found or self.kind not in (NUMBER, TEXT):
+            return False
+        return not are_codes(self.counts)
 
     @property
     def are_dates(self) -> bool:

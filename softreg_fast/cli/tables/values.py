@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,14 @@ DATE_PATTERN = (
     r"^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})"
     r"([T ][0-9]{1,2}:[0-9]{2}.*)?$"
 )
+
+
+_CODE = re.compile(r"0[0-9]+")
+
+
+def are_codes(texts: Iterable[str]) -> bool:
+    """Whether some texts are digits that begin with zero, as postal codes do, and no numbers."""
+    return any(_CODE.fullmatch(text) for text in texts)
 
 
 def kind_of_type(kind: Any) -> str:
