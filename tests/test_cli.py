@@ -1,5 +1,7 @@
 """The command, as a process of its own and in this one."""
 
+import bz2
+import gzip
 import json
 import re
 import subprocess
@@ -133,7 +135,7 @@ def test_numeric_labels_are_named_in_numeric_order(tmp_path, capsys):
     [
         ("a,b\n1,x\n2,y\n", "--target 'kind' names 0 columns of .* one of ['a', 'b']"),
         ("kind,kind\nx,y\n", "--target 'kind' names 2 columns"),
-        ("", "--target 'kind' names 0 columns"),
+        ("", "table.csv is empty"),
         ("a,kind\n1,x\ntwo,y\n", "line 3: 'two' in column 'a' is no finite number"),
         ("a,kind\n1,x\n,y\n", "line 3: '' in column 'a' is no finite number"),
         ("a,kind\n1,x\ninf,y\n", "line 3: 'inf' in column 'a' is no finite number"),
@@ -144,8 +146,8 @@ def test_numeric_labels_are_named_in_numeric_order(tmp_path, capsys):
         ("a,kind\n3,x\n3,y\n", "range from 3.0 to 3.0"),
         ("a,kind\n1e308,x\n-1e308,y\n", "range from -1e+308 to 1e+308"),
         ("a,kind\n3,x\n4,\n", "line 3: no label in column 'kind'"),
-        ('a,kind\n3,x\n4,"y' + 200_000 * "y", "about line 3: field larger than field limit"),
-        ("a,kind\n3,\udcff\n", "about line 0: 'utf-8' codec can't decode"),
+        ('a,kind\n3,x\n4,"y' + 200_000 * "y", "after line 2: field larger than field limit"),
+        ("a,kind\n3,x\n4,\udcff\n", "line 3: byte 0xff is not UTF-8: give .* --encoding latin-1"),
     ],
 )
 def test_unusable_tables_are_refused(tmp_path, capsys, table, message):
@@ -194,3 +196,48 @@ def test_help_and_version():
     assert "demo" in _run("--help").stdout
     assert re.fullmatch(r"softreg-fast \d+\.\d+\.\d+\n", _run("--version").stdout)
     assert _run().returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "size;kind\n1;blå\n2;rød\n3;blå\n".encode("utf-16")),
+        ("t.csv", "size\tkind\n1\tblå\n2\trød\n3\tblå\n".encode("utf-8-sig")),
+        ("t.tsv", "size\tkind\r\n1\tblå\r\n2\trød\r\n3\tblå".encode()),
+        ("t.csv.gz", gzip.compress("size|kind\n1|blå\n2|rød\n3|blå\n".encode())),
+        ("t.csv", bz2.compress("\n\nsize, kind\n1, blå\n\n2, rød\n3, blå\n".encode())),
+    ],
+)
+def test_demo_reads_tables_of_many_forms(tmp_path, capsys, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert cli.main(["demo", "--data", str(path), "--target", "kind", "--epochs", "1"]) == 0
+    assert f"data: {name}, 3 rows, 1 features\nclasses: 0 = blå, 1 = rød\n" in (
+        capsys.readouterr().out
+    )
+
+
+def test_demo_takes_an_encoding(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_bytes("size,kind\n1,blå\n2,rød\n".encode("latin-1"))
+    arguments = ["demo", "--data", str(path), "--target", "kind", "--epochs", "1"]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    assert "t.csv, line 2: byte 0xe5 is not UTF-8" in capsys.readouterr().err
+    assert cli.main([*arguments, "--encoding", "latin-1"]) == 0
+    assert "classes: 0 = blå, 1 = rød\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("", range(30)), ("place", range(30, 0, -1)), ("flower_id", np.arange(30) ** 2 % 1009)],
+)
+def test_demo_leaves_out_what_numbers_the_rows(tmp_path, capsys, name, values):
+    path = tmp_path / "t.csv"
+    rows = [f"{place},{at % 7},{at % 3}" for at, place in enumerate(values)]
+    path.write_text("\n".join([f"{name},size,kind", *rows, ""]))
+    assert cli.main(["demo", "--data", str(path), "--target", "kind", "--epochs", "1"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "data: t.csv, 30 rows, 1 features\n"
+        f"left out, since they number the rows: {name or '(unnamed)'}\n"
+    )

@@ -18,16 +18,18 @@ def open_parquet(
 ) -> list[TableSource]:
     """The rows of Parquet files; see `open_tables`."""
     import_pyarrow(f"reading {paths[0]}")
-    return open_tables([_ParquetFile(path) for path in paths], target, weight, features)
+    return open_tables([ParquetTable(path) for path in paths], target, weight, features)
 
 
 def open_ipc(paths: Sequence[Path], target: Any, weight: Any, features: Any) -> list[TableSource]:
     """The rows of files in Arrow's IPC format, which Feather is too; see `open_tables`."""
     import_pyarrow(f"reading {paths[0]}")
-    return open_tables([_IpcFile(path) for path in paths], target, weight, features)
+    return open_tables([IpcTable(path) for path in paths], target, weight, features)
 
 
-class _ParquetFile(TableFile):
+class ParquetTable(TableFile):
+    """A Parquet file."""
+
     kind = "a Parquet file"
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +52,9 @@ class _ParquetFile(TableFile):
             yield from file.iter_batches(batch_size=most_rows, columns=names)
 
 
-class _IpcFile(TableFile):
+class IpcTable(TableFile):
+    """A file or stream in Arrow's IPC format."""
+
     kind = "an Arrow IPC file or stream"
 
     def __init__(self, path: Path) -> None:

@@ -1,13 +1,18 @@
 """Tables to demonstrate on: iris, and CSV files."""
 
-import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .errors import UserError
+from .tables.index_columns import FEWEST_IN_SEQUENCE, is_identifier, is_unnamed
+from .tables.labels import check_number_of_classes
+from .tables.text import TextLayout, describe_text, hint_of_delimiter, read_rows, shortened
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Table:
     labels : ndarray of shape (n_samples,), int64
         Positions in `class_names`.
     feature_names, class_names : tuple of str
+    left_out : tuple of str, default=()
+        Columns that number the rows.
     """
 
     name: str
@@ -28,6 +35,7 @@ class Table:
     labels: npt.NDArray[np.int64]
     feature_names: tuple[str, ...]
     class_names: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def iris_table() -> Table:
@@ -44,15 +52,16 @@ def iris_table() -> Table:
     )
 
 
-def _number(text: str, path: str, line: int, column: str) -> float:
+def _number(text: str, path: Path, line: int, column: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(
-            f"{path}, line {line}: {text!r} in column {column!r} is no finite number; "
-            "all columns but the target must be numeric and complete"
+        raise UserError(
+            f"{path}, line {line}: {shortened(text.strip())} in column {column!r} is no finite "
+            "number; all columns but the target must be numeric and complete; softreg-fast train "
+            "takes others too"
         )
     return number
 
@@ -66,51 +75,60 @@ def _label_order(label: str) -> tuple[bool, float, str]:
     return (True, 0.0, label) if math.isnan(number) else (False, number, label)
 
 
-def _read_records(
-    reader: Any, path: str, target: str
-) -> tuple[list[str], list[str], list[list[float]]]:
-    """The header, and each line's label and features."""
-    header = [name.strip() for name in next(reader, [])]
-    if header.count(target) != 1:
-        raise ValueError(
-            f"--target {target!r} names {header.count(target)} columns of {path}; "
-            f"it must name one of {header}"
+def _read_records(layout: TextLayout, target: str) -> tuple[list[str], list[list[float]]]:
+    """Each line's label and features."""
+    names = list(layout.names)
+    if names.count(target) != 1:
+        raise UserError(
+            f"--target {target!r} names {names.count(target)} columns of {layout.path}; "
+            f"it must name one of {names}{hint_of_delimiter(names)}"
         )
-    position = header.index(target)
-    feature_names = header[:position] + header[position + 1 :]
+    position = names.index(target)
+    del names[position]
     labels: list[str] = []
     rows: list[list[float]] = []
-    for record in reader:
-        if not record:
-            continue
-        if len(record) != len(header):
-            raise ValueError(
-                f"{path}, line {reader.line_num}: {len(record)} columns; "
-                f"the header has {len(header)}"
+    for line, record in read_rows(layout):
+        if len(record) != len(layout.names):
+            raise UserError(
+                f"{layout.path}, line {line}: {len(record)} columns; the header has "
+                f"{len(layout.names)}"
             )
         label = record.pop(position).strip()
         if not label:
-            raise ValueError(f"{path}, line {reader.line_num}: no label in column {target!r}")
+            raise UserError(f"{layout.path}, line {line}: no label in column {target!r}")
         labels.append(label)
         rows.append(
             [
-                _number(text, path, reader.line_num, name)
-                for text, name in zip(record, feature_names, strict=True)
+                _number(text, layout.path, line, name)
+                for text, name in zip(record, names, strict=True)
             ]
         )
-    return header, labels, rows
+    return labels, rows
 
 
-def read_table(path: str, target: str) -> Table:
+def _numbers_the_rows(name: str, values: npt.NDArray[np.float64]) -> bool:
+    """Whether a column is an index, or identifies the rows."""
+    if not (values == np.rint(values)).all():
+        return False
+    if len(values) >= FEWEST_IN_SEQUENCE and np.isin(np.diff(values), (1.0, -1.0)).all():
+        return len(np.unique(values)) == len(values)
+    is_named_so = is_unnamed(name) or is_identifier(name)
+    return is_named_so and len(np.unique(values)) == len(values)
+
+
+def read_table(path: str, target: str, encoding: str | None = None) -> Table:
     """Read a CSV file with a header line.
 
     Parameters
     ----------
     path : str
-        Of the file, in UTF-8.
+        Of the file, which may be compressed by gzip, bzip2 or xz.
     target : str
         The column with the labels, of any kind: they are compared as text and encoded in sorted
-        order, numbers in the order of their values. All other columns are features.
+        order, numbers in the order of their values. All other columns are features, but for those
+        that number the rows.
+    encoding : str, default=None
+        None is UTF-8, or UTF-16 if the file begins with its mark.
 
     Returns
     -------
@@ -120,28 +138,40 @@ def read_table(path: str, target: str) -> Table:
     ------
     OSError
         The file can't be read.
-    ValueError
-        There is no such column, a feature is no number, or there are fewer than two rows, two
-        classes or two columns.
+    UserError
+        There is no such column, a feature is no number, labels are quantities, or there are fewer
+        than two rows, two classes or two columns.
     """
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, skipinitialspace=True)
-        try:
-            header, labels, rows = _read_records(reader, path, target)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}, about line {reader.line_num}: {error}") from error
-    feature_names = [name for name in header if name != target]
+    layout = describe_text(Path(path), encoding)
+    labels, rows = _read_records(layout, target)
+    names = [name for name in layout.names if name != target]
     class_names = sorted(set(labels), key=_label_order)
-    if len(class_names) < 2 or not feature_names:
-        raise ValueError(
+    if len(class_names) < 2 or not names:
+        raise UserError(
             f"{path} has {len(class_names)} classes in column {target!r} and "
-            f"{len(feature_names)} other columns; there must be at least 2 and 1"
+            f"{len(names)} other columns; there must be at least 2 and 1"
         )
+    check_number_of_classes(target, class_names, len(labels))
+    features = np.array(rows)
+    are_kept = [not _numbers_the_rows(name, features[:, at]) for at, name in enumerate(names)]
+    if not any(are_kept):
+        raise UserError(f"{path} has no column that is a feature: {names} number the rows")
     codes = {name: code for code, name in enumerate(class_names)}
     return Table(
         Path(path).name,
-        np.array(rows),
+        np.ascontiguousarray(features[:, are_kept]),
         np.array([codes[label] for label in labels]),
-        tuple(feature_names),
+        _names_where(names, are_kept, wanted=True),
         tuple(class_names),
+        _names_where(names, are_kept, wanted=False),
+    )
+
+
+def _names_where(
+    names: Sequence[str], are_kept: Sequence[bool], *, wanted: bool
+) -> tuple[str, ...]:
+    return tuple(
+        name or "(unnamed)"
+        for name, is_kept in zip(names, are_kept, strict=True)
+        if is_kept == wanted
     )

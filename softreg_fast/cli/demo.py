@@ -141,6 +141,8 @@ def demonstrate(demonstration: Demonstration) -> None:
     compile_seconds = time.perf_counter() - started
 
     print(f"data: {table.name}, {features.shape[0]} rows, {features.shape[1]} features")
+    if table.left_out:
+        print(f"left out, since they number the rows: {', '.join(table.left_out)}")
     names = ", ".join(f"{code} = {name}" for code, name in enumerate(table.class_names))
     print(f"classes: {names}")
     print(

@@ -1,0 +1,58 @@
+"""``softreg-fast explain``."""
+
+import argparse
+from typing import Any
+
+from ..parsing import add_json, positive_integer
+
+NAME = "explain"
+HELP = "show the largest coefficients of a model"
+_DESCRIPTION = """
+Show the coefficients of each class that move the prediction most. Those of numbers are compared by
+their effect for one standard deviation. An odds ratio is the factor by which a step of 1, or of one
+standard deviation, or the category, changes the odds of the class. Confidence intervals need a
+model of two classes without regularization (softreg-fast train --C inf).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("model", metavar="MODEL", help='of "softreg-fast train"')
+    parser.add_argument(
+        "--top", type=positive_integer, default=10, metavar="N", help="of each class (default: 10)"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from pathlib import Path
+
+    from ..console import Console, need_extra
+    from ..explaining import largest_coefficients
+    from ..model_files import load_model
+
+    console = Console(is_json=options.json)
+    if not options.json:
+        need_extra("softreg-fast explain", "cli", "rich")
+    model, table, training = load_model(Path(options.model))
+    summary: dict[str, Any] = training.get("summary") or {}
+    found = largest_coefficients(model, table, options.top, summary or None)
+    for of_class in found:
+        if of_class["against"] is not None:
+            console.say(f"{of_class['class']}, against {of_class['against']}")
+        else:
+            console.say(f"{of_class['class']}, against the mean of all classes")
+        rows = of_class["coefficients"]
+        heads = ["coefficient of", "value", "odds ratio", "odds ratio of 1 sd"]
+        has_intervals = bool(rows) and "lower" in rows[0]
+        if has_intervals:
+            low, high = 50.0 * (1.0 - summary["confidence"]), 50.0 * (1.0 + summary["confidence"])
+            heads += ["std err", "p", f"{low:.3g} %", f"{high:.3g} %"]
+        keys = ["coefficient", "odds_ratio", "odds_ratio_of_one_sd"]
+        keys += ["std_err", "p_value", "lower", "upper"] if has_intervals else []
+        console.table(heads, [(row["name"], *(f"{row[key]:.4g}" for key in keys)) for row in rows])
+        console.say()
+    console.document({"model": options.model, "classes": found, "summary": summary or None})
+    return 0

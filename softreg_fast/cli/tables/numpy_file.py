@@ -1,0 +1,81 @@
+"""Arrays in files of NumPy as tables."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...blocks.stamps import Stamp
+from ...blocks.tables import TableFile
+from ..errors import UserError
+
+_MOST_ROWS = 1 << 16
+
+
+class NumpyTable(TableFile):
+    """The arrays of a ``.npy`` or ``.npz`` file.
+
+    Columns of a two-dimensional array are called x0, x1 and so on; in a ``.npz`` file "x" is the
+    name of the array. Fields of a structured array have their own names, and one-dimensional arrays
+    of a ``.npz`` file theirs.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    kind = "a NumPy file"
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+
+        self.place = str(path)
+        self.stamp = Stamp(path)
+        try:
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            arrays = {"x": found} if isinstance(found, np.ndarray) else dict(found)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{path} can't be read as a NumPy file, because it is cut short, damaged or holds "
+                "Python objects: write it again with numpy.save or numpy.savez"
+            ) from error
+        self._columns: dict[str, Any] = {}
+        for name, array in arrays.items():
+            self._columns |= _columns_of(path, name, array)
+        lengths = {len(column) for column in self._columns.values()}
+        if len(lengths) != 1:
+            raise UserError(
+                f"{path} has arrays of {', '.join(f'{each:,}' for each in sorted(lengths))} rows: "
+                "all must have as many"
+            )
+        self.n_rows = lengths.pop()
+        self.schema = pa.schema(
+            [(name, pa.array(column[:0]).type) for name, column in self._columns.items()]
+        )
+
+    def batches(self, names: list[str], most_rows: int) -> Iterator[Any]:
+        """See `TableFile`."""
+        import pyarrow as pa
+
+        assert self.n_rows is not None
+        for start in range(0, self.n_rows, _MOST_ROWS):
+            rows = slice(start, start + _MOST_ROWS)
+            arrays = [pa.array(np.ascontiguousarray(self._columns[name][rows])) for name in names]
+            yield pa.RecordBatch.from_arrays(arrays, names)
+
+
+def _columns_of(path: Path, name: str, array: Any) -> dict[str, Any]:
+    if array.dtype.names:
+        return {field: array[field] for field in array.dtype.names}
+    if array.dtype.kind not in "biufUM" or array.ndim not in (1, 2):
+        raise UserError(
+            f"{path} has an array {name!r} of dtype {array.dtype} and shape {array.shape}: it must "
+            "hold numbers, texts or booleans, in one or two dimensions"
+        )
+    if array.dtype.byteorder == ">":
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.ndim == 1:
+        return {name: array}
+    return {f"{name}{place}": array[:, place] for place in range(array.shape[1])}

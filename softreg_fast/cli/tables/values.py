@@ -1,0 +1,136 @@
+"""Values of columns of any type: as texts without what is missing, and as numbers."""
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# What pandas takes for missing, and what many public data sets have.
+MISSING = (
+    "", "#N/A", "#NA", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "None", "n/a",
+    "nan", "null",
+)  # fmt: skip
+NUMBER, TEXT, BOOLEAN, DATE, OTHER = "number", "text", "boolean", "date", "other"
+_WHOLE = re.compile(r"[+-]?[0-9]+\.0+")
+_NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI][nN][fF])$"
+DATE_PATTERN = (
+    r"^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})"
+    r"([T ][0-9]{1,2}:[0-9]{2}.*)?$"
+)
+
+
+_CODE = re.compile(r"0[0-9]+")
+
+
+def are_codes(texts: Iterable[str]) -> bool:
+    """Whether some texts are digits that begin with zero, as postal codes do, and no numbers."""
+    return any(_CODE.fullmatch(text) for text in texts)
+
+
+def kind_of_type(kind: Any) -> str:
+    """What a type of Arrow's holds: numbers, texts, booleans, dates, or something else."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        value = kind_of_type(kind.value_type)
+        return TEXT if value in (NUMBER, BOOLEAN) else value
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return NUMBER
+    if types.is_boolean(kind):
+        return BOOLEAN
+    if types.is_temporal(kind):
+        return DATE
+    is_view = getattr(types, "is_string_view", None)  # newer than the oldest pyarrow
+    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind)
+    return TEXT if is_text or (is_view is not None and is_view(kind)) else OTHER
+
+
+def texts_of(column: Any, missing: Any) -> Any:
+    """A column as texts, encoded as a dictionary of texts without spaces around them.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+    missing : tuple of str
+        Texts that stand for a missing value.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_rows,), int64
+        -1 where a value is missing.
+    values : list of str
+        Those that the codes are numbers of; one may be there twice.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    if not types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    values = [_text_of(value) for value in column.dictionary.to_pylist()]
+    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    are_missing = np.array([each is None or each in missing for each in values] + [True], bool)
+    return np.where(are_missing[codes], -1, codes), [each or "" for each in values]
+
+
+def _text_of(value: Any) -> str | None:
+    """A value of a dictionary as a text; whole numbers have no decimals, however they are held."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
+
+
+def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
+    """A column as numbers.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+    missing : tuple of str
+        Texts that stand for a missing value.
+    decimal : str
+        What stands before decimals in texts.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_rows,), float64
+        NaN where a number is missing or none.
+    are_wrong : ndarray of shape (n_rows,), bool, or None
+        Where a text is neither a number nor missing; None if there is none.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = kind_of_type(column.type)
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if kind == BOOLEAN:
+        column = column.cast(pa.uint8())
+    if kind in (NUMBER, BOOLEAN) or types.is_floating(column.type):
+        return _as_array(column.cast(pa.float64())), None
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    is_missing = pc.is_in(texts, value_set=pa.array(missing, pa.string()))
+    texts = pc.if_else(is_missing, None, texts)
+    if decimal != ".":
+        texts = pc.replace_substring(texts, decimal, ".")
+    try:
+        return _as_array(texts.cast(pa.float64())), None
+    except pa.ArrowInvalid:
+        pass
+    are_numbers = pc.match_substring_regex(texts, _NUMBER_PATTERN)
+    kept = pc.if_else(are_numbers, pc.utf8_ltrim(texts, "+"), None)
+    are_wrong = pc.fill_null(pc.invert(are_numbers), False).to_numpy(zero_copy_only=False)
+    return _as_array(kept.cast(pa.float64())), are_wrong if are_wrong.any() else None
+
+
+def _as_array(numbers: Any) -> npt.NDArray[np.float64]:
+    array: npt.NDArray[np.float64] = numbers.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return array
