@@ -34,8 +34,7 @@ class NumpyTable(TableFile):
         self.place = str(path)
         self.stamp = Stamp(path)
         try:
-            found = np.load(path, mmap_mode="r", allow_pickle=False)
-            arrays = {"x": found} if isinstance(found, np.ndarray) else dict(found)
+            arrays = _arrays_of(path)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{path} can't be read as a NumPy file, because it is cut short, damaged or holds "
@@ -64,6 +63,14 @@ class NumpyTable(TableFile):
             rows = slice(start, start + _MOST_ROWS)
             arrays = [pa.array(np.ascontiguousarray(self._columns[name][rows])) for name in names]
             yield pa.RecordBatch.from_arrays(arrays, names)
+
+
+def _arrays_of(path: Path) -> dict[str, Any]:
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if isinstance(found, np.ndarray):
+        return {"x": found}
+    with found:
+        return dict(found)
 
 
 def _columns_of(path: Path, name: str, array: Any) -> dict[str, Any]:
