@@ -14,6 +14,7 @@ from sklearn.datasets import dump_svmlight_file, load_iris
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
+    brier_score_loss,
     confusion_matrix,
     log_loss,
     precision_recall_fscore_support,
@@ -398,6 +399,15 @@ def test_scores_of_weighted_rows_are_those_of_repeated_ones():
     weighted.add(probabilities[9:], codes[9:], weights[9:].astype(float))
     repeated.add(probabilities.repeat(weights, axis=0), codes.repeat(weights))
     assert weighted.metrics() == pytest.approx(repeated.metrics())
+
+
+def test_brier_score_of_two_classes_is_that_of_scikit_learn():
+    random = np.random.default_rng(0)
+    probabilities, codes = random.dirichlet([1, 2], 30), random.integers(0, 2, 30)
+    scores = Scores(2)
+    scores.add(probabilities, codes)
+    expected = brier_score_loss(codes, probabilities[:, 1])
+    assert scores.metrics()["brier_score"] == pytest.approx(expected)
 
 
 def test_each_class_is_held_out_by_its_share_but_never_all_of_it():

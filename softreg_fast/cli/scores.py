@@ -81,7 +81,8 @@ class Scores:
             "accuracy": float(hits.sum() / total),
             "balanced_accuracy": float((hits[are_there] / supports[are_there]).mean()),
             "log_loss": self.loss / total,
-            "brier_score": self.brier / total,
+            # Of two classes half of it, as in scikit-learn.
+            "brier_score": self.brier / total / (2.0 if self.n_classes == 2 else 1.0),
             "calibration_error": float(np.abs(sums - n_right).sum() / n_there.sum()),
         }
 
