@@ -1,6 +1,7 @@
 """From files to models, predictions and scores, by the command line."""
 
 import errno
+import gc
 import json
 import warnings
 from pathlib import Path
@@ -21,9 +22,11 @@ from sklearn.metrics import (
 )
 
 from softreg_fast import SoftmaxClassifier
+from softreg_fast.blocks.arrow import ParquetTable
 from softreg_fast.cli import holding_out
 from softreg_fast.cli import main as cli
 from softreg_fast.cli.scores import Scores
+from softreg_fast.cli.tables.kept_table import KeptTable
 from softreg_fast.persistence import load, load_with_metadata
 
 FLOWERS = ("setosa", "versicolor", "virginica")
@@ -221,8 +224,16 @@ def test_arrays(capsys):
 
 
 @pytest.mark.parametrize("n_kept", [0, 1 << 30])
-def test_blocks_give_the_same_model(capsys, monkeypatch, table, n_kept):
+@pytest.mark.parametrize("is_full", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_blocks_give_the_same_model(capsys, monkeypatch, tmp_path_factory, table, n_kept, is_full):
+    def refuse(spool):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setattr("softreg_fast.cli.preparing._MOST_KEPT", n_kept)
+    if is_full:
+        monkeypatch.setattr("softreg_fast.cli.tables.kept_table._Spool._open", refuse)
     frame = table.copy()
     frame.loc[frame.index[::9], "income"] = None
     frame.to_csv("people.csv", index=False)
@@ -242,6 +253,22 @@ def test_blocks_give_the_same_model(capsys, monkeypatch, table, n_kept):
     )
     out_of_blocks, _ = _predict(capsys, "people.csv", "--proba")
     np.testing.assert_allclose(out_of_blocks.iloc[:, 1:], out.iloc[:, 1:], atol=2e-3)
+    gc.collect()
+    assert not list(folder.iterdir())
+
+
+def test_kept_rows_are_those_of_the_table(table):
+    """Batches may have dictionaries of their own."""
+    table.astype({"job": "category"}).to_parquet("people.parquet", row_group_size=50)
+    expected = pa.Table.from_batches(ParquetTable(Path("people.parquet")).batches(["job"], 64))
+    for n_bytes in (0, 500, 1 << 20):
+        kept = KeptTable(ParquetTable(Path("people.parquet")), n_bytes)
+        first = pa.Table.from_batches(kept.batches(["job", "age"], 64))
+        assert first.num_rows == len(table)
+        Path("people.parquet").rename("elsewhere.parquet")
+        again = pa.Table.from_batches(kept.batches(["job"], 64))
+        Path("elsewhere.parquet").rename("people.parquet")
+        assert again["job"].to_pylist() == expected["job"].to_pylist()
 
 
 def test_labels_are_numbers_or_booleans_however_they_are_written(capsys):

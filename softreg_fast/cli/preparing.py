@@ -12,17 +12,19 @@ from ..estimators.parameters import check_parameters
 from .console import Console
 from .errors import UserError
 from .learning_rows import Labels, LearningRows
-from .reading_rows import free_bytes, read_rows, read_weights
+from .reading_rows import read_rows, read_weights
 from .tables.choosing import Decision, decide
 from .tables.columns import ColumnTable
-from .tables.files import KeptTable, ReadingOptions, batches_of, open_table
+from .tables.files import ReadingOptions, batches_of, open_table
 from .tables.index_columns import is_identifier, is_unnamed
+from .tables.kept_table import KeptTable
 from .tables.labels import LabelReader
 from .tables.profile import add_batch, profile_columns
 from .tables.text import hint_of_delimiter
 from .tables.values import MISSING
 
-_MOST_KEPT = 2 << 30  # bytes of a table that are kept from the first pass to the second
+# Bytes of a table that are kept in memory from the first pass to the second; more in a file.
+_MOST_KEPT = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,7 @@ def prepare(training: Training, console: Console) -> Prepared:
     UserError, ValueError, OSError
         It can't be read, or has no such columns, or none that is a feature.
     """
-    table = KeptTable(
-        open_table(training.data, training.reading), min(_MOST_KEPT, free_bytes() // 4)
-    )
+    table = KeptTable(open_table(training.data, training.reading), _MOST_KEPT)
     assert training.target is not None
     _check_names(training, table)
     roles: dict[str | None, str] = {training.target: "target", training.weight: "weight"}

@@ -18,6 +18,7 @@ from .tables.files import batches_of
 from .tables.values import numbers_of
 
 _BYTES_PER_NUMBER = 24
+_MOST_BYTES = 512 << 20
 
 
 def read_rows(
@@ -37,7 +38,7 @@ def read_rows(
     labels : Labels
     decimal : str
     in_blocks : bool or None
-        None is only if they take more than half of the memory that is free.
+        None is only if they don't fit; see `fits_in_memory`.
     """
 
     def encode_all(looks_up: bool) -> Iterator[Any]:
@@ -64,8 +65,8 @@ def read_rows(
 
 
 def fits_in_memory(n_rows: int, n_columns: int) -> bool:
-    """Whether rows take at most half of the memory that is free."""
-    return n_rows * n_columns * _BYTES_PER_NUMBER <= free_bytes() // 2
+    """Whether rows take little memory: at most 512 MiB, and half of what is free."""
+    return n_rows * n_columns * _BYTES_PER_NUMBER <= min(_MOST_BYTES, free_bytes() // 2)
 
 
 def free_bytes() -> int:

@@ -117,39 +117,3 @@ def batches_of(table: TableFile, names: Sequence[str], n_others: int = 0) -> Ite
         for read in table.batches(table_names, most_rows):
             for start in range(0, read.num_rows, most_rows):
                 yield read.slice(start, most_rows)
-
-
-class KeptTable(TableFile):
-    """A table whose rows are kept when they are read for the first time, if there is room.
-
-    Parameters
-    ----------
-    table : TableFile
-    most_bytes : int
-        That are kept.
-    """
-
-    def __init__(self, table: TableFile, most_bytes: int) -> None:
-        self._table = table
-        self._most_bytes = most_bytes
-        self._kept: list[Any] | None = None
-        self._names: list[str] = []
-        self.place, self.kind, self.schema = table.place, table.kind, table.schema
-        self.n_rows, self.stamp = table.n_rows, table.stamp
-
-    def batches(self, names: list[str], most_rows: int) -> Iterator[Any]:
-        """See `TableFile`."""
-        if self._kept is not None and set(names) <= set(self._names):
-            yield from (batch.select(names) for batch in self._kept)
-            return
-        kept: list[Any] | None = []
-        n_bytes = 0
-        for batch in self._table.batches(names, most_rows):
-            n_bytes += batch.nbytes
-            if n_bytes > self._most_bytes:
-                kept = None
-            if kept is not None:
-                kept.append(batch)
-            yield batch
-        if kept is not None:
-            self._kept, self._names = kept, names
