@@ -1,0 +1,98 @@
+"""Names in single backticks: links to what the API reference has, literals otherwise.
+
+Docstrings name classes, methods and parameters alike in single backticks. Classes, functions and
+their methods become links.
+"""
+
+from importlib import import_module
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+
+MODULES = (
+    "softreg_fast",
+    "softreg_fast.sklearn",
+    "softreg_fast.blocks",
+    "softreg_fast.dask",
+    "softreg_fast.plotting",
+    "softreg_fast.persistence",
+    "softreg_fast.export",
+    "softreg_fast.onnx",
+)
+# What methods and functions return, and where it is defined.
+RESULTS = {
+    "FitStatistics": "softreg_fast.inference.fit_statistics",
+    "LikelihoodRatioTest": "softreg_fast.inference.fit_statistics",
+    "MarginalEffects": "softreg_fast.inference.marginal_effects",
+    "OddsRatios": "softreg_fast.inference.summary",
+    "ProbabilityIntervals": "softreg_fast.inference.probability_intervals",
+    "SoftmaxPath": "softreg_fast.estimators.path",
+    "Summary": "softreg_fast.inference.summary",
+}
+# scikit-learn's classes keep their names: here a link would lead to others.
+_NOT_LINKED = ("LogisticRegression", "LogisticRegressionCV")
+
+
+def _find_public_names():
+    """Full names by the names that documentation uses."""
+    found = {}
+    for module in reversed(MODULES):
+        for name in import_module(module).__all__:
+            found[name] = f"{module}.{name}"
+    found |= {name: f"{module}.{name}" for name, module in RESULTS.items()}
+    return {name: full for name, full in found.items() if name not in _NOT_LINKED}
+
+
+PUBLIC_NAMES = _find_public_names()
+
+
+def _full_name(text, module=None):
+    """What the API reference calls a name, or None."""
+    if text in PUBLIC_NAMES.values():
+        return text
+    if module and text in getattr(import_module(module), "__all__", ()):
+        return f"{module}.{text}"
+    return PUBLIC_NAMES.get(text)
+
+
+def _name_role(role, rawtext, text, lineno, inliner, options=None, content=()):
+    """The role of single backticks."""
+    document = inliner.document
+    full = _full_name(text)
+    literal = nodes.literal(rawtext, text, classes=["py"])
+    if full is None:
+        return [literal], []
+    reference = pending_xref(
+        rawtext, literal, refdomain="py", reftype="obj", reftarget=full, refexplicit=True
+    )
+    reference.source, reference.line = document.current_source, lineno
+    reference["refdoc"] = document.settings.env.docname
+    return [reference], []
+
+
+def _resolve(app, env, node, contnode):
+    """Names without a module, of sections "See Also" and the like."""
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    full = _full_name(target, node.get("py:module"))
+    if full is None or full == target:
+        # scikit-learn's classes and such: no other site is asked where they are documented.
+        return contnode
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", full, node, contnode)
+
+
+def _skip_inherited(app, what, name, member, skip, options):
+    """Leave out what scikit-learn's classes bring: its documentation has it."""
+    owner = getattr(member, "fget", member)
+    module = getattr(owner, "__module__", None) or ""
+    return True if not module.startswith("softreg_fast") else skip
+
+
+def setup(app):
+    """Register the role and the handlers."""
+    app.add_role("name", _name_role)
+    app.connect("missing-reference", _resolve)
+    app.connect("autodoc-skip-member", _skip_inherited)
+    return {"parallel_read_safe": True}
