@@ -29,6 +29,7 @@ extensions = [
 exclude_patterns = ["_build", "_generated", "_templates"]
 templates_path = ["_templates"]
 nitpicky = True
+toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]  # the gallery's settings are a dictionary with functions
 
 # Single backticks are links to public names, and literals elsewhere.
@@ -49,6 +50,8 @@ sphinx_gallery_conf = {
     "min_reported_time": 1_000,
     "remove_config_comments": True,
     "show_memory": False,
+    # That page would load scripts from elsewhere.
+    "write_computation_times": False,
     "show_signature": False,
     "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",

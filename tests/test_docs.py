@@ -10,7 +10,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -171,8 +171,12 @@ def test_code_of_a_page_runs_and_prints_what_the_page_says(name, tmp_path, monke
 
 
 @pytest.mark.full
-def test_commands_of_the_command_line_page_run(tmp_path):
+@pytest.mark.runs_if(find_spec("softreg_fast.cli.commands") is not None)
+def test_commands_of_the_command_line_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     page = (DOCS / "guide" / "command_line.md").read_text("utf-8")
+    for block in python_blocks(page):  # which make the tables
+        run(block, "command_line.md", {})
     commands = shell_blocks(page)
     assert commands
     # The environment's own command is found first.
@@ -184,6 +188,8 @@ def test_commands_of_the_command_line_page_run(tmp_path):
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        for file in re.findall(r"(?:-o|--plot|--report) (\S+)", command):
+            assert (tmp_path / file).stat().st_size > 0
 
 
 class _Page(HTMLParser):
@@ -228,6 +234,7 @@ def site(tmp_path_factory):
     return {
         path.relative_to(copy / "site").as_posix(): _Page(path)
         for path in (copy / "site").rglob("*.html")
+        if path.parent.name != "_static"  # templates of the theme
     }, copy / "site"
 
 

@@ -40,7 +40,7 @@ def _arrow(axes, start, end):
 
 def draw_tiles(pyplot):
     """A pass over the rows: tiles go forward and back while they are in the cache."""
-    figure, axes = _blank(pyplot, 8, 3.9, (16, 7.8))
+    figure, axes = _blank(pyplot, 6.6, 3.2175, (16, 7.8))
     axes.text(1.75, 0.5, "rows, in memory", ha="center", fontsize=11)
     for tile in range(6):
         _box(axes, 0.5, 1 + tile, 2.5, 0.94, BLUE if tile == 2 else PALE)
@@ -66,7 +66,7 @@ def draw_tiles(pyplot):
 
 def draw_lanes(pyplot):
     """What stands side by side in a vector: features, classes or rows."""
-    figure, axes = _blank(pyplot, 8, 3.2, (16, 6.4))
+    figure, axes = _blank(pyplot, 6.6, 2.64, (16, 6.4))
     kinds = [
         ("features in the lanes", [(2, column) for column in range(1, 5)], "row", "feature"),
         ("classes in the lanes", [(2, column) for column in range(4)], "row", "class"),
@@ -90,7 +90,7 @@ def draw_roofline(pyplot):
     """Speed against arithmetic intensity, of one thread; below what memory and products allow."""
     content = _read("roofline")
     values = {(r["case"], r["side"], r["metric"]): r["value"] for r in content["results"]}
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.6), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
     for dtype, color in [("float64", BLUE), ("float32", ORANGE)]:
         ceilings = {"bytes_per_second": [], "flops_per_second": []}
         for name, case in content["cases"].items():
@@ -112,7 +112,7 @@ def draw_roofline(pyplot):
         bandwidth, products = (max(found) for found in ceilings.values())
         reach = [0.3, products / bandwidth, 20]
         axes.plot(reach, [min(products, x * bandwidth) / 1e9 for x in reach], color=color)
-        axes.text(reach[1], products / 0.96e9, f"{dtype}: reading rows, products", color=color)
+        axes.text(reach[1], products / 0.96e9, dtype, color=color)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(ticks := [0.5, 1, 2, 5, 10, 20], ticks)
@@ -132,7 +132,7 @@ def draw_optimum(pyplot):
     for each in content["results"]:
         if each["metric"] == "seconds_to_gap" and each["value"] is not None:
             times.setdefault(each["case"], {})[each["side"]] = each["value"] * 1e3
-    figure, axes = pyplot.subplots(figsize=(8, 4.8), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
     for place, (_, found) in enumerate(times.items()):
         others = [each for side, each in found.items() if not side.startswith("softreg_fast")]
         axes.hlines(place, min(found.values()), max(found.values()), color="#CCCCCC", zorder=1)
