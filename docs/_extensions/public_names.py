@@ -90,9 +90,16 @@ def _skip_inherited(app, what, name, member, skip, options):
     return True if not module.startswith("softreg_fast") else skip
 
 
+def _hide_constructor(app, what, name, member, options, signature, returns):
+    """Results are made by methods and functions, and not by users."""
+    module, _, short = name.rpartition(".")
+    return ("", None) if what == "class" and RESULTS.get(short) == module else None
+
+
 def setup(app):
     """Register the role and the handlers."""
     app.add_role("name", _name_role)
     app.connect("missing-reference", _resolve)
     app.connect("autodoc-skip-member", _skip_inherited)
+    app.connect("autodoc-process-signature", _hide_constructor)
     return {"parallel_read_safe": True}
