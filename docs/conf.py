@@ -34,7 +34,6 @@ suppress_warnings = ["config.cache"]  # the gallery's settings are a dictionary 
 
 # Single backticks are links to public names, and literals elsewhere.
 default_role = "name"
-add_module_names = False
 autodoc_typehints = "none"
 autosummary_generate = True
 numpydoc_show_class_members = False

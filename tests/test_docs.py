@@ -20,6 +20,8 @@ import sklearn
 from documents import python_blocks, run, shell_blocks
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
 
+import softreg_fast
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 # What the build makes, in folders that git doesn't know.
@@ -96,7 +98,7 @@ def test_each_page_is_in_a_table_of_contents():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_reference_has_each_public_name(module):
-    folder = ROOT / "softreg_fast"
+    folder = Path(softreg_fast.__file__).parent
     path = folder / module.removeprefix(".") / "__init__.py"
     names = _names_in(path if path.is_file() else folder / f"{module.removeprefix('.')}.py")
     reference = (DOCS / "api" / "index.rst").read_text("utf-8")
@@ -160,14 +162,14 @@ def _runs_here(name):
     [pytest.param(name, marks=pytest.mark.runs_if(_runs_here(name))) for name in PAGES_WITH_CODE],
 )
 def test_code_of_a_page_runs_and_prints_what_the_page_says(name, tmp_path, monkeypatch):
-    import matplotlib as mpl
+    from matplotlib import pyplot
 
-    mpl.use("Agg")
+    pyplot.switch_backend("Agg")
     monkeypatch.chdir(tmp_path)
     names = {}
     for block in python_blocks((DOCS / name).read_text("utf-8")):
         _assert_same_output(run(block, DOCS / name, names), block.output or "")
-    mpl.pyplot.close("all")
+    pyplot.close("all")
 
 
 @pytest.mark.full

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+import softreg_fast
+
+FOLDER = Path(softreg_fast.__file__).parent
 MODULES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for path in sorted((ROOT / "softreg_fast").rglob("*.py"))
+    ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(FOLDER.rglob("*.py"))
     if ">>> " in path.read_text("utf-8")
 ]
 
@@ -19,6 +21,7 @@ MODULES = [
 def test_examples_of_a_module(name, tmp_path, monkeypatch):
     from matplotlib import pyplot
 
+    pyplot.switch_backend("Agg")
     monkeypatch.chdir(tmp_path)
     n_failed, n_tried = doctest.testmod(import_module(name))
     pyplot.close("all")
