@@ -32,8 +32,8 @@ nitpicky = True
 toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]  # the gallery's settings are a dictionary with functions
 
-# Single backticks are links to public names, and literals elsewhere.
-default_role = "name"
+# `public_names` makes links of those that are public names.
+default_role = "literal"
 autodoc_typehints = "none"
 autosummary_generate = True
 numpydoc_show_class_members = False
