@@ -29,6 +29,8 @@ extensions = [
 exclude_patterns = ["_build", "_generated", "_templates"]
 templates_path = ["_templates"]
 nitpicky = True
+# Quotes are those of the code.
+smartquotes = False
 toc_object_entries_show_parents = "hide"
 suppress_warnings = ["config.cache"]  # the gallery's settings are a dictionary with functions
 
