@@ -8,7 +8,7 @@ Examples
 >>> from softreg_fast.dask import DaskSoftmaxClassifier
 >>> X, y = make_classification(5_000, random_state=0)
 >>> X, y = da.from_array(X, chunks=(1_000, -1)), da.from_array(y, chunks=1_000)
->>> with Client(processes=False) as client:
+>>> with Client(processes=False, dashboard_address=":0") as client:
 ...     model = DaskSoftmaxClassifier().fit(X, y)
 ...     print(f"{model.score(X, y):.2f}")
 0.95

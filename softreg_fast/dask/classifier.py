@@ -95,7 +95,7 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
     >>> from softreg_fast.dask import DaskSoftmaxClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> X, y = da.from_array(X, chunks=(50, -1)), da.from_array(y, chunks=50)
-    >>> with Client(processes=False) as client:
+    >>> with Client(processes=False, dashboard_address=":0") as client:
     ...     print(round(DaskSoftmaxClassifier().fit(X, y).score(X, y), 2))
     0.97
     """

@@ -207,10 +207,10 @@ class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[mi
         Intercepts. Their mean is zero with the identity activation and more than two classes.
     n_iter_ : int
         Number of iterations, epochs, or blocks given to `partial_fit`.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         Objective after each iteration, divided by `C` and by the sum of the sample weights.
         solver='sgd' uses the losses as the samples were met. Not available after `partial_fit`.
-    validation_curve_ : ndarray of shape (n_iter_,) or None
+    validation_curve_ : ndarray of shape (`n_iter_`,) or None
         Mean loss of the held-out samples after each epoch. Not available after `partial_fit`.
     categories_ : list of ndarray
         Categories of each categorical column. Only with `categorical_features`.
