@@ -50,12 +50,12 @@ def export(
 
 
 def _to_onnx(model: Any, table: ColumnTable) -> bytes:
-    need_extra("--format onnx", "onnx", "skl2onnx")
     if table.categorical:
         raise UserError(
             "--format onnx takes numbers alone, but the model has categories, such as "
             f"{table.categorical[0].name!r}: give another --format, or --drop them in training"
         )
+    need_extra("--format onnx", "onnx", "skl2onnx")
     import numpy as np
     from skl2onnx import to_onnx
 
