@@ -204,7 +204,7 @@ def test_help_and_version():
         ("t.csv", "size;kind\n1;blå\n2;rød\n3;blå\n".encode("utf-16")),
         ("t.csv", "size\tkind\n1\tblå\n2\trød\n3\tblå\n".encode("utf-8-sig")),
         ("t.tsv", "size\tkind\r\n1\tblå\r\n2\trød\r\n3\tblå".encode()),
-        ("t.csv.gz", gzip.compress("size|kind\n1|blå\n2|rød\n3|blå\n".encode())),
+        ("t.csv.gz", gzip.compress("size|kind\n1|blå\n2|rød\n3|blå\n".encode(), mtime=0)),
         ("t.csv", bz2.compress("\n\nsize, kind\n1, blå\n\n2, rød\n3, blå\n".encode())),
     ],
 )
