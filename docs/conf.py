@@ -1,18 +1,17 @@
 """How Sphinx builds the documentation: ``python -m sphinx -W -b html docs docs/_build/html``."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 sys.path[:0] = [str(FOLDER / "_extensions"), str(ROOT)]
 
-import softreg_fast  # noqa: E402
-
 project = "softreg_fast"
 author = "the authors of softreg_fast"
 copyright = author
-version = release = softreg_fast.__version__
+version = release = import_module("softreg_fast").__version__
 
 extensions = [
     "myst_parser",

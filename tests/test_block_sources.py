@@ -24,7 +24,15 @@ from scipy.sparse import csr_array, vstack
 from sklearn.datasets import dump_svmlight_file
 
 from softreg_fast import SoftmaxClassifier, reference
-from softreg_fast.blocks import cache, csv_text, datasets, open_blocks, svmlight, tables
+from softreg_fast.blocks import (
+    cache,
+    csv_text,
+    datasets,
+    open_blocks,
+    svmlight,
+    tables,
+    temporary_folder,
+)
 from softreg_fast.blocks.cutting import Part
 from softreg_fast.blocks.side_by_side import put_side_by_side
 from softreg_fast.blocks.source import Request
@@ -873,7 +881,7 @@ def test_other_processes_leave_the_cache(tmp_path):
     writer = cache.CacheWriter(tmp_path)
     writer.add(Part(X, None, None, "", 0))
     source = writer.finish()
-    cache._remove(source._folder.path, os.getpid() + 1)
+    temporary_folder._remove(source._folder.path, os.getpid() + 1)
     assert _cached(tmp_path)
 
 
@@ -1175,7 +1183,7 @@ def test_names_of_features_that_have_none(tmp_path):
 def test_the_extra_is_named_where_pyarrow_is_missing(tmp_path, name, monkeypatch):
     path = _write(tmp_path, name, _table())
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r"pip install softreg-fast\[arrow\]"):
+    with pytest.raises(ImportError, match=r'pip install "softreg-fast\[arrow\]"'):
         open_blocks(path, target="y")
 
 

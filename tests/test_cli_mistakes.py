@@ -228,6 +228,10 @@ CASES = {
     "an output that is a folder": (
         GOOD, ["-o", "."], "-o . is a folder: give the path of a file",
     ),
+    "an output that is a device": (
+        GOOD, ["--report", os.devnull],
+        f"--report {os.devnull} is no regular file, which could be replaced",
+    ),
     "an output that is the input": (
         GOOD, ["-o", "table.csv"], "-o table.csv is what is read: give another file",
     ),

@@ -724,7 +724,7 @@ def test_dask_is_asked_for_by_name(monkeypatch):
     for name in [each for each in sys.modules if each.startswith("softreg_fast.dask")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ImportError, match=r"pip install softreg-fast\[dask\]"):
+    with pytest.raises(ImportError, match=r'pip install "softreg-fast\[dask\]"'):
         import softreg_fast.dask  # noqa: F401
 
 

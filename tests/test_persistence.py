@@ -29,6 +29,7 @@ from sklearn.model_selection import StratifiedKFold
 import softreg_fast
 from softreg_fast import SoftmaxClassifier, SoftmaxClassifierCV, SoftmaxRegressor
 from softreg_fast.persistence import ModelFileError, load, load_with_metadata, save
+from softreg_fast.persistence.replacing import replacing
 
 X, Y = load_iris(return_X_y=True)
 
@@ -760,6 +761,26 @@ def test_changed_documents_give_no_other_error(path, number):
                 loaded.predict(X)
                 if number == 1:
                     loaded.partial_fit(X, Y)
+
+
+@pytest.mark.runs_if(hasattr(os, "symlink") and os.name == "posix")
+def test_files_are_replaced_whole_or_not_at_all(tmp_path):
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_text("before")
+    link.symlink_to(path)
+
+    def fail():
+        with replacing(link) as beside:
+            beside.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_text() == "before"
+    with replacing(link) as beside:
+        beside.write_text("after")
+    assert (link.is_symlink(), path.read_text()) == (True, "after")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "link"]
 
 
 def test_sparse_coefficients_are_saved_as_dense_ones(make_data, tmp_path):

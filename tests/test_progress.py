@@ -19,6 +19,7 @@ from softreg_fast.blocks import open_blocks
 from softreg_fast.estimators import progress
 from softreg_fast.estimators.progress import Progress
 from softreg_fast.runtime import heartbeat, status_line
+from softreg_fast.sklearn import LogisticRegression
 
 SOLVERS = ["newton", "lbfgs", "sgd"]
 
@@ -88,6 +89,14 @@ def test_a_fit_is_shown_and_has_the_same_bits(data, terminal, at_once, capsys, s
     assert terminal.getvalue().count("\r") == model.n_iter_ + 1
     assert _bits(model) == _bits(silent)
     assert capsys.readouterr().out == ""
+
+
+def test_a_fit_of_the_drop_in_is_shown_and_its_line_ends(data, terminal, at_once):
+    model = LogisticRegression(verbose=1).fit(*data)
+    line, end = terminal.screen
+    assert end == ""
+    assert line.startswith(f"LogisticRegression: {model.n_iter_[0]} iterations, ")
+    assert ", gap " in line
 
 
 def test_gaps_on_the_way(data, terminal, at_once):

@@ -52,7 +52,7 @@ def test_pandas_is_named_where_it_is_missing(make_data, monkeypatch):
     X, y = make_data(100, 2, 2)
     summary = _fit(X, y).summary(X, y)
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"pip install 'softreg-fast\[pandas\]'"):
+    with pytest.raises(ImportError, match=r'pip install "softreg-fast\[pandas\]"'):
         summary.to_pandas()
 
 

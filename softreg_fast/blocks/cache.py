@@ -1,8 +1,5 @@
 """Blocks in files of a folder, from which later passes read them without parsing anything."""
 
-import errno
-import os
-import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -18,8 +15,7 @@ from scipy.sparse import csr_array, issparse
 from ..data.row_blocks import view_rows
 from .cutting import Part
 from .source import Piece, Request, Source
-
-_DISK_IS_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+from .temporary_folder import TemporaryFolder, is_disk_full
 
 
 class CacheWriter:
@@ -36,7 +32,7 @@ class CacheWriter:
 
     def __init__(self, folder: Path | None) -> None:
         self._parent = folder
-        self._folder: _Folder | None = None
+        self._folder: TemporaryFolder | None = None
         self._files: _Files | None = None
         self._source: CachedSource | None = None
 
@@ -59,7 +55,7 @@ class CacheWriter:
         """
         with self._writing():
             if self._folder is None:
-                self._folder = _Folder(self._parent)
+                self._folder = TemporaryFolder(self._parent)
             if self._files is None:
                 self._files = _Files(self._folder.path, part)
             self._files.add(part)
@@ -96,7 +92,7 @@ class CacheWriter:
             yield
         except OSError as error:
             self.close()
-            if error.errno not in _DISK_IS_FULL:
+            if not is_disk_full(error):
                 raise
             parent = tempfile.gettempdir() if self._parent is None else self._parent
             raise OSError(
@@ -104,24 +100,6 @@ class CacheWriter:
                 f"the disk of {str(parent)!r} is full, where rows are cached: give cache=FOLDER on "
                 "a disk with more room, or cache=False",
             ) from error
-
-
-class _Folder:
-    """A folder that goes when this object does, in the process that has made it."""
-
-    def __init__(self, parent: Path | None) -> None:
-        if parent is not None:
-            parent.mkdir(parents=True, exist_ok=True)
-        self.path = Path(tempfile.mkdtemp(prefix="softreg_fast-", dir=parent))
-        self._finalizer = weakref.finalize(self, _remove, self.path, os.getpid())
-
-    def remove(self) -> None:
-        self._finalizer()
-
-
-def _remove(path: Path, owner: int) -> None:
-    if os.getpid() == owner:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class _ArrayFile:
@@ -239,14 +217,14 @@ class CachedSource(Source):
     Parameters
     ----------
     files : _Files
-    folder : _Folder
+    folder : TemporaryFolder
         Stays as long as the source does, unless it is removed.
     """
 
     has_labels = False
     has_random_access = True
 
-    def __init__(self, files: _Files, folder: _Folder) -> None:
+    def __init__(self, files: _Files, folder: TemporaryFolder) -> None:
         self.n_features = self._n_columns = files.n_features
         self.dtype = None if files.is_sparse else files.dtype
         self.n_samples = sum(files.block_rows)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._extras import missing_package
 from .side_by_side import put_side_by_side
 from .source import Codes
 
@@ -31,10 +32,7 @@ def import_pyarrow(purpose: str) -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise ImportError(
-            f"{purpose} needs pyarrow, which the extra 'arrow' brings: "
-            "pip install softreg-fast[arrow]"
-        ) from error
+        raise missing_package(purpose, "pyarrow", "arrow") from error
     return pyarrow
 
 

@@ -14,7 +14,7 @@ from .stamps import Stamp
 from .tables import TableFile, TableSource, has_no_rows, open_tables, reading
 
 _BLOCK_BYTES = 4 << 20
-_DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 _WRONG_TEXT = re.compile(
     r"In CSV column #(\d+): .*CSV conversion error to (\w+): invalid value '(.*)'", re.DOTALL
@@ -73,7 +73,7 @@ class _CsvFile(TableFile):
         self.stamp = Stamp(path)
         with reading(self.place, self.kind):
             header = self._header()
-            self._delimiter = _delimiter_of(path, header)
+            self._delimiter = delimiter_of(path, header)
             self._names = self._names_of(header)
 
     def _header(self) -> str:
@@ -215,12 +215,12 @@ class _CsvFile(TableFile):
 _NAMES_OF_TYPES = {"int64": "integers", "bool": "booleans", "boolean": "booleans"}
 
 
-def _delimiter_of(path: Path, header: str) -> str:
-    """What stands between the names of columns."""
+def delimiter_of(path: Path, header: str) -> str:
+    """What stands between names of columns: a tab in .tsv files, else what a header has most."""
     if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]):
         return "\t"
     unquoted = _QUOTED.sub("", header)
-    return max(_DELIMITERS, key=unquoted.count)
+    return max(DELIMITERS, key=unquoted.count)
 
 
 def _are_booleans(types: Iterable[Any]) -> bool:

@@ -53,7 +53,7 @@ def open_blocks(
           if there is nothing to fit. It may have attributes `n_features`, `n_samples` and
           `feature_names`.
 
-        Parquet, Arrow, CSV and datasets need pyarrow: ``pip install softreg-fast[arrow]``.
+        Parquet, Arrow, CSV and datasets need pyarrow: ``pip install "softreg-fast[arrow]"``.
     target : str, path, array-like or None, default=None
         Labels. With Parquet, Arrow, CSV and datasets, the name of their column: strings,
         categories, integers or booleans. With a `.npy` file, a path of another or an array; a list

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from io import StringIO
 from typing import Any
 
+from .._extras import install_command
 from .errors import UserError
 
 _WIDTH = 120  # where no terminal has one
@@ -18,9 +19,7 @@ def need_extra(purpose: str, extra: str, *packages: str) -> None:
     """Raise UserError if a package of an extra isn't installed."""
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        raise UserError(
-            f'{purpose} needs {" and ".join(missing)}: pip install "softreg-fast[{extra}]"'
-        )
+        raise UserError(f"{purpose} needs {' and '.join(missing)}: {install_command(extra)}")
 
 
 class Console:

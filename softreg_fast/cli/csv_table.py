@@ -13,6 +13,7 @@ from .errors import UserError
 from .tables.index_columns import FEWEST_IN_SEQUENCE, is_identifier, is_unnamed
 from .tables.labels import check_number_of_classes
 from .tables.text import TextLayout, describe_text, hint_of_delimiter, read_rows, shortened
+from .tables.values import order_of
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,6 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
             "takes others too"
         )
     return number
-
-
-def _label_order(label: str) -> tuple[bool, float, str]:
-    """Numbers first, by value; then everything else, as text."""
-    try:
-        number = float(label)
-    except ValueError:
-        number = math.nan
-    return (True, 0.0, label) if math.isnan(number) else (False, number, label)
 
 
 def _read_records(layout: TextLayout, target: str) -> tuple[list[str], list[list[float]]]:
@@ -145,7 +137,7 @@ def read_table(path: str, target: str, encoding: str | None = None) -> Table:
     layout = describe_text(Path(path), encoding)
     labels, rows = _read_records(layout, target)
     names = [name for name in layout.names if name != target]
-    class_names = sorted(set(labels), key=_label_order)
+    class_names = sorted(set(labels), key=order_of)
     if len(class_names) < 2 or not names:
         raise UserError(
             f"{path} has {len(class_names)} classes in column {target!r} and "

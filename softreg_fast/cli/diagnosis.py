@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from .._extras import install_command
+
 GOOD, NOTE, BAD = "good", "note", "bad"
 _LEAST = {"numpy": (2, 0), "scikit-learn": (1, 7), "numba": (0, 62)}
 _EXTRAS = {
@@ -132,7 +134,7 @@ def _look_at_extras() -> Iterator[Finding]:
         missing = [package for package in packages if find_spec(package) is None]
         if missing:
             text = f"not there, for want of {' and '.join(missing)}"
-            yield Finding(f"extra {extra}", NOTE, text, f'pip install "softreg-fast[{extra}]"')
+            yield Finding(f"extra {extra}", NOTE, text, install_command(extra))
             continue
         text = ", ".join(f"{package} {version(package)}" for package in packages)
         yield Finding(f"extra {extra}", GOOD, text)

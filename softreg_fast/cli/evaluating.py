@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..persistence.replacing import replacing
 from .applying import Application
 from .console import Console, name_of, name_some
 from .errors import UserError
-from .outputs import replacing
 from .scores import Scores
 from .tables.labels import encode_labels
 from .training_results import METRICS

@@ -1,6 +1,5 @@
 """The rows that a model learns from, in memory or read again and again in blocks."""
 
-import errno
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..blocks.opening import open_blocks
+from ..blocks.temporary_folder import is_disk_full
 from .errors import UserError
 
 # Of predictions, for each row of a block.
@@ -156,7 +156,7 @@ class BlockRows(LearningRows):
             with open_blocks(stream, cache=True) as rows:
                 return model.fit(rows)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if not is_disk_full(error):
                 raise
             raise UserError(
                 f"the disk of {gettempdir()!r} is full, where rows are cached: name a folder with "

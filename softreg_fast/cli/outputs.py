@@ -1,9 +1,6 @@
-"""Files that commands write: checked before any work, and moved to their place when whole."""
+"""Files that commands write, checked before any work."""
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UserError
@@ -28,6 +25,8 @@ def check_output(option: str, path: str, inputs: tuple[str, ...] = ()) -> Path:
     target = Path(path)
     if target.is_dir():
         raise UserError(f"{option} {path} is a folder: give the path of a file")
+    if target.exists() and not target.is_file():
+        raise UserError(f"{option} {path} is no regular file, which could be replaced")
     if not target.parent.is_dir():
         raise UserError(
             f"{option} {path}: there is no folder {str(target.parent)!r}; make it first"
@@ -38,20 +37,3 @@ def check_output(option: str, path: str, inputs: tuple[str, ...] = ()) -> Path:
         if Path(each).exists() and target.exists() and target.samefile(each):
             raise UserError(f"{option} {path} is what is read: give another file")
     return target
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside another, whose place it takes if nothing goes wrong."""
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(number)
-    beside = Path(name)
-    try:
-        yield beside
-        mask = os.umask(0)
-        os.umask(mask)
-        beside.chmod(0o666 & ~mask)  # mkstemp's files are the user's alone
-        os.replace(beside, path)  # noqa: PTH105
-    finally:
-        with suppress(FileNotFoundError):
-            beside.unlink()

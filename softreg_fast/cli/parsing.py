@@ -1,6 +1,7 @@
 """A parser of arguments whose errors are one line; and arguments that several commands have."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
@@ -75,55 +76,30 @@ def add_columns(group: Any, option: str, help_text: str) -> None:
     )
 
 
-def positive_integer(text: str) -> int:
-    """An integer of at least 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be an integer of at least 1")
-    return number
+def _number(
+    kind: Callable[[str], Any], is_allowed: Callable[[Any], bool], allowed: str
+) -> Callable[[str], Any]:
+    """What reads an argument that must be some number."""
+
+    def read(text: str) -> Any:
+        try:
+            number = kind(text)
+            if is_allowed(number):
+                return number
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} must be {allowed}")
+
+    return read
 
 
-def folds(text: str) -> int:
-    """An integer of at least 2."""
-    number = positive_integer(text)
-    if number < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} must be an integer of at least 2")
-    return number
-
-
-def share(text: str) -> float:
-    """A number from 0 to 0.9."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0.0 <= number <= 0.9:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to 0.9, such as 0.1")
-    return number
+positive_integer = _number(int, lambda number: number >= 1, "an integer of at least 1")
+folds = _number(positive_integer, lambda number: number >= 2, "an integer of at least 2")
+share = _number(float, lambda number: 0.0 <= number <= 0.9, "a number from 0 to 0.9, such as 0.1")
+seed = _number(int, lambda number: 0 <= number < 2**32, "an integer from 0 to 4294967295")
+_strength = _number(float, lambda number: number > 0.0, "a number above 0, inf or auto")
 
 
 def strength(text: str) -> float | None:
     """A number above 0, inf, or None for "auto"."""
-    if text == "auto":
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not number > 0.0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0, inf or auto")
-    return number
-
-
-def seed(text: str) -> int:
-    """An integer from 0 to 2**32 - 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} must be an integer from 0 to 4294967295")
-    return number
+    return None if text == "auto" else _strength(text)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..persistence.replacing import replacing
 from .applying import Application, Predicted
 from .console import Console, name_of, name_some
 from .errors import UserError
-from .outputs import replacing
 from .tables.files import kind_of
 
 _PARQUET = (".parquet", ".pq")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..persistence.replacing import replacing
 from .console import percent
-from .outputs import replacing
 from .scores import Scores
 
 _STYLE = """

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.classifier_cv import SoftmaxClassifierCV
+from ..estimators.selection import BEST, choose_by_scores
 from .assessing import Assessment, assess_by_folds, assess_held_out
 from .console import Console, name_of, name_some
 from .explaining import scales_of, summary_of
@@ -125,7 +126,8 @@ def _choose_strength(training: Training, rows: LearningRows, *, looks_up: bool) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         rows.fit(search)
-    return float(search.Cs_[np.nanargmax(search.scores_.mean(axis=(0, 1)))])
+    _, place = choose_by_scores(search.scores_, search.Cs_, BEST)
+    return float(search.Cs_[place])
 
 
 def _summarise(model: Any, rows: LearningRows, console: Console) -> dict[str, Any] | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._extras import install_command
+from ..persistence.replacing import replacing
 from .console import Console, name_of, percent
 from .explaining import largest_coefficients
 from .model_files import save_model
@@ -201,13 +203,11 @@ def _draw(
         picture = draw_training(scores, classes, document["coefficients"])
     if plot is not None:
         assert picture is not None
-        from .outputs import replacing
-
         with replacing(plot) as beside:
             beside.write_bytes(picture)
         console.say(f"picture: {plot}")
     if report is not None:
         if picture is None:
-            console.note('the page is without a picture: pip install "softreg-fast[plot]"')
+            console.note(f"the page is without a picture: {install_command('plot')}")
         write_report(report, document, scores, classes, picture)
         console.say(f"page: {report}")

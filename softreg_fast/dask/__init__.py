@@ -14,15 +14,14 @@ Examples
 0.95
 """
 
+from .._extras import missing_package
+
 try:
     from .classifier import DaskSoftmaxClassifier
     from .cluster import ClusterError
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
         raise
-    raise ImportError(
-        f"softreg_fast.dask requires {error.name}, which isn't installed: "
-        "pip install softreg-fast[dask]"
-    ) from error
+    raise missing_package("softreg_fast.dask", error.name, "dask") from error
 
 __all__ = ["ClusterError", "DaskSoftmaxClassifier"]

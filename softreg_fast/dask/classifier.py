@@ -263,7 +263,7 @@ class DaskSoftmaxClassifier(SoftmaxClassifier):
         if path is not None:
             kept = open_checkpoint(path, self, unpenalised, classes, None, start)
             problem = replace(problem, features=CheckpointedRows(unpenalised.rows, kept))
-        tasks = FitTasks(self, parameters.count_iterations(solver), *given)
+        tasks = FitTasks.begin(self, parameters.count_iterations(solver), *given)
         last = LastModel()
         try:
             self._fit_problem(

@@ -33,12 +33,13 @@ __all__ = [
 
 
 class FitTasks:
-    """The task of a fit and those of its parts, of which callbacks are told.
+    """The task of a fit and those of its parts, of which callbacks are told; see `begin`.
 
     Parameters
     ----------
+    context : object or None
+        That of the fit; None if there are no callbacks.
     estimator : estimator
-    max_parts : int
     X, y : array-like
         As they were given.
     metadata : dict
@@ -54,8 +55,8 @@ class FitTasks:
 
     def __init__(
         self,
+        context: Any,
         estimator: Any,
-        max_parts: int,
         X: Any,
         y: Any,
         metadata: dict[str, Any],
@@ -63,32 +64,28 @@ class FitTasks:
     ) -> None:
         self._name = name
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._context: Any = None
+        self._context = context
         self._iteration: Any = None
-        self.are_watched = False
-        # scikit-learn documents this method for those who write estimators.
-        if hasattr(estimator, "_init_callback_context"):
-            self._context = estimator._init_callback_context(max_subtasks=max_parts)
-            self._context.call_on_fit_task_begin(**self._data)
-            self.are_watched = has_callbacks(estimator)
+        self.are_watched = context is not None and has_callbacks(estimator)
 
     @classmethod
-    def within(
-        cls, context: Any, estimator: Any, X: Any, y: Any, metadata: dict[str, Any]
+    def begin(
+        cls,
+        estimator: Any,
+        max_parts: int,
+        X: Any,
+        y: Any,
+        metadata: dict[str, Any],
+        name: str = "iteration",
     ) -> "FitTasks":
-        """Those of a fit that has begun, and which another one ends.
-
-        Parameters
-        ----------
-        context : object or None
-            That of the fit; None if there are no callbacks.
-        estimator, X, y, metadata
-            See the class.
-        """
-        tasks = cls.__new__(cls)
-        tasks._name, tasks._context, tasks._iteration = "iteration", context, None
-        tasks._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        tasks.are_watched = context is not None and has_callbacks(estimator)
+        """Tell that a fit begins, which has some parts at most; `end` tells that it has ended."""
+        context = None
+        # scikit-learn documents this method for those who write estimators.
+        if hasattr(estimator, "_init_callback_context"):
+            context = estimator._init_callback_context(max_subtasks=max_parts)
+        tasks = cls(context, estimator, X, y, metadata, name)
+        if context is not None:
+            context.call_on_fit_task_begin(**tasks._data)
         return tasks
 
     def begin_iteration(self) -> None:

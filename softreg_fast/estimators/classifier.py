@@ -423,7 +423,7 @@ class SoftmaxClassifier(CallbackSupportMixin, AnalysedModel):  # type: ignore[mi
             "sample_weight_val": sample_weight_val,
         }
         metadata = {name: value for name, value in given.items() if value is not None}
-        tasks = FitTasks(self, parameters.count_iterations(solver), X, y, metadata)
+        tasks = FitTasks.begin(self, parameters.count_iterations(solver), X, y, metadata)
         options = parameters.options(solver, seed=seed, held_out=held_out)
         self._fit_problem(problem, classes, parameters, solver, options, start, tasks)
         if kept is not None:

@@ -413,7 +413,7 @@ class SoftmaxClassifierCV(CallbackSupportMixin, SoftmaxModel):  # type: ignore[m
     ) -> "_Search":
         check_selection_of_folds(self.selection, n_folds)
         n_fits = n_folds * len(l1_ratios) * len(np.unique(Cs))
-        tasks = FitTasks(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
+        tasks = FitTasks.begin(self, n_fits + bool(self.refit), X, y, metadata, "fit-of-fold")
         observer = SearchObserver(parameters.verbose, tasks, n_fits, type(self).__name__)
         return _Search(n_folds, Cs, l1_ratios, parameters, tasks, observer)
 

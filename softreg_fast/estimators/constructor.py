@@ -1,7 +1,7 @@
 """Parameters of a constructor as `sklearn.base.clone` asks for them, without scikit-learn."""
 
 import inspect
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -10,7 +10,7 @@ class ConstructorParameters:
     """Gets and sets what the constructor takes."""
 
     # Of parameters whose attributes have other names.
-    _ATTRIBUTES: dict[str, str] = {}  # noqa: RUF012
+    _ATTRIBUTES: ClassVar[dict[str, str]] = {}
 
     def _check_parameters(self) -> None:
         """Raise TypeError or ValueError for a parameter that is not allowed."""

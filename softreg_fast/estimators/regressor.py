@@ -1,7 +1,7 @@
 """The notebook's estimator on compiled kernels."""
 
 import numbers
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class SoftmaxRegressor(ConstructorParameters):
     losses_: FloatArray
     accuracies_: FloatArray
 
-    _ATTRIBUTES = {"lr": "learning_rate"}  # noqa: RUF012
+    _ATTRIBUTES: ClassVar[dict[str, str]] = {"lr": "learning_rate"}
     learning_rate: float
     # Of subclasses whose constructors set the learning rate alone, as that of the notebook does.
     gradient: str = "notebook"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._extras import missing_package
 from .._typing import FloatArray
 
 _NARROWEST = 9
@@ -15,6 +16,18 @@ _NARROWEST = 9
 def limits_of(confidence: float) -> tuple[str, str]:
     """Names of the limits of a confidence interval, such as "2.5 %"."""
     return f"{50.0 * (1.0 - confidence):.4g} %", f"{50.0 * (1.0 + confidence):.4g} %"
+
+
+def columns_of_estimates(table: Any) -> list[tuple[str, str, FloatArray]]:
+    """Columns of what has standard errors, z and p values and limits; see `ClassTables`."""
+    low, high = limits_of(table.confidence)
+    return [
+        ("std err", "std_err", table.std_err),
+        ("z", "z", table.z),
+        ("p", "p_value", table.p_value),
+        (low, "lower", table.lower),
+        (high, "upper", table.upper),
+    ]
 
 
 def _format(value: Any) -> str:
@@ -103,10 +116,7 @@ class ClassTables(ABC):
         try:
             pandas = import_module("pandas")
         except ImportError as error:
-            raise ImportError(
-                "to_pandas requires pandas, which is not installed: "
-                "pip install 'softreg-fast[pandas]'"
-            ) from error
+            raise missing_package("to_pandas", "pandas", "pandas") from error
         levels = [list(self.classes), list(self.names)]
         index = pandas.MultiIndex.from_product(levels, names=["class", "feature"])
         columns = {name: np.ravel(values) for _, name, values in self._columns()}

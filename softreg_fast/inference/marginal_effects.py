@@ -17,16 +17,15 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from .._typing import FloatArray
-from ..data.blocked import Block, BlockedProblem, BlockKind
 from ..data.problem import Problem
 from ..data.row_blocks import row_blocks
 from ..data.table import Table
 from ..data.tree_sums import Sums
 from ..objective.coordinates import Coordinates
 from ..objective.loss import of_all_classes
-from .class_tables import ClassTables, limits_of
-from .second_derivatives import NUMBERS_PER_BLOCK, scale_features, scaled_features
-from .standard_errors import Estimate, quantile_of, z_and_p_values
+from .class_tables import ClassTables, columns_of_estimates
+from .second_derivatives import NUMBERS_PER_BLOCK, scale_features, scaled_features, sum_over_rows
+from .standard_errors import Estimate, wald_statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +72,7 @@ class MarginalEffects(ClassTables):
         return [f"probability of class {label}" for label in self.classes]
 
     def _columns(self) -> list[tuple[str, str, FloatArray]]:
-        low, high = limits_of(self.confidence)
-        return [
-            ("effect", "effect", self.effects),
-            ("std err", "std_err", self.std_err),
-            ("z", "z", self.z),
-            ("p", "p_value", self.p_value),
-            (low, "lower", self.lower),
-            (high, "upper", self.upper),
-        ]
+        return [("effect", "effect", self.effects), *columns_of_estimates(self)]
 
     def _note(self) -> str:
         return f"averages over the rows; standard errors: {self.kind}"
@@ -159,17 +150,6 @@ class _SumEffects:
         return slopes
 
 
-@dataclass(frozen=True)
-class _OfBlock:
-    """The same over a block."""
-
-    kind: BlockKind
-    work: _SumEffects
-
-    def __call__(self, block: Block, n_threads: int | None) -> Sums:
-        return self.work(self.kind.problem_of(block))
-
-
 def _category_groups(features: Any) -> tuple[npt.NDArray[np.int64], ...]:
     """Columns of the categories of each categorical column."""
     if not isinstance(features, Table):
@@ -198,23 +178,15 @@ def find_marginal_effects(
     bias = of_all_classes(estimate.bias[None, :])[0]
     groups = _category_groups(problem.features)
     work = _SumEffects(weights, bias, contrasts, estimate.coordinates, groups)
-    if isinstance(problem, BlockedProblem):
-        sums = problem.rows.reduce(_OfBlock(problem.kind, work), n_threads)
-    else:
-        sums = work(problem)
+    sums = sum_over_rows(problem, work, n_threads)
     effects, jacobian = _assemble(work, tuple(each / problem.total_weight for each in sums))
     errors = np.sqrt(np.sum((jacobian @ estimate.root) ** 2, axis=1)).reshape(effects.shape)
-    z, p_values = z_and_p_values(effects, errors)
-    reach = quantile_of(confidence) * errors
     return MarginalEffects(
         estimate.classes,
         estimate.names,
         effects,
         errors,
-        z,
-        p_values,
-        effects - reach,
-        effects + reach,
+        *wald_statistics(effects, errors, confidence),
         confidence,
         estimate.kind,
     )

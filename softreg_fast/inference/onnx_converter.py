@@ -8,6 +8,7 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
+from .._extras import missing_package
 from ..objective.loss import LOSSES, NOTEBOOK_ACTIVATION
 
 _ALIAS, _LINEAR_ALIAS = "SoftregFastSoftmaxClassifier", "SoftregFastLogisticRegression"
@@ -39,10 +40,7 @@ def register(estimator: type, *, is_linear: bool = False) -> None:
         from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
         from skl2onnx.operator_converters.linear_classifier import convert_sklearn_linear_classifier
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f"conversion to ONNX requires {error.name}, which isn't installed: "
-            "pip install softreg-fast[onnx]"
-        ) from error
+        raise missing_package("conversion to ONNX", error.name, "onnx") from error
     alias, shapes, converter = _ALIAS, calculate_shapes, convert
     if is_linear:
         alias, shapes = _LINEAR_ALIAS, calculate_linear_classifier_output_shapes

@@ -1,6 +1,6 @@
 """Sums over the rows of the derivatives of a convex loss, by linear combinations of the classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,13 +137,22 @@ class _SumMoments:
 
 @dataclass(frozen=True)
 class _OfBlock:
-    """The same over a block."""
+    """What some work gives for a block."""
 
     kind: BlockKind
-    work: _SumMoments
+    work: Callable[[Problem], Sums]
 
     def __call__(self, block: Block, n_threads: int | None) -> Sums:
         return self.work(self.kind.problem_of(block))
+
+
+def sum_over_rows(
+    problem: Problem, work: Callable[[Problem], Sums], n_threads: int | None = None
+) -> Sums:
+    """Sums over all rows, in memory or in blocks, of what some work gives for rows in memory."""
+    if isinstance(problem, BlockedProblem):
+        return problem.rows.reduce(_OfBlock(problem.kind, work), n_threads)
+    return work(problem)
 
 
 def sum_moments(
@@ -179,10 +188,7 @@ def sum_moments(
     """
     work = _SumMoments(weights, bias, coordinates, contrasts, columns, needs_squares)
     with np.errstate(over="ignore", invalid="ignore"):  # looked at
-        if isinstance(problem, BlockedProblem):
-            sums = problem.rows.reduce(_OfBlock(problem.kind, work), n_threads)
-        else:
-            sums = work(problem)
+        sums = sum_over_rows(problem, work, n_threads)
     information, squares, gradient, loss = sums
     if not (np.isfinite(loss) and all(np.isfinite(each).all() for each in sums[:3])):
         raise ValueError(

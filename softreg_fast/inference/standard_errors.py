@@ -97,19 +97,29 @@ class Estimate:
         return combinations @ model, errors
 
 
-def z_and_p_values(values: FloatArray, errors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Values over their standard errors, and two-sided p values of the normal distribution.
-
-    A value of zero that has no error has a z of zero.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where((values == 0.0) & (errors == 0.0), 0.0, values / errors)
-    return z, 2.0 * np.exp(log_ndtr(-np.abs(z)))
-
-
 def quantile_of(confidence: float) -> float:
     """Half of a confidence interval's width, in standard errors."""
     return float(ndtri(0.5 + 0.5 * confidence))
+
+
+def wald_statistics(
+    values: FloatArray, errors: FloatArray, confidence: float
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What values and their standard errors say, by the normal distribution.
+
+    Returns
+    -------
+    z : ndarray
+        Values over their standard errors; zero for a value of zero that has no error.
+    p_values : ndarray
+        Of a value of zero, two-sided.
+    lower, upper : ndarrays
+        Limits of confidence intervals.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where((values == 0.0) & (errors == 0.0), 0.0, values / errors)
+    reach = quantile_of(confidence) * errors
+    return z, 2.0 * np.exp(log_ndtr(-np.abs(z))), values - reach, values + reach
 
 
 def estimate(

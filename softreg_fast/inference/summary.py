@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._typing import FloatArray
-from .class_tables import ClassTables, limits_of
+from .class_tables import ClassTables, columns_of_estimates, limits_of
 from .probability_intervals import ProbabilityIntervals, find_probability_intervals
-from .standard_errors import Estimate, quantile_of, z_and_p_values
+from .standard_errors import Estimate, wald_statistics
 
 FeaturesOf = Callable[[Any], Any]
 
@@ -62,15 +62,7 @@ class Summary(ClassTables):
         return [f"class {label} against {self.reference}" for label in self.classes]
 
     def _columns(self) -> list[tuple[str, str, FloatArray]]:
-        low, high = limits_of(self.confidence)
-        return [
-            ("coef", "coef", self.coef),
-            ("std err", "std_err", self.std_err),
-            ("z", "z", self.z),
-            ("p", "p_value", self.p_value),
-            (low, "lower", self.lower),
-            (high, "upper", self.upper),
-        ]
+        return [("coef", "coef", self.coef), *columns_of_estimates(self)]
 
     def _note(self) -> str:
         return f"standard errors: {self.kind}"
@@ -117,16 +109,15 @@ class Summary(ClassTables):
         coefficients, errors = estimate.combine(combinations)
         first = int(estimate.coordinates.fit_intercept)
         coefficients, errors = coefficients[:, first:], errors[:, first:]
-        z, p_values = z_and_p_values(coefficients, errors)
-        reach = quantile_of(self.confidence) * errors
+        z, p_values, lower, upper = wald_statistics(coefficients, errors, self.confidence)
         with np.errstate(over="ignore", under="ignore"):
             return OddsRatios(
                 tuple(classes[:place] + classes[place + 1 :]),
                 classes[place],
                 estimate.names,
                 np.exp(coefficients),
-                np.exp(coefficients - reach),
-                np.exp(coefficients + reach),
+                np.exp(lower),
+                np.exp(upper),
                 z,
                 p_values,
                 self.confidence,
@@ -239,8 +230,6 @@ def summarise(estimate: Estimate, confidence: float, features_of: FeaturesOf) ->
         combinations = combinations[1:]
         combinations[:, 0] = -1.0
     coefficients, errors = estimate.combine(combinations)
-    z, p_values = z_and_p_values(coefficients, errors)
-    reach = quantile_of(confidence) * errors
     intercept = ("intercept",) if estimate.coordinates.fit_intercept else ()
     return Summary(
         classes,
@@ -248,10 +237,7 @@ def summarise(estimate: Estimate, confidence: float, features_of: FeaturesOf) ->
         intercept + estimate.names,
         coefficients,
         errors,
-        z,
-        p_values,
-        coefficients - reach,
-        coefficients + reach,
+        *wald_statistics(coefficients, errors, confidence),
         confidence,
         estimate.kind,
         estimate,

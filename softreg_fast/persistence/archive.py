@@ -1,10 +1,8 @@
 """The container: a zip archive of a JSON document and arrays, written in one step."""
 
-import contextlib
 import io
 import json
 import os
-import secrets
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ import numpy.lib.format as npy
 import numpy.typing as npt
 
 from .errors import ModelFileError
+from .replacing import replacing
 
 DOCUMENT = "model.json"
 _FOLDER = "arrays/"
@@ -59,22 +58,10 @@ def write(path: Path, document: Mapping[str, Any], arrays: Mapping[str, Array]) 
     ValueError
         The path is there, and isn't a file.
     """
-    path = Path(os.path.realpath(path))
-    if path.is_dir():
-        raise IsADirectoryError(f"path={str(path)!r} is a folder: it must be a file")
-    if path.exists() and not path.is_file():
-        raise ValueError(f"path={str(path)!r} is not a regular file: it would be replaced by one")
-    unfinished = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with unfinished.open("xb") as file:
-            _write_members(file, document, arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
+    with replacing(path) as unfinished, unfinished.open("xb") as file:
+        _write_members(file, document, arrays)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_members(

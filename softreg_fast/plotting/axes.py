@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._extras import missing_package
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
@@ -25,10 +27,7 @@ def require_matplotlib() -> None:
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise ImportError(
-            "softreg_fast.plotting requires matplotlib, which isn't installed: "
-            'pip install "softreg-fast[plot]"'
-        ) from error
+        raise missing_package("softreg_fast.plotting", "matplotlib", "plot") from error
 
 
 def check_axes(name: str, ax: Any) -> "Axes":

@@ -7,6 +7,7 @@ import numpy as np
 from .._typing import FloatArray
 from .._warning import warn_caller
 from ..data.checks import check_choice
+from ..estimators.selection import BEST, ONE_STANDARD_ERROR, choose_by_scores
 from .axes import choose_axes, place_legend
 from .checks import check_array, check_strengths
 from .colors import add_color_bar, are_many, choose_colors
@@ -91,22 +92,20 @@ class CVScoreDisplay:
         self.l1_ratios = check_array("l1_ratios", l1_ratios, "n_l1_ratios")
         self.scores = _check_scores(scores, (len(self.l1_ratios), len(self.Cs)))
         self.score_name = score_name
-        n_folds = len(self.scores)
         with np.errstate(invalid="ignore"):
             self._means = self.scores.mean(axis=0)
             # Without warnings of a single fold, whose deviation is unknown.
-            deviations = self.scores.std(axis=0, ddof=1) if n_folds > 1 else None
-        self._deviations = deviations
-        means = np.where(np.isnan(self._means), -np.inf, self._means)
-        place, ratio = np.unravel_index(means.T.argmax(), means.T.shape)
-        self._best = int(ratio), int(place)
+            has_folds = len(self.scores) > 1
+            self._deviations = self.scores.std(axis=0, ddof=1) if has_folds else None
+            self._best = choose_by_scores(self.scores, self.Cs, BEST)
+        ratio, place = self._best
         self.best_C_ = float(self.Cs[place])
         self.best_l1_ratio_ = float(self.l1_ratios[ratio])
         self.one_standard_error_C_: float | None = None
-        error = None if deviations is None else deviations[self._best] / np.sqrt(n_folds)
-        if error is not None and np.isfinite(error):
-            is_within = means[self._best[0]] >= means[self._best] - error
-            self.one_standard_error_C_ = float(self.Cs[is_within].min())
+        if self._deviations is not None and np.isfinite(self._deviations[self._best]):
+            with np.errstate(invalid="ignore"):
+                _, place = choose_by_scores(self.scores, self.Cs, ONE_STANDARD_ERROR)
+            self.one_standard_error_C_ = float(self.Cs[place])
 
     @classmethod
     def from_estimator(

@@ -24,12 +24,17 @@ if _fit is None or _fit_cv is None:
     )
 
 
-def _who_fits(model: Any, sample_weight: Any) -> str:
-    """Who has fitted a model; by what `logistic_regression_path` asks for itself."""
-    coef = model.coef_
-    if not can_fit(model.solver, model.max_iter, sample_weight, coef):
-        return SCIKIT_LEARN
-    return HERE
+def _fit_by(
+    changed: Any, own: Any, model: Any, X: Any, y: Any, sample_weight: Any, **params: Any
+) -> None:
+    """Fit a model by what `fit_with` gave, or by scikit-learn's own method if that is None."""
+    register_if_loaded(type(model), is_linear=True)
+    (changed or own)(model, X, y, sample_weight, **params)
+    # By what `logistic_regression_path` asks for itself.
+    is_here = changed is not None and can_fit(
+        model.solver, model.max_iter, sample_weight, model.coef_
+    )
+    model.fitted_by_ = HERE if is_here else SCIKIT_LEARN
 
 
 class LogisticRegression(_LogisticRegression):  # type: ignore[misc]
@@ -85,13 +90,7 @@ class LogisticRegression(_LogisticRegression):  # type: ignore[misc]
         self : LogisticRegression
             Fitted estimator.
         """
-        register_if_loaded(type(self), is_linear=True)
-        if _fit is None:
-            super().fit(X, y, sample_weight)
-            self.fitted_by_ = SCIKIT_LEARN
-            return self
-        _fit(self, X, y, sample_weight)
-        self.fitted_by_ = _who_fits(self, sample_weight)
+        _fit_by(_fit, _LogisticRegression.fit, self, X, y, sample_weight)
         return self
 
 
@@ -135,11 +134,5 @@ class LogisticRegressionCV(_LogisticRegressionCV):  # type: ignore[misc]
         self : LogisticRegressionCV
             Fitted estimator.
         """
-        register_if_loaded(type(self), is_linear=True)
-        if _fit_cv is None:
-            super().fit(X, y, sample_weight, **params)
-            self.fitted_by_ = SCIKIT_LEARN
-            return self
-        _fit_cv(self, X, y, sample_weight, **params)
-        self.fitted_by_ = _who_fits(self, sample_weight)
+        _fit_by(_fit_cv, _LogisticRegressionCV.fit, self, X, y, sample_weight, **params)
         return self

@@ -7,7 +7,7 @@ same results.
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from ..data.problem import Problem, make_penalty
 from ..estimators.callbacks import FitObserver, FitTasks
 from ..estimators.validation import to_known
 from ..objective.loss import CONVEX_ACTIVATIONS
-from ..objective.optimality import Tolerance
+from ..objective.optimality import Optimality, Tolerance
 from ..solvers.base import SolverOptions, SolverResult, size_of
 from ..solvers.finish import solve
 from ..solvers.registry import AUTO, Needs, choose
@@ -134,11 +134,15 @@ def _attributes_of(model: Model, dtype: np.dtype) -> dict[str, Any]:
     return {"coef_": weights.T.astype(dtype), "intercept_": bias.astype(dtype)}
 
 
-def _observer_of(path: LogisticPath, dtype: np.dtype) -> FitObserver | None:
+def _observer_of(path: LogisticPath, dtype: np.dtype) -> FitObserver:
     metadata = {} if path.sample_weight is None else {"sample_weight": path.sample_weight}
-    tasks = FitTasks.within(path.callback_context, path.estimator, path.X, path.y, metadata)
-    observer = FitObserver(int(path.verbose), tasks, lambda model: _attributes_of(model, dtype))
-    return observer if observer.is_needed else None
+    tasks = FitTasks(path.callback_context, path.estimator, path.X, path.y, metadata)
+    return FitObserver(
+        int(path.verbose),
+        tasks,
+        lambda model: _attributes_of(model, dtype),
+        "LogisticRegression",
+    )
 
 
 def _warn(path: LogisticPath, result: SolverResult) -> None:
@@ -147,7 +151,7 @@ def _warn(path: LogisticPath, result: SolverResult) -> None:
     remedy = "Increase the number of iterations (max_iter) or tol, or scale the data"
     if result.n_iterations < path.max_iter:
         remedy = "Rounding allows no further progress: scale the data, or increase tol"
-    norm = np.nan if result.optimality is None else result.optimality.gradient_norm
+    norm = cast(Optimality, result.optimality).gradient_norm
     warn_caller(
         f"{lead} after {result.n_iterations} iterations: the largest component of the gradient "
         f"is {norm:.3g}, and tol={path.tol!r}. {remedy}.",
@@ -169,7 +173,10 @@ def _follow(path: LogisticPath) -> Iterator[tuple[SolverResult, FloatArray]]:
     model = _start_of(path, features.shape[1], n_columns)
     for C in _strengths_of(path):
         penalised = make_penalty(float(C), l1_ratio).of(problem)
-        result = solve(solver, penalised, options, model, _observer_of(path, dtype))
+        with _observer_of(path, dtype) as told:
+            observer = told if told.is_needed else None
+            result = solve(solver, penalised, options, model, observer)
+            told.finish(cast(Optimality, result.optimality).gap)
         if not (result.converged or result.was_interrupted):
             _warn(path, result)
         if result.n_iterations:  # otherwise the same bits

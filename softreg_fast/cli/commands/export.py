@@ -35,11 +35,12 @@ def run(options: argparse.Namespace) -> int:
     import sys
     from pathlib import Path
 
+    from ...persistence.replacing import replacing
     from ..console import Console
     from ..errors import UserError
     from ..exporting import export, notes_of
     from ..model_files import load_model
-    from ..outputs import check_output, replacing
+    from ..outputs import check_output
 
     if options.format == "sql" and options.table is None:
         raise UserError("--format sql needs --table NAME, the table with the features")

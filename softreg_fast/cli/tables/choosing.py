@@ -1,6 +1,5 @@
 """Which columns of a table are features, and what becomes of the others."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from .columns import BOOLEAN, CATEGORY, NUMBER, Column
 from .index_columns import FEWEST_IN_SEQUENCE, is_unnamed
 from .profile import ColumnProfile
 from .text import shortened
+from .values import order_of
 
 _BOOLEANS = ({"true", "false"}, {"true"}, {"false"})
 # Of a column of texts that are numbers but for some: more different ones are no categories.
@@ -177,19 +177,10 @@ def _category(profile: ColumnProfile, place: str) -> Decision:
         )
     lowered = {text.lower() for text in counts}
     is_boolean = lowered in _BOOLEANS
-    values: list[str | None] = [*(sorted(lowered) if is_boolean else sorted(counts, key=_order))]
+    values: list[str | None] = [*(sorted(lowered) if is_boolean else sorted(counts, key=order_of))]
     text = "boolean" if is_boolean else f"{len(values):,} categories"
     if profile.n_missing:
         values.append(None)
         text += f"; {profile.n_missing:,} missing, a category of its own"
     kind = BOOLEAN if is_boolean else CATEGORY
     return Decision(name, Column(name, kind, categories=tuple(values)), text)
-
-
-def _order(text: str) -> tuple[bool, float, str]:
-    """Numbers first, by their values; then everything else, as text."""
-    try:
-        number = float(text)
-    except ValueError:
-        return True, 0.0, text
-    return (True, 0.0, text) if math.isnan(number) else (False, number, text)

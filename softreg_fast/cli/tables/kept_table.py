@@ -1,15 +1,12 @@
 """A table that is parsed once."""
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ...blocks.columns import import_pyarrow
 from ...blocks.tables import TableFile
+from ...blocks.temporary_folder import TemporaryFolder
 
 
 class _Spool:
@@ -28,7 +25,7 @@ class _Spool:
         self._most_bytes = most_bytes
         self._n_bytes = 0
         self._in_memory: list[Any] = []
-        self._path: Path | None = None
+        self._folder: TemporaryFolder | None = None
         self._writer: Any = None
         self.is_full = False
 
@@ -50,10 +47,11 @@ class _Spool:
             self.close()
 
     def _open(self) -> None:
-        folder = tempfile.mkdtemp(prefix="softreg_fast-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._path = Path(folder) / "rows.arrow"
-        self._writer = self._pa.ipc.new_stream(str(self._path), self._schema)
+        self._folder = TemporaryFolder()
+        self._writer = self._pa.ipc.new_stream(self._path_in(self._folder), self._schema)
+
+    def _path_in(self, folder: TemporaryFolder) -> str:
+        return str(folder.path / "rows.arrow")
 
     def close(self) -> None:
         """Say that there are no more."""
@@ -64,8 +62,8 @@ class _Spool:
 
     def __iter__(self) -> Iterator[Any]:
         yield from self._in_memory
-        if self._path is not None:
-            with self._pa.memory_map(str(self._path)) as source:
+        if self._folder is not None:
+            with self._pa.memory_map(self._path_in(self._folder)) as source:
                 yield from self._pa.ipc.open_stream(source)
 
 

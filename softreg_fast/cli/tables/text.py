@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ...blocks.csv_text import DELIMITERS, delimiter_of
 from ..errors import UserError
 
-_DELIMITERS = ",;\t|"
-_QUOTED = re.compile(r'"[^"]*"')
 # By the first bytes; what names such files end in, and what opens them.
 _COMPRESSIONS: dict[bytes, tuple[str, Any]] = {
     b"\x1f\x8b": (".gz", gzip.open),
@@ -91,9 +90,7 @@ def describe_text(
     header = text.lstrip(_BLANK)
     n_blank = len(text[: len(text) - len(header)].lstrip("\ufeff").splitlines())
     if delimiter is None:
-        is_tsv = ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:])
-        unquoted = _QUOTED.sub("", header)
-        delimiter = "\t" if is_tsv else max(_DELIMITERS, key=unquoted.count)
+        delimiter = delimiter_of(path, header)
     rows = csv.reader(header.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True)
     names = tuple(name.strip() for name in next(rows))
     return TextLayout(path, encoding, delimiter, names, n_blank)
@@ -103,7 +100,7 @@ def hint_of_delimiter(names: Sequence[str]) -> str:
     """What to say if a table seems to have one column because of a wrong delimiter."""
     if len(names) != 1:
         return ""
-    other = max(_DELIMITERS + " ", key=names[0].count)
+    other = max(DELIMITERS + " ", key=names[0].count)
     if not names[0].count(other):
         return ""
     shown = "a tab ($'\\t')" if other == "\t" else repr(other)

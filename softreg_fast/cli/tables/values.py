@@ -30,6 +30,15 @@ def are_codes(texts: Iterable[str]) -> bool:
     return any(_CODE.fullmatch(text) for text in texts)
 
 
+def order_of(text: str) -> tuple[bool, float, str]:
+    """What texts are sorted by: numbers first, by their values; then everything else, as text."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    return (True, 0.0, text) if math.isnan(number) else (False, number, text)
+
+
 def kind_of_type(kind: Any) -> str:
     """What a type of Arrow's holds: numbers, texts, booleans, dates, or something else."""
     from pyarrow import types
