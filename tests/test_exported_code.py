@@ -433,6 +433,8 @@ def test_sql_refuses_names_that_are_none(rows):
         (ValueError, "no text in SQL", {"keep": ["\ud800"]}),
         (TypeError, "table has ''", {"table": ""}),
         (TypeError, "table has 3", {"table": ["a", 3]}),
+        (TypeError, "table=3 is not allowed", {"table": 3}),
+        (TypeError, r"table=\[\] is not allowed", {"table": []}),
     ]:
         with pytest.raises(kind, match=words):
             to_sql(model, **{"table": "main", **arguments})

@@ -763,6 +763,13 @@ def test_changed_documents_give_no_other_error(path, number):
                     loaded.partial_fit(X, Y)
 
 
+def test_what_is_no_path_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"path=3 is not allowed: it must be the path of a file"):
+        save(SoftmaxClassifier(), 3)
+    with pytest.raises(TypeError, match=r"path=None is not allowed"):
+        load(None)
+
+
 @pytest.mark.runs_if(hasattr(os, "symlink") and os.name == "posix")
 def test_files_are_replaced_whole_or_not_at_all(tmp_path):
     path, link = tmp_path / "file", tmp_path / "link"

@@ -2,7 +2,9 @@
 
 import math
 import numbers
+import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,6 +138,19 @@ def check_flag(name: str, value: Any) -> bool:
     if hasattr(value, "dtype") and value.dtype == bool and value.ndim == 0:
         return bool(value)
     raise TypeError(f"{name}={value!r} is not allowed: it must be True or False")
+
+
+def check_path(name: str, value: Any) -> Path:
+    """The value as a path of a file, if it is one.
+
+    Raises
+    ------
+    TypeError
+        It isn't.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name}={value!r} is not allowed: it must be the path of a file")
+    return Path(value)
 
 
 def check_random_state(name: str, value: Any, *, allow_generator: bool = False) -> None:

@@ -1,6 +1,5 @@
 """Checkpoints of fits: what problem they belong to."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ..blocks.learned import learn
 from ..blocks.memory import ArraySource
 from ..blocks.reader import BlockReader
 from ..data.blocked import Block, BlockedProblem
+from ..data.checks import check_path
 from ..data.problem import Problem
 from ..runtime.checkpoint import Checkpoint, key_of
 
@@ -53,9 +53,7 @@ def check_checkpoint(path: Any) -> Path | None:
     """
     if path is None:
         return None
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"checkpoint={path!r} is not allowed: it must be the path of a file")
-    file = Path(path)
+    file = check_path("checkpoint", path)
     if not file.parent.is_dir():
         raise FileNotFoundError(f"checkpoint={str(path)!r}: there is no such folder")
     if file.is_dir():

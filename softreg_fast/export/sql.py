@@ -66,6 +66,8 @@ def to_sql(
         )
     _check_distinct("features", names)
     _check_distinct("keep", keep)
+    if not isinstance(table, str | list | tuple) or table in ([], ()):
+        raise TypeError(f"table={table!r} is not allowed: it must be a name, or a list of names")
     parts = [table] if isinstance(table, str) else list(table)
     source = ".".join(_quoted("table", part) for part in parts)
     prefix = "softreg_"

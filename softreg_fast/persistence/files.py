@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data.checks import check_path
 from . import archive
 from .document import describe, read_model
 from .errors import ModelFileError
@@ -32,13 +33,14 @@ def save(model: Any, path: Any, metadata: Mapping[str, Any] | None = None) -> No
     ------
     TypeError
         The model is of another class, or a parameter or attribute is not data, such as a function
-        in `scoring`, or dates and intervals as categories; or `metadata` is not JSON.
+        in `scoring`, or dates and intervals as categories; `metadata` is not JSON, or `path` is no
+        path.
     ValueError
         The coefficients aren't finite.
     OSError
         The file can't be written.
     """
-    target = Path(os.fsdecode(path))
+    target = _check_path(path)
     document, writer = describe(model, _check_metadata(metadata))
     archive.write(target, document, writer.arrays)
 
@@ -83,7 +85,7 @@ def load_with_metadata(path: Any) -> tuple[Any, dict[str, Any]]:
     ModelFileError, OSError
         See `load`.
     """
-    source = Path(os.fsdecode(path))
+    source = _check_path(path)
     with source.open("rb") as file:
         try:
             return read_model(archive.Archive(file))
@@ -91,6 +93,10 @@ def load_with_metadata(path: Any) -> tuple[Any, dict[str, Any]]:
             raise ModelFileError(f"{str(source)!r} is not a model file: {error}") from error
         except RecursionError as error:
             raise ModelFileError(f"{str(source)!r} is not a model file: too deep") from error
+
+
+def _check_path(path: Any) -> Path:
+    return check_path("path", os.fsdecode(path) if isinstance(path, bytes) else path)
 
 
 def _check_metadata(metadata: Any) -> dict[str, Any]:
