@@ -36,6 +36,7 @@ BENCHMARKS = {
     "dual-ascent": ("benchmarks.dual_ascent", "sparse rows with and without dual ascent at first"),
     "checks": ("benchmarks.checks", "what a fit does before its solver"),
     "cluster": ("benchmarks.cluster", "rows on a Dask cluster, and what more workers would bring"),
+    "train": ("benchmarks.train", "the command line on a large CSV file: reading, fit and memory"),
     "blocks": ("benchmarks.blocks", "rows that are read in blocks: throughput and memory"),
 }
 TOOLS = {

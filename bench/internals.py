@@ -1,5 +1,6 @@
 """All that benchmarks use of the inside of the package; other modules use its public surface."""
 
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -7,6 +8,9 @@ from numba import types
 from scipy.sparse import issparse
 
 from softreg_fast import SoftmaxClassifier, reference
+from softreg_fast.cli.console import Console
+from softreg_fast.cli.preparing import Training, prepare
+from softreg_fast.cli.tables.files import ReadingOptions
 from softreg_fast.data.problem import make_problem
 from softreg_fast.estimators.epoch_log import EpochLog
 from softreg_fast.kernels.compile.entry_point import array_type, entry_point
@@ -168,3 +172,25 @@ def _evaluate(array, width, n_times, out):
 def evaluate_exponentials(points, n_times, out):
     """Exponentials of an array, as the kernels take them."""
     _evaluate.specialise(points.dtype)(points, _width(points.dtype), n_times, out)
+
+
+def blocks_of_table(path, target):
+    """The blocks of rows that ``softreg-fast train`` learns from, of a table file.
+
+    Parameters
+    ----------
+    path : path
+    target : str
+        The column of labels.
+
+    Returns
+    -------
+    RowBlocks
+        Written to a cache when they are read for the first time.
+    """
+    training = Training(
+        data=Path(path), target=target, reading=ReadingOptions(), missing=(), weight=None,
+        identifiers=(), dropped=(), kept=(), categorical=(), C=1.0, parameters={}, validation=0.0,
+        n_folds=None, calibrates=False, standardizes=False, seed=0, in_blocks=True,
+    )  # fmt: skip
+    return prepare(training, Console(is_json=True)).rows.open()

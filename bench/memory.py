@@ -1,7 +1,10 @@
 """Peak memory of a fit beside its data, in a fresh process; Linux alone."""
 
 import ctypes
+import threading
 import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from .processes import call_in_fresh_process
 
 CLEAR = Path("/proc/self/clear_refs")
 FEW_ROWS = 4000
+SECONDS_BETWEEN_LOOKS = 0.01
 # By the first word of a kind of fit, what it is of; and what fits of a classifier are made with.
 MAKERS = {"sparse": cases.sparse, "tf-idf": cases.tf_idf}
 SETTINGS = {
@@ -33,6 +37,31 @@ def can_measure():
 def _status(field):
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+@dataclass
+class Peak:
+    """Bytes above those at the beginning."""
+
+    n_bytes: int = 0
+
+
+@contextmanager
+def watched_memory():
+    """The peak of anonymous memory, of which a thread looks after all the time."""
+    before, peak, is_over = _status("RssAnon"), Peak(), threading.Event()
+
+    def watch():
+        while not is_over.wait(SECONDS_BETWEEN_LOOKS):
+            peak.n_bytes = max(peak.n_bytes, _status("RssAnon") - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 def _give_back_free_memory():

@@ -26,6 +26,8 @@ from softreg_fast.blocks.arrow import ParquetTable
 from softreg_fast.cli import holding_out
 from softreg_fast.cli import main as cli
 from softreg_fast.cli.scores import Scores
+from softreg_fast.cli.tables.columns import Column, ColumnTable
+from softreg_fast.cli.tables.encoding import Encoded
 from softreg_fast.cli.tables.kept_table import KeptTable
 from softreg_fast.persistence import load, load_with_metadata
 
@@ -622,3 +624,88 @@ def test_codes_with_leading_zeros_are_no_numbers(capsys):
     Path("t.csv").write_text("a,y\n" + "1,9007199254740993\n2,9007199254740992\n" * 20)
     _train(capsys, "t.csv", "--target", "y")
     assert load("m.model").classes_.tolist() == ["9007199254740992", "9007199254740993"]
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.full) for seed in (1, 2))]
+)
+def test_results_do_not_depend_on_how_texts_are_held(capsys, monkeypatch, seed):
+    random = np.random.default_rng(seed)
+    kinds = {
+        "few": ["a", " a", "b ", "b", "NA", "", "?"],
+        "numbers": ["1", "2.0", "2", " 3", "+4", "1e2", "", "NA", "-9"],
+        "late": [*["7", "8", "9"] * 20, "many", "NA"],
+        "truth": ["True", "false", "TRUE"],
+        "codes": ["01", "02", "10"],
+    }
+    frame = pd.DataFrame({name: random.choice(texts, 900) for name, texts in kinds.items()})
+    frame["spread"] = [f"{number:.3f}" for number in random.normal(size=900)]
+    frame["y"] = random.choice(["u", "v", "w"], 900)
+    frame.to_csv("t.csv", index=False)
+    plain = pa.Table.from_pandas(frame.astype(str), preserve_index=False)
+    pq.write_table(plain, "plain.parquet")
+    encoded = [column.dictionary_encode() for column in plain.columns]
+    pq.write_table(pa.table(encoded, plain.column_names), "encoded.parquet")
+    results = []
+    for few in (0.0, 1.0):
+        monkeypatch.setattr("softreg_fast.cli.tables.csv_file._MOST_DIFFERENT", few)
+        for block_bytes in (1 << 10, 1 << 22):
+            monkeypatch.setattr("softreg_fast.cli.tables.csv_file._BLOCK_BYTES", block_bytes)
+            results += [_results_of(capsys, "t.csv", *more) for more in ([], ["--in-blocks"])]
+    results += [_results_of(capsys, path) for path in ("plain.parquet", "encoded.parquet")]
+    for columns, out, notes in results[1:]:
+        assert columns == results[0][0]
+        pd.testing.assert_frame_equal(out, results[0][1], rtol=1e-5)
+        assert notes == results[0][2]
+    assert "4 categories" in results[0][0]["late"]
+
+
+def _results_of(capsys, path, *more):
+    found, _ = _train(capsys, path, "--target", "y", "--na=-9", *more)
+    columns = {each["name"]: each["text"] for each in found["columns"]}
+    out, notes = _predict(capsys, path, "--proba")
+    return columns, out, notes
+
+
+def test_numbers_that_stand_for_missing_values_do_so_in_every_file(capsys):
+    frame = pd.DataFrame({"a": [1, -999, 3, 4, -999, 8] * 5, "y": ["u", "v"] * 15})
+    frame.to_csv("t.csv", index=False)
+    frame.to_parquet("t.parquet")
+    frame.astype({"a": float}).to_feather("t.feather")
+    for path in ("t.csv", "t.parquet", "t.feather"):
+        found, _ = _train(capsys, path, "--target", "y", "--na=-999")
+        assert found["columns"][0]["text"] == "number; 10 missing, filled with the median 3.5"
+        _, notes = _predict(capsys, path)
+        assert notes.startswith("note: 'a': 10 missing values")
+
+
+def test_identifiers_are_copied_whatever_stands_for_missing_values(capsys, flowers):
+    _train(capsys, "flowers.csv", "--target", "kind")
+    names = ["NA", "?", "", "null", "x"] * 30
+    flowers.assign(name=names).to_csv("named.csv", index=False)
+    assert cli.main(["predict", "m.model", "named.csv", "-o", "out.csv", "--id", "name"]) == 0
+    assert pd.read_csv("out.csv", keep_default_na=False)["name"].tolist() == names
+
+
+def test_categories_that_have_no_coefficient(capsys):
+    frame = pd.DataFrame({"a": ["same"] * 40, "b": range(40), "y": ["u", "v", "v", "u"] * 10})
+    frame["b"] = frame["b"] % 7
+    frame.to_csv("t.csv", index=False)
+    options = ["--target", "y", "--C", "inf", "--keep", "a", "--validation", "0"]
+    _train(capsys, "t.csv", *options)
+    assert load("m.model").coef_.shape[1] == 1
+
+
+def test_rows_of_mostly_zeros_leave_these_out():
+    columns = [Column(f"n{place}", "number", fill=0.0) for place in range(5)]
+    columns.append(Column("c", "category", categories=("a", "b")))
+    table = ColumnTable(tuple(columns), "y", "text")
+    random = np.random.default_rng(0)
+    for share in (0.1, 0.9):
+        numbers = [np.where(random.random(50) < share, 1.5, 0.0) for _ in range(5)]
+        codes = random.integers(0, 4, 50).astype(np.int32)
+        found = Encoded(table, numbers, [codes], 50).as_features(looks_up=False)
+        ones = codes[:, np.newaxis] == np.arange(2)
+        np.testing.assert_array_equal(found.toarray(), np.column_stack([*numbers, ones]))
+        assert found.has_canonical_format
+        assert (found.nnz < 50 * 6) == (share == 0.1)

@@ -7,13 +7,12 @@ files don't count, which the system drops when it needs the room.
 """
 
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 
 from ..cases import Case
+from ..memory import watched_memory
 from ..options import add_common, contains
 from ..processes import call_in_fresh_process
 from ..record import Record
@@ -26,7 +25,6 @@ ROWS_BEYOND_MEMORY = 40_000_000
 CSV_BYTES = 500_000_000
 FEWER = 100
 WRITTEN_AT_ONCE = 1 << 20
-SECONDS_BETWEEN_LOOKS = 0.01
 ALLOWED_BYTES, ALLOWED_BYTES_PER_ROW = 200 << 20, 4
 KINDS = "pass", "parquet", "csv", "beyond memory"
 
@@ -165,11 +163,6 @@ def measure_csv(record, folder, n_samples, options):
     _add_turns(record, title, runs, n_samples, options.repeats)
 
 
-def _anonymous_bytes():
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024
-
-
 def measure_beyond_memory_here(files, settings):
     """Peak anonymous bytes and seconds of a fit in this process, and what it has found."""
     from softreg_fast import SoftmaxClassifier
@@ -181,21 +174,11 @@ def measure_beyond_memory_here(files, settings):
     few = np.load(Path(files) / "X.npy", mmap_mode="r")[:100_000]
     labels = np.load(Path(files) / "y.npy", mmap_mode="r")[:100_000]
     fit(open_blocks(few, labels))  # loads everything
-    before = _anonymous_bytes()
-    peak, is_over = [before], threading.Event()
-
-    def watch():
-        while not is_over.wait(SECONDS_BETWEEN_LOOKS):
-            peak[0] = max(peak[0], _anonymous_bytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    started = time.perf_counter()
-    model = fit(open_blocks(Path(files) / "X.npy", Path(files) / "y.npy"))
-    seconds = time.perf_counter() - started
-    is_over.set()
-    watcher.join()
-    return {"bytes": peak[0] - before, "seconds": seconds, "n_iter": int(model.n_iter_)}
+    with watched_memory() as peak:
+        seconds, model = timed(
+            lambda: fit(open_blocks(Path(files) / "X.npy", Path(files) / "y.npy"))
+        )
+    return {"bytes": peak.n_bytes, "seconds": seconds, "n_iter": int(model.n_iter_)}
 
 
 def measure_sklearn_here(files, n_samples):

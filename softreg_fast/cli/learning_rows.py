@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..blocks.opening import open_blocks
+from ..blocks.rows import RowBlocks
 from ..blocks.temporary_folder import is_disk_full
 from .errors import UserError
 
@@ -149,11 +150,8 @@ class BlockRows(LearningRows):
 
     def fit(self, model: Any, mask: npt.NDArray[np.bool_] | None = None) -> Any:
         """See `LearningRows`."""
-        if mask is None:
-            mask = np.ones(len(self.labels.codes), bool)
-        stream = _Stream(self, mask, self._names, self._n_features)
         try:
-            with open_blocks(stream, cache=True) as rows:
+            with self.open(mask) as rows:
                 return model.fit(rows)
         except OSError as error:
             if not is_disk_full(error):
@@ -162,6 +160,12 @@ class BlockRows(LearningRows):
                 f"the disk of {gettempdir()!r} is full, where rows are cached: name a folder with "
                 "more room by the environment variable TMPDIR"
             ) from error
+
+    def open(self, mask: npt.NDArray[np.bool_] | None = None) -> RowBlocks:
+        """The rows of a mask, or all rows, which are written to a cache when they are read."""
+        if mask is None:
+            mask = np.ones(len(self.labels.codes), bool)
+        return open_blocks(_Stream(self, mask, self._names, self._n_features), cache=True)
 
     def blocks(self, mask: npt.NDArray[np.bool_]) -> Iterator[RowsOfBlock]:
         """See `LearningRows`."""

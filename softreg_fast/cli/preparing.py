@@ -128,14 +128,14 @@ def prepare(training: Training, console: Console) -> Prepared:
     UserError, ValueError, OSError
         It can't be read, or has no such columns, or none that is a feature.
     """
-    table = KeptTable(open_table(training.data, training.reading), _MOST_KEPT)
+    missing = (*MISSING, *training.missing)
+    table = KeptTable(open_table(training.data, training.reading, missing), _MOST_KEPT)
     assert training.target is not None
     _check_names(training, table)
     roles: dict[str | None, str] = {training.target: "target", training.weight: "weight"}
     roles |= dict.fromkeys(training.identifiers, "id")
     roles |= dict.fromkeys(training.dropped, "dropped")
     names = [name for name in table.schema.names if name not in roles]
-    missing = (*MISSING, *training.missing)
     index = _index_of_pandas(table)
     kept, categorical = set(training.kept), set(training.categorical)
     identifiers = {name for name in names if is_unnamed(name) or is_identifier(name)}

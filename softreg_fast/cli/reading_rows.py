@@ -104,8 +104,9 @@ def read_weights(table: TableFile, name: str, missing: tuple[str, ...]) -> npt.N
         if are_wrong is not None or wrong.any():
             place = int(wrong.argmax())
             found = batch.column(0)[place].as_py()
+            shown = "missing" if found in (None, *missing) else repr(found)
             raise UserError(
-                f"--weight {name!r} is {found!r} in row {row + place + 1}: weights must be numbers "
+                f"--weight {name!r} is {shown} in row {row + place + 1}: weights must be numbers "
                 "of at least 0, none missing"
             )
         parts.append(values)

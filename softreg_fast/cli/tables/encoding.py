@@ -14,6 +14,8 @@ from .values import kind_of_type, numbers_of, texts_of
 
 _UNKNOWN = "\x00"  # no text of a table
 _MOST_SHOWN = 5
+# Of the elements of sparse rows: to leave out fewer takes longer than to work on them.
+_MOST_ZEROS = 0.25
 
 
 @dataclass
@@ -138,25 +140,35 @@ class Encoded:
     def _as_sparse(self) -> Any:
         from scipy.sparse import csr_array
 
-        columns, values, first = [], [], 0
         numbers, codes = iter(self.numbers), iter(self.codes)
-        ones = np.ones(self.n_rows)
-        for column in self.table.columns:
+        # A column whose only category is the reference has no coefficient.
+        values: list[tuple[Column, npt.NDArray[Any]]] = [
+            (column, next(numbers if column.kind == NUMBER else codes))
+            for column in self.table.columns
+        ]
+        values = [(column, own) for column, own in values if column.coefficient_names]
+        shape = self.n_rows, len(values)
+        places, elements = np.empty(shape, np.int32), np.empty(shape)
+        first = n_zeros = 0
+        for column_place, (column, own) in enumerate(values):
             if column.kind == NUMBER:
-                columns.append(np.full(self.n_rows, first))
-                values.append(next(numbers))
-                first += 1
-                continue
-            own = next(codes)
-            n_categories = len(column.categories)
-            columns.append(np.where(own < n_categories, own + first, -1))
-            values.append(ones)
-            first += n_categories
-        places, elements = np.column_stack(columns), np.column_stack(values)
-        are_there = (places >= 0) & (elements != 0.0)
-        pointers = np.concatenate([[0], np.cumsum(are_there.sum(axis=1))]).astype(np.int32)
-        data, indices = elements[are_there], places[are_there].astype(np.int32)
-        return csr_array((data, indices, pointers), shape=(self.n_rows, first))
+                places[:, column_place], own_elements = first, own
+            else:
+                # An element of zero where there is no category.
+                last = len(column.categories) - 1
+                places[:, column_place] = np.minimum(own, last) + first
+                own_elements = own <= last
+            elements[:, column_place] = own_elements
+            n_zeros += self.n_rows - int(np.count_nonzero(own_elements))
+            first += len(column.coefficient_names)
+        if n_zeros <= _MOST_ZEROS * elements.size:
+            pointers = (shape[1] * np.arange(self.n_rows + 1)).astype(np.int32)
+            return csr_array((elements.ravel(), places.ravel(), pointers), (self.n_rows, first))
+        are_there = elements != 0.0
+        pointers = np.zeros(self.n_rows + 1, np.int32)
+        np.cumsum(np.count_nonzero(are_there, axis=1), out=pointers[1:])
+        data, indices = elements[are_there], places[are_there]
+        return csr_array((data, indices, pointers), (self.n_rows, first))
 
 
 def encode(

@@ -55,7 +55,7 @@ class LabelReader:
             There are more labels than classes may be.
         """
         codes, values = texts_of(column, self._missing)
-        used = np.unique(codes[codes >= 0])
+        used = np.flatnonzero(np.bincount(codes + 1, minlength=len(values) + 1)[1:])
         places = np.full(len(values) + 1, -1, np.int32)
         places[used] = [self._numbers.setdefault(values[code], len(self._numbers)) for code in used]
         part = places[codes]

@@ -159,7 +159,7 @@ class ColumnProfile:
 
     def add(self, column: Any, missing: tuple[str, ...], decimal: str) -> None:
         """Take the values of rows that follow those before."""
-        if self.kind in (NUMBER, TEXT):
+        if self.kind in (NUMBER, TEXT) and not self._are_texts_known(column):
             values, are_wrong = numbers_of(column, missing, decimal)
             self.numbers.add(self.n_rows, values, is_identifier=self.is_identifier)
             n_missing = int(np.isnan(values).sum())
@@ -176,6 +176,14 @@ class ColumnProfile:
             self._count(column, missing)
         self.n_rows += len(column)
 
+    def _are_texts_known(self, column: Any) -> bool:
+        """Whether rows that follow hold no texts but those before, of which none is a number."""
+        if self.kind != TEXT or self.n_numbers or not self.are_counted:
+            return False
+        if not hasattr(column, "dictionary"):
+            return False
+        return all(text in self.counts for text in column.dictionary.to_pylist())
+
     def _count(self, column: Any, missing: tuple[str, ...]) -> None:
         if self.kind == "date":
             column = column.cast("string")
@@ -187,9 +195,10 @@ class ColumnProfile:
                 self.are_counted = False
                 column = column.slice(0, _MOST_DISTINCT_NUMBERS)
         codes, values = texts_of(column, missing)
-        for code, count in zip(*np.unique(codes[codes >= 0], return_counts=True), strict=True):
+        counts = np.bincount(codes + 1, minlength=len(values) + 1)[1:]
+        for code in np.flatnonzero(counts):
             text = values[code]
-            self.counts[text] = self.counts.get(text, 0) + int(count)
+            self.counts[text] = self.counts.get(text, 0) + int(counts[code])
         self.are_counted &= len(self.counts) <= self.most_distinct
 
     @property

@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,20 +70,31 @@ def texts_of(column: Any, missing: Any) -> Any:
 
     Returns
     -------
-    codes : ndarray of shape (n_rows,), int64
+    codes : ndarray of shape (n_rows,), integers
         -1 where a value is missing.
     values : list of str
         Those that the codes are numbers of; one may be there twice.
     """
-    import pyarrow as pa
     from pyarrow import types
 
     if not types.is_dictionary(column.type):
         column = column.dictionary_encode()
     values = [_text_of(value) for value in column.dictionary.to_pylist()]
-    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = _codes_of(column)
     are_missing = np.array([each is None or each in missing for each in values] + [True], bool)
     return np.where(are_missing[codes], -1, codes), [each or "" for each in values]
+
+
+def _codes_of(column: Any) -> npt.NDArray[Any]:
+    """Of a column that is encoded as a dictionary; -1 where a value is missing."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    indices = column.indices
+    if not types.is_int32(indices.type):  # such as unsigned ones
+        indices = indices.cast(pa.int64())
+    codes: npt.NDArray[Any] = indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return codes
 
 
 def _text_of(value: Any) -> str | None:
@@ -118,14 +131,24 @@ def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
     import pyarrow.compute as pc
     from pyarrow import types
 
-    kind = kind_of_type(column.type)
     if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        return _numbers_of_dictionary(column, missing, decimal)
+    kind = kind_of_type(column.type)
     if kind == BOOLEAN:
         column = column.cast(pa.uint8())
+    numbers_for_missing = _numbers_in(tuple(missing))
     if kind in (NUMBER, BOOLEAN) or types.is_floating(column.type):
-        return _as_array(column.cast(pa.float64())), None
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        numbers = _as_array(column.cast(pa.float64()))
+        if kind == NUMBER and numbers_for_missing:
+            numbers = np.where(np.isin(numbers, numbers_for_missing), np.nan, numbers)
+        return numbers, None
+    texts = column.cast(pa.string())
+    if decimal == "." and not numbers_for_missing:
+        try:  # as most columns are: without spaces, and null where a number is missing
+            return _as_array(texts.cast(pa.float64())), None
+        except pa.ArrowInvalid:
+            pass
+    texts = pc.utf8_trim_whitespace(texts)
     is_missing = pc.is_in(texts, value_set=pa.array(missing, pa.string()))
     texts = pc.if_else(is_missing, None, texts)
     if decimal != ".":
@@ -138,6 +161,26 @@ def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
     kept = pc.if_else(are_numbers, pc.utf8_ltrim(texts, "+"), None)
     are_wrong = pc.fill_null(pc.invert(are_numbers), False).to_numpy(zero_copy_only=False)
     return _as_array(kept.cast(pa.float64())), are_wrong if are_wrong.any() else None
+
+
+@lru_cache(maxsize=8)
+def _numbers_in(texts: tuple[str, ...]) -> tuple[float, ...]:
+    """Numbers among texts."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(float(text))
+    return tuple(number for number in found if not math.isnan(number))
+
+
+def _numbers_of_dictionary(column: Any, missing: Any, decimal: str) -> Any:
+    numbers, are_wrong = numbers_of(column.dictionary, missing, decimal)
+    codes = _codes_of(column)
+    found = np.append(numbers, np.nan)[codes]
+    if are_wrong is None:
+        return found, None
+    are_wrong = np.append(are_wrong, False)[codes]
+    return found, are_wrong if are_wrong.any() else None
 
 
 def _as_array(numbers: Any) -> npt.NDArray[np.float64]:
