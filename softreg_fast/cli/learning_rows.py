@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..blocks.opening import open_blocks
 from ..blocks.rows import RowBlocks
+from ..blocks.source import Codes
 from ..blocks.temporary_folder import is_disk_full
 from .errors import UserError
 
@@ -65,6 +66,15 @@ class RowsOfBlock:
     codes: npt.NDArray[Any]
     weights: npt.NDArray[np.float64] | None
 
+    def take(self, mask: npt.NDArray[np.bool_]) -> "RowsOfBlock":
+        """The rows of a mask."""
+        features = self.features
+        return RowsOfBlock(
+            features.filter(mask) if hasattr(features, "filter") else features[mask],
+            self.codes[mask],
+            None if self.weights is None else self.weights[mask],
+        )
+
 
 class LearningRows(ABC):
     """Rows that a model learns from.
@@ -113,12 +123,8 @@ class MemoryRows(LearningRows):
         yield from _cut(self._take(mask), rows_of_predictions(len(self.labels.classes)))
 
     def _take(self, mask: npt.NDArray[np.bool_]) -> RowsOfBlock:
-        labels, features = self.labels, self.features
-        if mask.all():
-            return RowsOfBlock(features, labels.codes, labels.weights)
-        taken = features.filter(mask) if hasattr(features, "filter") else features[mask]
-        weights = None if labels.weights is None else labels.weights[mask]
-        return RowsOfBlock(taken, labels.codes[mask], weights)
+        rows = RowsOfBlock(self.features, self.labels.codes, self.labels.weights)
+        return rows if mask.all() else rows.take(mask)
 
 
 class BlockRows(LearningRows):
@@ -176,8 +182,10 @@ class BlockRows(LearningRows):
             chosen = mask[rows]
             if not chosen.any():
                 continue
-            weights = None if labels.weights is None else labels.weights[rows][chosen]
-            block = RowsOfBlock(features[chosen], labels.codes[rows][chosen], weights)
+            weights = None if labels.weights is None else labels.weights[rows]
+            block = RowsOfBlock(features, labels.codes[rows], weights)
+            if not chosen.all():
+                block = block.take(chosen)
             yield from _cut(block, rows_of_predictions(len(labels.classes)))
 
 
@@ -212,7 +220,7 @@ class _Stream:
 
     def __call__(self) -> Iterator[tuple[Any, ...]]:
         for block in self._rows.blocks(self._mask):
-            y = self._rows.labels.classes[block.codes]
+            y = Codes(block.codes, self._rows.labels.classes.tolist())
             yield (block.features, y) if block.weights is None else (
                 block.features, y, block.weights,
             )  # fmt: skip
