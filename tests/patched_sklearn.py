@@ -27,6 +27,8 @@ def _count_left(X, y, arguments):
         _fits["left: max_iter=0"] += 1
     elif not isinstance(X, np.ndarray) and not hasattr(X, "tocsr"):
         _fits["left: array of another library"] += 1
+    elif arguments.get("multi_class") == "multinomial" and len(np.unique(y)) == 2:
+        _fits["left: two columns for two classes"] += 1
     else:
         _fits[f"left: {solver}"] += 1
     return _fit_by_scikit_learn(X, y, arguments)

@@ -104,7 +104,11 @@ def test_kinds_of_features(kind, dtype):
     features = kind(X.astype(dtype))
     model = LogisticRegression(tol=1e-6, max_iter=500).fit(features, y)
     own = _own(model, features.astype(np.float64), y)
-    assert model.coef_.dtype == model.intercept_.dtype == dtype
+    # Before scikit-learn 1.8, "lbfgs" has float64 of whatever it is given.
+    expected = _own(model, features, y)
+    assert model.coef_.dtype == expected.coef_.dtype
+    assert model.intercept_.dtype == expected.intercept_.dtype
+    assert OLD_SKLEARN or model.coef_.dtype == dtype
     assert model.fitted_by_ == "softreg_fast"
     np.testing.assert_allclose(model.coef_, own.coef_, atol=1e-4)
     np.testing.assert_allclose(model.intercept_, own.intercept_, atol=1e-4)
@@ -228,8 +232,11 @@ def test_patching_is_undone():
     assert found == own
 
 
+# Before scikit-learn 1.8, the log-loss refuses a fold that lacks a class.
 @pytest.mark.full
-@parametrize_with_checks([LogisticRegression(), _cv()])
+@parametrize_with_checks(
+    [LogisticRegression(), _cv().set_params(**{"scoring": "accuracy"} if OLD_SKLEARN else {})]
+)
 def test_rules_of_scikit_learn(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -268,4 +275,7 @@ def test_scikit_learns_own_tests(name, tmp_path):
         assert n_passed >= 0.95 * (n_passed + len(failed))
     assert found["fits"].get("own", 0) > 20
     left = {reason for reason in found["fits"] if reason.startswith("left: ")}
-    assert left <= {"left: liblinear", "left: max_iter=0", "left: array of another library"}
+    known = {"left: liblinear", "left: max_iter=0", "left: array of another library"}
+    if OLD_SKLEARN:
+        known.add("left: two columns for two classes")
+    assert left <= known

@@ -45,7 +45,8 @@ class LogisticRegression(_LogisticRegression):  # type: ignore[misc]
     and "saga", whose objective is that of `SoftmaxClassifier`, the fit is that of its
     exact solvers, whichever of these is named. scikit-learn itself fits with solver="liblinear",
     which regularizes the intercept and can solve the dual problem, with max_iter=0, with negative
-    sample weights, and arrays of other libraries (``array_api_dispatch``). `fitted_by_` tells.
+    sample weights, and arrays of other libraries (``array_api_dispatch``); and, before scikit-learn
+    1.8, with multi_class="multinomial" for two classes. `fitted_by_` tells.
 
     `tol` is an upper bound of the components of the gradient of the objective, divided by `C` and
     by the sum of the sample weights, as it is of scikit-learn's "lbfgs". With "sag" and "saga" the
