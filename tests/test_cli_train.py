@@ -597,6 +597,42 @@ def test_standardizing_changes_nothing_without_a_penalty(capsys, table):
     assert "std_err" in found["coefficients"][0]["coefficients"][0]
 
 
+def test_columns_without_standard_errors_are_named(capsys, flowers):
+    flowers["twice a"] = 2.0 * flowers["a"]
+    flowers["kind"] = np.where(np.arange(150) % 7 % 2 == 1, "x", "y")
+    flowers.to_csv("flowers.csv", index=False)
+    found, _ = _train(capsys, "flowers.csv", "--target", "kind", "--C", "inf")
+    (note,) = [each for each in found["notes"] if "no standard errors" in each]
+    assert "features depend on each other (a, twice a)" in note
+    assert "std_err" not in found["coefficients"][0]["coefficients"][0]
+
+
+def test_standard_errors_have_the_names_of_columns(capsys, table):
+    _train(capsys, "people.csv", "--target", "income", "--C", "inf")
+    _, metadata = load_with_metadata("m.model")
+    names = metadata["softreg-fast"]["training"]["summary"]["names"]
+    assert names[:2] == ["intercept", "age"]
+
+
+def test_a_fit_that_ends_early_is_told_in_terms_of_options(capsys, flowers):
+    arguments = ("flowers.csv", "--target", "kind", "--epochs", "1", "--validation", "0")
+    found, _ = _train(capsys, *arguments)
+    (note,) = found["notes"]
+    assert note.startswith("the model has not converged in 1 iteration: ")
+    assert note.endswith("; give more --epochs")
+
+
+def test_next_step_repeats_how_the_file_is_read(capsys, flowers):
+    flowers.to_csv("flowers.csv", sep=";", decimal=",", index=False, encoding="latin-1")
+    arguments = ["--encoding", "latin-1", "--decimal", ",", "--delimiter", ";"]
+    arguments += ["--target", "kind", "--validation", "0", "-o", "my flowers.model"]
+    assert cli.main(["train", "flowers.csv", *arguments]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "next: softreg-fast predict 'my flowers.model' NEW_DATA -o predictions.csv --proba "
+        "--encoding latin-1 --delimiter ';' --decimal ,"
+    )
+
+
 def test_results_do_not_depend_on_how_rows_are_cut(capsys, monkeypatch, table):
     results = []
     for most in (1 << 22, 40):

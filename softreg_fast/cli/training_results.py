@@ -1,6 +1,8 @@
 """What ``softreg-fast train`` says, writes and draws."""
 
 import math
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,25 @@ def run_training(
     if plot is not None or report is not None:
         _draw(prepared, document, scores, plot, report, console)
     console.say(f"model: {output}, learned from all {len(prepared.rows.labels.codes):,} rows")
-    console.say(f"next: softreg-fast predict {output} NEW_DATA -o predictions.csv --proba")
+    again = "".join(f" {each}" for each in _reading_again(training))
+    console.say(
+        f"next: softreg-fast predict {shlex.quote(str(output))} NEW_DATA -o predictions.csv "
+        f"--proba{again}"
+    )
     document["notes"] = console.notes
     console.document(document)
+
+
+def _reading_again(training: Training) -> Iterator[str]:
+    """The options by which files like the one that was read are read; the model knows --na."""
+    reading = training.reading
+    for option, value, default in (
+        ("--encoding", reading.encoding, None),
+        ("--delimiter", reading.delimiter, None),
+        ("--decimal", reading.decimal, "."),
+    ):
+        if value != default:
+            yield f"{option} {shlex.quote(str(value))}"
 
 
 def _say_what_is_read(training: Training, prepared: Prepared, console: Console) -> None:
