@@ -100,6 +100,10 @@ def test_scripts_complete_every_command_and_option(capsys, shell):
         (["build-kernels", "--che"], ["--check"]),
         (["train", "t.csv", "--solver", "n"], ["newton"]),
         (["completion", "f"], ["fish"]),
+        (["completion", "''"], ["bash", "zsh", "fish"]),
+        (["doctor", "-"], ["-h", "--help", "--json"]),
+        (["train", "''"], []),
+        (["train", "t.csv", "--plot", "''"], []),
     ],
 )
 def test_bash_completes(capsys, words, found):
