@@ -622,6 +622,17 @@ def test_a_fit_that_ends_early_is_told_in_terms_of_options(capsys, flowers):
     assert note.endswith("; give more --epochs")
 
 
+def test_shares_by_weight_are_called_so(capsys, flowers):
+    flowers["w"] = np.where(flowers["kind"] == "virginica", 2.0, 1.0)
+    flowers.to_csv("flowers.csv", index=False)
+    arguments = ["--target", "kind", "--weight", "w", "--validation", "0", "-o", "m.model"]
+    assert cli.main(["train", "flowers.csv", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "kind        rows  share of weight" in lines
+    assert "virginica     50           50.0 %" in lines
+    assert lines[-3].endswith("always saying 'virginica' is right for 50.0 % of the weight")
+
+
 def test_next_step_repeats_how_the_file_is_read(capsys, flowers):
     flowers.to_csv("flowers.csv", sep=";", decimal=",", index=False, encoding="latin-1")
     arguments = ["--encoding", "latin-1", "--decimal", ",", "--delimiter", ";"]

@@ -15,6 +15,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with status 2."""
         line = " ".join(message.split())
+        if line.startswith("the following arguments are required"):
+            usage = None if self.usage is None else f"usage: {self.usage % {'prog': self.prog}}"
+            line += f"; {usage or f'see {self.prog} --help'}"
         self.exit(2, f"{self.prog}: error: {line}\n")
 
 

@@ -94,7 +94,7 @@ def _say_what_is_read(training: Training, prepared: Prepared, console: Console) 
         for each in found[:_MOST_CLASSES]
     ]
     name = prepared.table.target or "class"
-    console.table((name, "rows", "share"), rows)
+    console.table((name, "rows", "share" if training.weight is None else "share of weight"), rows)
     if len(found) > _MOST_CLASSES:
         console.say(f"... and {len(found) - _MOST_CLASSES:,} more classes")
     console.say()
@@ -194,9 +194,10 @@ def _say_how_good(
             )
         console.say()
     else:
+        whole = "rows" if training.weight is None else "weight"
         console.say(
             f"nothing is held out; always saying {majority['class']!r} is right for "
-            f"{percent(majority['accuracy'])} of the rows"
+            f"{percent(majority['accuracy'])} of the {whole}"
         )
     if training.C is None:
         console.say(f"C = {trained.C:g} is the best of ten by cross-validation")
