@@ -298,6 +298,11 @@ def test_files_that_are_not_what_they_are_called(capsys, name, content, message)
     assert _train(capsys, content, name=name).startswith(message)
 
 
+def test_options_are_no_neighbours_by_their_dashes(capsys):
+    message = _error_of(capsys, "predict", "m.model", "table.csv", "-o", "-", "--json")
+    assert message == "unrecognized arguments: --json; see softreg-fast predict --help"
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
