@@ -599,11 +599,13 @@ def test_standardizing_changes_nothing_without_a_penalty(capsys, table):
 
 def test_columns_without_standard_errors_are_named(capsys, flowers):
     flowers["twice a"] = 2.0 * flowers["a"]
+    flowers["size"] = np.array(["small", "middle", "large"])[np.arange(150) % 3]
+    flowers["length"] = np.array(["short", "mean", "long"])[np.arange(150) % 3]
     flowers["kind"] = np.where(np.arange(150) % 7 % 2 == 1, "x", "y")
     flowers.to_csv("flowers.csv", index=False)
     found, _ = _train(capsys, "flowers.csv", "--target", "kind", "--C", "inf")
     (note,) = [each for each in found["notes"] if "no standard errors" in each]
-    assert "features depend on each other (a, twice a)" in note
+    assert "features depend on each other (a, twice a, size, length)" in note
     assert "std_err" not in found["coefficients"][0]["coefficients"][0]
 
 
@@ -612,6 +614,7 @@ def test_standard_errors_have_the_names_of_columns(capsys, table):
     _, metadata = load_with_metadata("m.model")
     names = metadata["softreg-fast"]["training"]["summary"]["names"]
     assert names[:2] == ["intercept", "age"]
+    assert any(each.startswith("job_") for each in names)
 
 
 def test_a_fit_that_ends_early_is_told_in_terms_of_options(capsys, flowers):

@@ -146,13 +146,17 @@ def _summarise(
         return None
     labels = rows.labels
     named = copy.copy(model)
-    named.feature_names_in_ = np.array(coefficient_names(model, table), dtype=object)
+    names = coefficient_names(model, table)
+    columns = [column.name for column in table.columns for _ in column.coefficient_names] or names
+    named.feature_names_in_ = np.array(columns, dtype=object)  # those that can be dropped
     try:
         y = labels.classes[labels.codes]
         with warnings.catch_warnings():
             # The features are a matrix, which has no names.
             warnings.simplefilter("ignore", UserWarning)
-            return summary_of(named.summary(rows.features, y, labels.weights))
+            found = summary_of(named.summary(rows.features, y, labels.weights))
+        found["names"] = [*found["names"][: -len(names)], *names]
+        return found
     except ValueError as error:
         console.note(f"no standard errors: {error}")
         return None

@@ -208,7 +208,7 @@ def _refuse_singular(spectrum: Spectrum, names: Sequence[str], remedy: str) -> N
         )
     if not spectrum.are_flat.any():
         return
-    dependent = name_flat(spectrum, names, _SMALL_SHARE)
+    dependent = list(dict.fromkeys(name_flat(spectrum, names, _SMALL_SHARE)))
     listed = ", ".join(dependent[:_MOST_NAMES])
     if len(dependent) > _MOST_NAMES:
         listed += f" and {len(dependent) - _MOST_NAMES} more"
