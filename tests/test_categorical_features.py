@@ -264,8 +264,31 @@ def test_summary_names_coefficients_and_those_that_depend_on_each_other():
     assert list(summary.names) == ["intercept", *model.get_coefficient_names()]
     free = _classifier(C=np.inf, categorical_features=["job"])
     free.fit(frame.drop(columns=["city"]), y)
-    with pytest.raises(ValueError, match=r"depend on each other \(job_a, job_b, job_c\)"):
+    pattern = r"depend on each other \(job_a, job_b, job_c\); all categories .*get_dummies"
+    with pytest.raises(ValueError, match=pattern):
         free.summary(frame.drop(columns=["city"]), y)
+
+
+def test_categories_without_one_have_standard_errors_without_a_penalty():
+    """What the refusal advises works, and its model is the same."""
+    frame = _frame()[["job", "city"]].dropna()
+    frame["job"] = frame["job"].cat.remove_unused_categories()
+    y = _labels(_frame())[frame.index]
+    columns = pd.get_dummies(frame, drop_first=True, dtype=float)
+    model = SoftmaxClassifier(C=np.inf, tol=1e-8).fit(columns, y)
+    assert np.isfinite(model.summary(columns, y).std_err).all()
+    whole = SoftmaxClassifier(C=np.inf, tol=1e-8, categorical_features="from_dtype").fit(frame, y)
+    np.testing.assert_allclose(
+        whole.predict_proba(frame), model.predict_proba(columns), rtol=0, atol=1e-6
+    )
+
+
+def test_texts_are_refused_with_a_hint_at_categories():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "job": ["x", "y", "x", "y"]})
+    pattern = r"X has columns of texts \(.*'x'\): .*categorical_features='from_dtype'"
+    for given in (frame, frame.astype({"job": "category"}), pl.from_pandas(frame)):
+        with pytest.raises(ValueError, match=pattern):
+            SoftmaxClassifier().fit(given, [0, 1, 1, 0])
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -100,6 +100,10 @@ def test_scripts_complete_every_command_and_option(capsys, shell):
         (["build-kernels", "--che"], ["--check"]),
         (["train", "t.csv", "--solver", "n"], ["newton"]),
         (["completion", "f"], ["fish"]),
+        (["completion", "''"], ["bash", "zsh", "fish"]),
+        (["doctor", "-"], ["-h", "--help", "--json"]),
+        (["train", "''"], []),
+        (["train", "t.csv", "--plot", "''"], []),
     ],
 )
 def test_bash_completes(capsys, words, found):
@@ -298,6 +302,8 @@ def test_newcomer_goes_from_a_file_to_predictions():
     page = Path("adults.html").read_text(encoding="utf-8")
     assert "&lt;=50K" in page
     assert "<=50K" not in page
+    assert "the model has learned from all of them. C = 1.0, " in page
+    assert "<h3>&gt;50K, against &lt;=50K</h3>" in page
     assert "data:image/png;base64," in page
 
     done = _run("predict", "adults.model", "new.csv", "-o", "out.parquet", "--proba")
@@ -326,7 +332,7 @@ def test_picture_and_page(capsys, model):
     for text in ("balanced accuracy", "data:image/png;base64,", "virginica", "size_large"):
         assert text in page
     assert cli.main(["evaluate", "m.model", "t.csv", "--plot", "e.png"]) == 0
-    assert capsys.readouterr().out.endswith("picture: e.png\n")
+    assert capsys.readouterr().out.endswith("\n\npicture: e.png\n")
     assert Path("e.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -298,6 +298,27 @@ def test_files_that_are_not_what_they_are_called(capsys, name, content, message)
     assert _train(capsys, content, name=name).startswith(message)
 
 
+def test_options_are_no_neighbours_by_their_dashes(capsys):
+    message = _error_of(capsys, "predict", "m.model", "table.csv", "-o", "-", "--json")
+    assert message == "unrecognized arguments: --json; see softreg-fast predict --help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ([], "COMMAND; see softreg-fast --help"),
+        (["train"], "; usage: softreg-fast train DATA --target COLUMN -o MODEL [options]"),
+        (["explain"], "MODEL; see softreg-fast explain --help"),
+    ],
+)
+def test_arguments_that_are_missing(capsys, arguments, hint):
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    message = capsys.readouterr().err
+    assert "error: the following arguments are required: " in message
+    assert message.endswith(f"{hint}\n")
+
+
 def test_folder_in_place_of_a_file(capsys, folder):
     (folder / "tables").mkdir()
     message = _train(capsys, None, name="tables")

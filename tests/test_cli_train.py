@@ -599,6 +599,56 @@ def test_standardizing_changes_nothing_without_a_penalty(capsys, table):
     assert "std_err" in found["coefficients"][0]["coefficients"][0]
 
 
+def test_columns_without_standard_errors_are_named(capsys, flowers):
+    flowers["twice a"] = 2.0 * flowers["a"]
+    flowers["size"] = np.array(["small", "middle", "large"])[np.arange(150) % 3]
+    flowers["length"] = np.array(["short", "mean", "long"])[np.arange(150) % 3]
+    flowers["kind"] = np.where(np.arange(150) % 7 % 2 == 1, "x", "y")
+    flowers.to_csv("flowers.csv", index=False)
+    found, _ = _train(capsys, "flowers.csv", "--target", "kind", "--C", "inf")
+    (note,) = [each for each in found["notes"] if "no standard errors" in each]
+    assert "features depend on each other (a, twice a, size, length)" in note
+    assert "std_err" not in found["coefficients"][0]["coefficients"][0]
+
+
+def test_standard_errors_have_the_names_of_columns(capsys, table):
+    _train(capsys, "people.csv", "--target", "income", "--C", "inf")
+    _, metadata = load_with_metadata("m.model")
+    names = metadata["softreg-fast"]["training"]["summary"]["names"]
+    assert names[:2] == ["intercept", "age"]
+    assert any(each.startswith("job_") for each in names)
+
+
+def test_a_fit_that_ends_early_is_told_in_terms_of_options(capsys, flowers):
+    arguments = ("flowers.csv", "--target", "kind", "--epochs", "1", "--validation", "0")
+    found, _ = _train(capsys, *arguments)
+    (note,) = found["notes"]
+    assert note.startswith("the model has not converged in 1 iteration: ")
+    assert note.endswith("; give more --epochs")
+
+
+def test_shares_by_weight_are_called_so(capsys, flowers):
+    flowers["w"] = np.where(flowers["kind"] == "virginica", 2.0, 1.0)
+    flowers.to_csv("flowers.csv", index=False)
+    arguments = ["--target", "kind", "--weight", "w", "--validation", "0", "-o", "m.model"]
+    assert cli.main(["train", "flowers.csv", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "kind        rows  share of weight" in lines
+    assert "virginica     50           50.0 %" in lines
+    assert lines[-3].endswith("always saying 'virginica' is right for 50.0 % of the weight")
+
+
+def test_next_step_repeats_how_the_file_is_read(capsys, flowers):
+    flowers.to_csv("flowers.csv", sep=";", decimal=",", index=False, encoding="latin-1")
+    arguments = ["--encoding", "latin-1", "--decimal", ",", "--delimiter", ";"]
+    arguments += ["--target", "kind", "--validation", "0", "-o", "my flowers.model"]
+    assert cli.main(["train", "flowers.csv", *arguments]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "next: softreg-fast predict 'my flowers.model' NEW_DATA -o predictions.csv --proba "
+        "--encoding latin-1 --delimiter ';' --decimal ,"
+    )
+
+
 def test_results_do_not_depend_on_how_rows_are_cut(capsys, monkeypatch, table):
     results = []
     for most in (1 << 22, 40):

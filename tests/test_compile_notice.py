@@ -61,7 +61,7 @@ def test_who_waits_is_told_once(folder, capsys):
     assert output.out == ""
     (line,) = output.err.splitlines()
     for expected in (
-        "softreg_fast compiles its kernels, which may take a minute, once on this machine",
+        "softreg_fast compiles its kernels, which may take a minute, once for each kind of problem",
         f"kept in {folder}",
         "`softreg-fast warm-up`",
         "SOFTREG_FAST_QUIET=1",

@@ -94,13 +94,22 @@ def _bash(prog: str, commands: list[_Command]) -> str:
                 lines.append(f"            {_quoted(f'{command.name} {name}')}) words={values} ;;")
     lines += [
         "        esac",
-        '        if [ -z "$words" ]; then',
+        # Where no option begins, bash itself completes the names of files.
+        '        if [ -z "$words" ] && [ "${word#-}" != "$word" ]; then',
         '            case "${COMP_WORDS[1]}" in',
     ]
     for command in commands:
-        names = [name for option in command.options for name in option.names]
-        words = _quoted(" ".join([*command.words, *names]))
-        lines.append(f"                {command.name}) words={words} ;;")
+        names = _quoted(" ".join(name for option in command.options for name in option.names))
+        lines.append(f"                {command.name}) words={names} ;;")
+    lines += [
+        "            esac",
+        '        elif [ -z "$words" ]; then',
+        '            case "${COMP_WORDS[1]}" in',
+    ]
+    for command in commands:
+        if command.words:
+            words = _quoted(" ".join(command.words))
+            lines.append(f"                {command.name}) words={words} ;;")
     lines += [
         "            esac",
         "        fi",

@@ -67,6 +67,7 @@ def run_evaluation(
 
         with replacing(plot) as beside:
             beside.write_bytes(draw_scores(scores, classes))
+        console.say()
         console.say(f"picture: {plot}")
     console.document(
         {

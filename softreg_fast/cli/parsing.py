@@ -15,6 +15,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with status 2."""
         line = " ".join(message.split())
+        if line.startswith("the following arguments are required"):
+            usage = None if self.usage is None else f"usage: {self.usage % {'prog': self.prog}}"
+            line += f"; {usage or f'see {self.prog} --help'}"
         self.exit(2, f"{self.prog}: error: {line}\n")
 
 
@@ -54,11 +57,14 @@ def unrecognized(parser: argparse.ArgumentParser, arguments: list[str]) -> str:
     """What to say of arguments that a command doesn't have."""
     from difflib import get_close_matches
 
-    known = [option for action in parser._actions for option in action.option_strings]
+    # Without dashes, which all have in common.
+    known = {
+        option.lstrip("-"): option for action in parser._actions for option in action.option_strings
+    }
     close = [
-        match
+        known[match]
         for argument in arguments
-        for match in get_close_matches(argument.partition("=")[0], known, 1)
+        for match in get_close_matches(argument.partition("=")[0].lstrip("-"), known, 1)
     ]
     hint = f": did you mean {close[0]}?" if close else f"; see {parser.prog} --help"
     return f"unrecognized arguments: {' '.join(arguments)}{hint}"

@@ -45,9 +45,11 @@ def write_report(
         A PNG.
     """
     parts = [f"<h1>{escape(str(document['target'] or 'class'))}, predicted</h1>"]
+    unlabelled = document["n_rows_without_target"]
+    but = f" but {unlabelled:,} without a target" if unlabelled else ""
     parts.append(
         f"<p>{document['n_rows']:,} rows of {escape(document['data'])}; the model has learned from "
-        f"all of them but {document['n_rows_without_target']:,} without a target. C = "
+        f"all of them{but}. C = "
         f"{escape(str(document['model']['C']))}, {document['model']['iterations']} iterations, "
         f"{'converged' if document['model']['converged'] else 'not converged'}.</p>"
     )
@@ -83,13 +85,14 @@ def write_report(
     parts.append(_table(("column", "role", "what it is"), columns, left=3))
     parts.append("<h2>Largest coefficients</h2>")
     for of_class in document["coefficients"]:
-        parts.append(f"<h3>{escape(of_class['class'])}</h3>")
+        against = of_class["against"] or "the mean of all classes"
+        parts.append(f"<h3>{escape(of_class['class'])}, against {escape(against)}</h3>")
         of_class_rows = [
             (row["name"], f"{row['coefficient']:.4g}", f"{row['odds_ratio']:.4g}",
              f"{row['odds_ratio_of_one_sd']:.4g}")
             for row in of_class["coefficients"]
         ]  # fmt: skip
-        names = ("coefficient", "value", "odds ratio", "of one standard deviation")
+        names = ("coefficient", "value", "odds ratio", "odds ratio of 1 sd")
         parts.append(_table(names, of_class_rows, left=1))
     parts.append(f"<p>softreg-fast {__version__}</p>")
     page = (

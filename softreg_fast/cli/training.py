@@ -1,6 +1,8 @@
 """From rows to a model."""
 
+import copy
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from ..estimators.classifier_cv import SoftmaxClassifierCV
 from ..estimators.selection import BEST, choose_by_scores
 from .assessing import Assessment, assess_by_folds, assess_held_out
 from .console import Console, name_of, name_some
-from .explaining import scales_of, summary_of
+from .explaining import coefficient_names, scales_of, summary_of
 from .learning_rows import Labels, LearningRows, MemoryRows
 from .preparing import Prepared, Training
 from .tables.columns import ColumnTable
@@ -75,8 +77,8 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
         rows.fit(model)
     for each in caught:
         if issubclass(each.category, UserWarning):
-            console.note(str(each.message))
-    summary = _summarise(model, rows, console) if math.isinf(C) else None
+            console.note(_in_terms_of_options(str(each.message)))
+    summary = _summarise(model, rows, prepared.table, console) if math.isinf(C) else None
     if prepared.means is not None:
         _undo_standardization(model, prepared.table, prepared.means)
     elif not math.isinf(C):
@@ -87,6 +89,12 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
         model.coef_ = model.coef_ / temperature
         model.intercept_ = model.intercept_ / temperature
     return Trained(model, assessment, C, temperature, summary)
+
+
+def _in_terms_of_options(warning: str) -> str:
+    """A warning of the estimator, with what the command has in place of parameters."""
+    told = re.sub(r"; increase max_iter or \w+$", "; give more --epochs", warning)
+    return told.replace(f"{SoftmaxClassifier.__name__} has ", "the model has ", 1)
 
 
 def _undo_standardization(model: Any, table: ColumnTable, means: dict[str, float]) -> None:
@@ -130,14 +138,25 @@ def _choose_strength(training: Training, rows: LearningRows, *, looks_up: bool) 
     return float(search.Cs_[place])
 
 
-def _summarise(model: Any, rows: LearningRows, console: Console) -> dict[str, Any] | None:
+def _summarise(
+    model: Any, rows: LearningRows, table: ColumnTable, console: Console
+) -> dict[str, Any] | None:
     """Standard errors, if there are any."""
     if not isinstance(rows, MemoryRows):
         return None
     labels = rows.labels
+    named = copy.copy(model)
+    names = coefficient_names(model, table)
+    columns = [column.name for column in table.columns for _ in column.coefficient_names] or names
+    named.feature_names_in_ = np.array(columns, dtype=object)  # those that can be dropped
     try:
         y = labels.classes[labels.codes]
-        return summary_of(model.summary(rows.features, y, labels.weights))
+        with warnings.catch_warnings():
+            # The features are a matrix, which has no names.
+            warnings.simplefilter("ignore", UserWarning)
+            found = summary_of(named.summary(rows.features, y, labels.weights))
+        found["names"] = [*found["names"][: -len(names)], *names]
+        return found
     except ValueError as error:
         console.note(f"no standard errors: {error}")
         return None

@@ -1,6 +1,8 @@
 """What ``softreg-fast train`` says, writes and draws."""
 
 import math
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,25 @@ def run_training(
     if plot is not None or report is not None:
         _draw(prepared, document, scores, plot, report, console)
     console.say(f"model: {output}, learned from all {len(prepared.rows.labels.codes):,} rows")
-    console.say(f"next: softreg-fast predict {output} NEW_DATA -o predictions.csv --proba")
+    again = "".join(f" {each}" for each in _reading_again(training))
+    console.say(
+        f"next: softreg-fast predict {shlex.quote(str(output))} NEW_DATA -o predictions.csv "
+        f"--proba{again}"
+    )
     document["notes"] = console.notes
     console.document(document)
+
+
+def _reading_again(training: Training) -> Iterator[str]:
+    """The options by which files like the one that was read are read; the model knows --na."""
+    reading = training.reading
+    for option, value, default in (
+        ("--encoding", reading.encoding, None),
+        ("--delimiter", reading.delimiter, None),
+        ("--decimal", reading.decimal, "."),
+    ):
+        if value != default:
+            yield f"{option} {shlex.quote(str(value))}"
 
 
 def _say_what_is_read(training: Training, prepared: Prepared, console: Console) -> None:
@@ -76,7 +94,7 @@ def _say_what_is_read(training: Training, prepared: Prepared, console: Console) 
         for each in found[:_MOST_CLASSES]
     ]
     name = prepared.table.target or "class"
-    console.table((name, "rows", "share"), rows)
+    console.table((name, "rows", "share" if training.weight is None else "share of weight"), rows)
     if len(found) > _MOST_CLASSES:
         console.say(f"... and {len(found) - _MOST_CLASSES:,} more classes")
     console.say()
@@ -176,9 +194,10 @@ def _say_how_good(
             )
         console.say()
     else:
+        whole = "rows" if training.weight is None else "weight"
         console.say(
             f"nothing is held out; always saying {majority['class']!r} is right for "
-            f"{percent(majority['accuracy'])} of the rows"
+            f"{percent(majority['accuracy'])} of the {whole}"
         )
     if training.C is None:
         console.say(f"C = {trained.C:g} is the best of ten by cross-validation")

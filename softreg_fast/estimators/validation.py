@@ -130,7 +130,18 @@ def validate(estimator: Any, X: Any, *y: Any, reset: bool = True) -> Any:
                 raise ValueError(
                     f"{name} is not allowed: {_COMPLEX}; it must hold real numbers"
                 ) from error
+        if _holds_text(X, error) and hasattr(estimator, "categorical_features"):
+            raise ValueError(
+                f"X has columns of texts ({error}): make them columns of categories, with "
+                "astype('category') of pandas or cast(pl.Categorical) of polars, and set "
+                "categorical_features='from_dtype'"
+            ) from error
         raise
+
+
+def _holds_text(X: Any, error: Exception) -> bool:
+    """Whether texts of a data frame are what an error is about."""
+    return hasattr(X, "columns") and "could not convert string to float" in str(error)
 
 
 def check_labels_of_rows(y: Any, X: Any) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..data.problem import Problem
+from ..data.table import Table
 from ..objective.coordinates import Coordinates, choose_coordinates
 from ..objective.feature_sums import sum_features
 from .second_derivatives import (
@@ -125,7 +126,11 @@ def find_curvature(
     curvature[np.diag_indices(n_unknowns)] += np.tile(penalties, contrasts.shape[0])
     spectrum = decompose(curvature)
     if names is not None:
-        _refuse_singular(spectrum, [*names, "intercept"][: n_features + fit_intercept])
+        _refuse_singular(
+            spectrum,
+            [*names, "intercept"][: n_features + fit_intercept],
+            _remedy_of_dependence(problem, fit_intercept=fit_intercept),
+        )
     root = spectrum.root
     point = coordinates.point_of(weights, bias)
     gradient = moments.gradient + (contrasts @ point.T * penalties).ravel()
@@ -182,7 +187,19 @@ def _refuse_separated(
         )
 
 
-def _refuse_singular(spectrum: Spectrum, names: Sequence[str]) -> None:
+def _remedy_of_dependence(problem: Problem, *, fit_intercept: bool) -> str:
+    """What to do about features that depend on each other."""
+    features = problem.features
+    if isinstance(features, Table) and len(features.n_categories) + fit_intercept > 1:
+        return (
+            "all categories of a column do so, beside an intercept or another such column; give "
+            "columns of zeros and ones without one category of each, as "
+            "pandas.get_dummies(X, drop_first=True, dtype=float) makes them, or set a finite C"
+        )
+    return "drop some, or set a finite C"
+
+
+def _refuse_singular(spectrum: Spectrum, names: Sequence[str], remedy: str) -> None:
     """Raise ValueError if unknowns of these names have no standard errors."""
     if not spectrum.scales.all():
         raise ValueError(
@@ -191,11 +208,11 @@ def _refuse_singular(spectrum: Spectrum, names: Sequence[str]) -> None:
         )
     if not spectrum.are_flat.any():
         return
-    dependent = name_flat(spectrum, names, _SMALL_SHARE)
+    dependent = list(dict.fromkeys(name_flat(spectrum, names, _SMALL_SHARE)))
     listed = ", ".join(dependent[:_MOST_NAMES])
     if len(dependent) > _MOST_NAMES:
         listed += f" and {len(dependent) - _MOST_NAMES} more"
     raise ValueError(
         "the second derivatives are singular, so that coefficients have no standard errors: "
-        f"features depend on each other ({listed}); drop some, or set a finite C"
+        f"features depend on each other ({listed}); {remedy}"
     )

@@ -26,7 +26,7 @@ def _notice() -> str:
             f"NUMBA_CACHE_DIR name one. {end}"
         )
     return (
-        f"{begin}, once on this machine; kept in {folder}. "
+        f"{begin}, once for each kind of problem; kept in {folder}. "
         f"`softreg-fast warm-up` does it ahead of time. {end}"
     )
 

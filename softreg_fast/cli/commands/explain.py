@@ -10,8 +10,10 @@ HELP = "show the largest coefficients of a model"
 _DESCRIPTION = """
 Show the coefficients of each class that move the prediction most. Those of numbers are compared by
 their effect for one standard deviation. An odds ratio is the factor by which a step of 1, or of one
-standard deviation, or the category, changes the odds of the class. Confidence intervals need a
-model of two classes without regularization (softreg-fast train --C inf).
+standard deviation, or the category, changes the odds of the class. A category is compared with the
+one that is named beside it, or else with all of its column: divide two odds ratios to compare two
+categories. The name nan is that of missing values. Confidence intervals are those of the
+coefficient, and need a model of two classes without regularization (softreg-fast train --C inf).
 """
 
 
