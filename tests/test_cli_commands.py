@@ -352,6 +352,23 @@ def test_intervals_are_shown(capsys, model):
     assert any(line.startswith("size_") and "(against " in line for line in lines)
 
 
+def test_coefficients_have_the_names_of_their_categories(capsys):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"code": random.choice([2, 9, 10], 300), "a": random.normal(size=300)})
+    frame["kind"] = np.where(frame["code"] == 10, "u", random.choice(["v", "w"], 300))
+    frame.loc[:2, ["code", "kind"]] = [77, None]  # a category that no row with a class has
+    frame.to_csv("t.csv", index=False)
+    arguments = ["train", "t.csv", "--target", "kind", "-o", "m.model", "--categorical", "code"]
+    for more in ([], ["--in-blocks"], ["--standardize"]):
+        assert cli.main([*arguments, "--json", *more]) == 0
+        found = json.loads(capsys.readouterr().out)["coefficients"][0]
+        assert found["class"] == "u"
+        largest = found["coefficients"][0]
+        assert (largest["name"], largest["coefficient"] > 2.0) == ("code_10", True)
+        assert cli.main(["explain", "m.model"]) == 0
+        assert capsys.readouterr().out.splitlines()[2].startswith("code_10 ")
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("n_classes", [2, 30])
 def test_pictures_and_pages_of_few_and_many_classes(n_classes, capsys):
