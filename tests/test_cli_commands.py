@@ -197,13 +197,6 @@ def test_model_becomes_other_texts(capsys, model):
         assert message in capsys.readouterr().err
 
 
-def test_one_hot_models_are_not_exported(capsys, model):
-    cli.main(["train", "t.csv", "--target", "kind", "-o", "m.model", "--in-blocks", "--json"])
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["export", "m.model", "--format", "json", "-o", "-"])
-    assert "learn it in memory" in capsys.readouterr().err
-
-
 def test_interrupts_give_130(capsys, monkeypatch):
     _flowers()
 
@@ -389,12 +382,6 @@ def test_pictures_and_pages_of_few_and_many_classes(n_classes, capsys):
         assert "<b>" not in page
         assert Path("p.png").stat().st_size > 5_000
     json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")
-
-
-def test_models_with_categories_become_no_onnx(capsys, model):
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["export", "m.model", "--format", "onnx", "-o", "-"])
-    assert "has categories, such as 'size'" in capsys.readouterr().err
 
 
 @pytest.mark.full
