@@ -176,7 +176,8 @@ def test_exports_take_columns_and_predict_the_same(n_classes, how, capsys):
         )
     notes = capsys.readouterr().err
     assert "missing numbers are filled first: 'age' " in notes
-    assert "booleans are the texts 'true' and 'false': 'member'" in notes
+    assert "booleans are the texts 'true' and 'false': 'member'\n" in notes
+    assert "numbers that are categories are texts, as in '2': 'code'\n" in notes
 
 
 def test_references_are_categories_with_coefficients_of_zero(capsys):

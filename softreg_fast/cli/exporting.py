@@ -10,7 +10,8 @@ from ..export.linear_model import Feature, LinearModel, Scalar, read_model
 from ..export.onnx_graph import to_onnx_graph
 from .console import need_extra
 from .errors import UserError
-from .tables.columns import BOOLEAN, NUMBER, ColumnTable
+from .tables.columns import BOOLEAN, CATEGORY, NUMBER, Column, ColumnTable
+from .tables.values import order_of
 
 _MOST_FILLS = 10
 
@@ -105,4 +106,13 @@ def notes_of(table: ColumnTable) -> list[str]:
     booleans = [repr(each.name) for each in table.columns if each.kind == BOOLEAN]
     if booleans:
         found.append(f"booleans are the texts 'true' and 'false': {', '.join(booleans)}")
+    numbers = [repr(each.name) for each in table.columns if _are_numbers(each)]
+    if numbers:
+        found.append(f"numbers that are categories are texts, as in '2': {', '.join(numbers)}")
     return found
+
+
+def _are_numbers(column: Column) -> bool:
+    """Whether a column has categories that are numbers alone."""
+    texts = [each for each in (column.reference, *column.categories) if each is not None]
+    return column.kind == CATEGORY and not any(order_of(text)[0] for text in texts)
