@@ -115,4 +115,4 @@ def notes_of(table: ColumnTable) -> list[str]:
 def _are_numbers(column: Column) -> bool:
     """Whether a column has categories that are numbers alone."""
     texts = [each for each in (column.reference, *column.categories) if each is not None]
-    return column.kind == CATEGORY and not any(order_of(text)[0] for text in texts)
+    return column.kind == CATEGORY and texts != [] and not any(order_of(each)[0] for each in texts)
