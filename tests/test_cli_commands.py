@@ -201,13 +201,6 @@ def test_model_becomes_other_texts(capsys, model):
         assert message in capsys.readouterr().err
 
 
-def test_one_hot_models_are_not_exported(capsys, model):
-    cli.main(["train", "t.csv", "--target", "kind", "-o", "m.model", "--in-blocks", "--json"])
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["export", "m.model", "--format", "json", "-o", "-"])
-    assert "learn it in memory" in capsys.readouterr().err
-
-
 def test_interrupts_give_130(capsys, monkeypatch):
     _flowers()
 
@@ -358,6 +351,23 @@ def test_intervals_are_shown(capsys, model):
     assert any(line.startswith("size_") and "(against " in line for line in lines)
 
 
+def test_coefficients_have_the_names_of_their_categories(capsys):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"code": random.choice([2, 9, 10], 300), "a": random.normal(size=300)})
+    frame["kind"] = np.where(frame["code"] == 10, "u", random.choice(["v", "w"], 300))
+    frame.loc[:2, ["code", "kind"]] = [77, None]  # a category that no row with a class has
+    frame.to_csv("t.csv", index=False)
+    arguments = ["train", "t.csv", "--target", "kind", "-o", "m.model", "--categorical", "code"]
+    for more in ([], ["--in-blocks"], ["--standardize"]):
+        assert cli.main([*arguments, "--json", *more]) == 0
+        found = json.loads(capsys.readouterr().out)["coefficients"][0]
+        assert found["class"] == "u"
+        largest = found["coefficients"][0]
+        assert (largest["name"], largest["coefficient"] > 2.0) == ("code_10", True)
+        assert cli.main(["explain", "m.model"]) == 0
+        assert capsys.readouterr().out.splitlines()[2].startswith("code_10 ")
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("n_classes", [2, 30])
 def test_pictures_and_pages_of_few_and_many_classes(n_classes, capsys):
@@ -378,12 +388,6 @@ def test_pictures_and_pages_of_few_and_many_classes(n_classes, capsys):
         assert "<b>" not in page
         assert Path("p.png").stat().st_size > 5_000
     json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")
-
-
-def test_models_with_categories_become_no_onnx(capsys, model):
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["export", "m.model", "--format", "onnx", "-o", "-"])
-    assert "has categories, such as 'size'" in capsys.readouterr().err
 
 
 @pytest.mark.full

@@ -24,6 +24,7 @@ from softreg_fast.plotting import (
     LossCurveDisplay,
     MulticlassCalibrationDisplay,
     RegularizationPathDisplay,
+    ReliabilityCurve,
 )
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -226,6 +227,28 @@ def test_intervals_of_contrasts_name_their_reference(flowers):
     assert display.ax_.get_xlabel() == "coefficient against class r, with 95 % interval"
 
 
+def test_labels_say_what_the_numbers_are_on_as_many_lines_as_they_need():
+    names = ["first of two long names", "and the second one of them"]
+    display = CoefficientDisplay(
+        [[1.0, 2.0]], class_names=names[:1], reference=names[1], feature_names=names,
+        quantity="change by one $sd$",
+    )  # fmt: skip
+    label = display.plot().ax_.get_xlabel()
+    assert label.replace("\n", " ") == (
+        "change by one $sd$ for first of two long names against and the seco…one of them"
+    )
+    assert len(label.split("\n")) == 2
+    display = CoefficientDisplay(np.eye(3), quantity="change by one $sd$").plot()
+    assert display.color_bar_.ax.get_ylabel() == "change by one $sd$"
+
+
+def test_cells_have_numbers_where_names_leave_room():
+    coef = np.random.default_rng(0).standard_normal((8, 4))
+    for name, n_texts in (("", 32), ("w" * 24, 0)):
+        display = CoefficientDisplay(coef, feature_names=[name] * 4).plot()
+        assert len(display.texts_) == n_texts
+
+
 def test_names_of_features_come_from_the_model_or_its_pipeline(flowers):
     X, y = flowers
     pipeline = make_pipeline(StandardScaler(), SoftmaxClassifier()).fit(X, y)
@@ -404,6 +427,21 @@ def test_reliability_of_many_classes_has_a_colour_bar():
     assert len(display.lines_) == 12
     assert len(_legend(display)) == 3
     assert _tick_labels(display.color_bar_.ax.yaxis) == [str(label) for label in range(12)]
+
+
+def test_reliability_of_the_predicted_class_alone():
+    curve = ReliabilityCurve("predicted class", np.array([0.4, 0.9]), np.array([0.5, 0.8]), 0.1)
+    display = MulticlassCalibrationDisplay([], curve).plot()
+    assert display.lines_ == []
+    assert display.color_bar_ is None
+    assert display.top_label_line_.get_xydata().tolist() == [[0.5, 0.4], [0.8, 0.9]]
+    assert _legend(display) == ["perfectly calibrated", "predicted class (ECE 0.100)"]
+    display.figure_.canvas.draw()
+    assert display.legend_.get_window_extent().y0 >= display.ax_.get_window_extent().y1
+    upper, lower = _axes(2, 1)
+    for arguments in ({"histogram": True}, {"ax": upper, "histogram_ax": lower}):
+        with pytest.raises(ValueError, match="the curves have no probabilities"):
+            display.plot(**arguments)
 
 
 # What is refused.

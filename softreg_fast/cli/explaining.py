@@ -10,23 +10,15 @@ from .tables.columns import NUMBER, ColumnTable
 _LARGEST_EXPONENT = 700.0
 
 
-def coefficient_names(model: Any, table: ColumnTable) -> list[str]:
-    """Of the coefficients of a class."""
+def shown_names(model: Any, table: ColumnTable) -> list[str]:
+    """Of the coefficients of a class, with what categories are compared with."""
     if table.n_sparse is not None:
         return [f"x{place}" for place in range(model.coef_.shape[1])]
-    return table.coefficient_names
-
-
-def _shown_names(names: list[str], table: ColumnTable) -> list[str]:
-    """Names of coefficients, with what categories are compared with."""
-    against = [
-        "" if column.reference is None else f" (against {column.reference})"
+    return [
+        name if column.reference is None else f"{name} (against {column.reference})"
         for column in table.columns
-        for _ in column.coefficient_names
+        for name in column.coefficient_names
     ]
-    if not against:  # svmlight files have no columns
-        return names
-    return [f"{name}{other}" for name, other in zip(names, against, strict=True)]
 
 
 def scales_of(model: Any, table: ColumnTable) -> Any:
@@ -64,8 +56,7 @@ def largest_coefficients(
         Of each class, or of the second of two: ``class``, ``against`` (the class that it is
         compared with, or None), ``intercept`` and ``coefficients``.
     """
-    names, scales = coefficient_names(model, table), scales_of(model, table)
-    shown = _shown_names(names, table)
+    shown, scales = shown_names(model, table), scales_of(model, table)
     labels = [name_of(label) for label in model.classes_.tolist()]
     coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
     against = labels[0] if len(coef) == 1 else None
@@ -84,7 +75,7 @@ def largest_coefficients(
                 "odds_ratio_of_one_sd": _exp(effects[each]),
             }
             if summary is not None and len(coef) == 1:
-                row |= _interval(summary, each - len(names))
+                row |= _interval(summary, each - len(shown))
             rows.append(row)
         found.append(
             {

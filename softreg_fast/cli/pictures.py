@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from ..plotting import CoefficientDisplay, MulticlassCalibrationDisplay, ReliabilityCurve
+from ..plotting.axes import label_columns, label_rows, printable
+from ..plotting.models import names_of_rows
+from .explaining import scales_of, shown_names
 from .scores import Scores
+from .tables.columns import ColumnTable
 
 _MOST_CLASSES = 12
-_MOST_COEFFICIENTS = 10
-_BLUE, _GREY = "#2b6cb0", "#8a8f98"
+_MOST_FEATURES = 12
+_LONGEST_CLASS = 14
+_INCHES_OF_PANELS, _HEIGHT = (5.0, 4.6, 6.4), 4.6
 
 
 def has_matplotlib() -> bool:
@@ -20,7 +26,7 @@ def has_matplotlib() -> bool:
 
 
 def draw_training(
-    scores: Scores | None, classes: list[str], coefficients: list[dict[str, Any]]
+    scores: Scores | None, classes: list[str], model: Any, table: ColumnTable
 ) -> bytes:
     """The confusion matrix and calibration of held-out rows, and the largest coefficients.
 
@@ -29,32 +35,28 @@ def draw_training(
     bytes
         A PNG.
     """
-    n_panels = 1 if scores is None else 3
-    figure = _figure(n_panels)
-    axes = figure.subplots(1, n_panels, squeeze=False)[0]
+    figure, axes = _panels(_INCHES_OF_PANELS[0 if scores is not None else -1 :])
     if scores is not None:
-        _draw_confusion(axes[0], scores, classes)
-        _draw_calibration(axes[1], scores)
-    _draw_coefficients(axes[-1], coefficients)
+        _draw_scores(axes, scores, classes)
+    _draw_coefficients(axes[-1], classes, model, table)
     return _png(figure)
 
 
 def draw_scores(scores: Scores, classes: list[str]) -> bytes:
     """The confusion matrix and calibration of rows, as a PNG."""
-    figure = _figure(2)
-    left, right = figure.subplots(1, 2)
-    _draw_confusion(left, scores, classes)
-    _draw_calibration(right, scores)
+    figure, axes = _panels(_INCHES_OF_PANELS[:2])
+    _draw_scores(axes, scores, classes)
     return _png(figure)
 
 
-def _figure(n_panels: int) -> Any:
+def _panels(widths: tuple[float, ...]) -> tuple[Any, Any]:
+    """A figure with axes side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2 * n_panels, 4.4), layout="constrained")
+    figure = Figure(figsize=(sum(widths), _HEIGHT), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure
+    return figure, figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
 
 
 def _png(figure: Any) -> bytes:
@@ -65,66 +67,45 @@ def _png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
+def _draw_scores(axes: Any, scores: Scores, classes: list[str]) -> None:
+    _draw_confusion(axes[0], scores, classes)
+    weights, sums, n_right = scores.bins[:, scores.bins[0] > 0.0]
+    curve = ReliabilityCurve(
+        "predicted class", n_right / weights, sums / weights, scores.metrics()["calibration_error"]
+    )
+    MulticlassCalibrationDisplay([], curve).plot(axes[1])
+    axes[1].set_ylabel("share that is right")
+
+
 def _draw_confusion(axes: Any, scores: Scores, classes: list[str]) -> None:
-    order = np.argsort(-scores.confusion.sum(axis=1), kind="stable")[:_MOST_CLASSES]
-    order = np.sort(order)
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    sums = scores.confusion.sum(axis=1)
+    order = np.sort(np.argsort(-sums, kind="stable")[:_MOST_CLASSES])
     counts = scores.confusion[np.ix_(order, order)]
-    sums = np.maximum(scores.confusion.sum(axis=1)[order], 1e-300)
-    shares = counts / sums[:, None]
-    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [_short(classes[place]) for place in order]
-    places = range(len(order))
-    axes.set_xticks(places, names, rotation=45 if len(order) > 3 else 0, parse_math=False)
-    axes.set_yticks(places, names, parse_math=False)
-    for row in places:
-        for column in places:
-            if counts[row, column]:
-                axes.text(
-                    column, row, f"{100 * shares[row, column]:.0f}%", ha="center", va="center",
-                    color="white" if shares[row, column] > 0.5 else "black", fontsize=8,
-                )  # fmt: skip
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    title = "of each true class, predicted as"
+    percents = 100.0 * counts / np.maximum(sums[order], 1e-300)[:, None]
+    display = ConfusionMatrixDisplay(percents).plot(
+        ax=axes, cmap="Blues", values_format=".0f", colorbar=False,
+        im_kw={"vmin": 0.0, "vmax": 100.0}, text_kw={"fontsize": 8},
+    )  # fmt: skip
+    for text, percent in zip(display.text_.ravel(), percents.ravel(), strict=True):
+        text.set(color="white" if percent > 50.0 else "black", visible=percent > 0.0)
+    names = [printable(classes[place], _LONGEST_CLASS) for place in order]
+    label_columns(axes, names)
+    label_rows(axes, names)
+    axes.set(xlabel="predicted", ylabel="true")
+    title = "percent of each true class, predicted as"
     if len(order) < len(classes):
-        title += f" ({len(order)} largest of {len(classes)})"
+        title += f"\n({len(order)} largest of {len(classes)})"
     axes.set_title(title, fontsize=10)
 
 
-def _draw_calibration(axes: Any, scores: Scores) -> None:
-    weights, sums, n_right = scores.bins
-    are_there = weights > 0
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--", label="perfect")
-    axes.plot(
-        sums[are_there] / weights[are_there], n_right[are_there] / weights[are_there],
-        marker="o", color=_BLUE, label="model",
+def _draw_coefficients(axes: Any, classes: list[str], model: Any, table: ColumnTable) -> None:
+    effects = np.asarray(model.coef_, np.float64) * scales_of(model, table)
+    rows, reference = names_of_rows(classes, len(effects))
+    display = CoefficientDisplay(
+        effects, feature_names=shown_names(model, table), class_names=rows, reference=reference,
+        quantity="change of the logit by one standard deviation or category",
     )  # fmt: skip
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_xlabel("probability of the predicted class")
-    axes.set_ylabel("share that is right")
-    error = scores.metrics()["calibration_error"]
-    axes.set_title(f"calibration (expected error {error:.3f})", fontsize=10)
-    axes.legend(loc="lower right", frameon=False)
-
-
-def _draw_coefficients(axes: Any, coefficients: list[dict[str, Any]]) -> None:
-    """The largest effects over all classes."""
-    rows = [
-        (f"{row['name']} → {of_class['class']}", row["effect_of_one_sd"])
-        for of_class in coefficients
-        for row in of_class["coefficients"]
-    ]
-    rows = sorted(rows, key=lambda row: -abs(row[1]))[:_MOST_COEFFICIENTS][::-1]
-    axes.barh(range(len(rows)), [row[1] for row in rows], color=_BLUE)
-    axes.axvline(0, color=_GREY, linewidth=1)
-    axes.set_yticks(
-        range(len(rows)), [_short(row[0], 32) for row in rows], fontsize=8, parse_math=False
-    )
-    axes.set_xlabel("change of the logit by one standard deviation, or by the category")
-    axes.xaxis.label.set_fontsize(8)
-    axes.set_title("largest coefficients", fontsize=10)
-
-
-def _short(text: str, longest: int = 14) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+    display.plot(axes, n_features=_MOST_FEATURES)
+    axes.set_title("coefficients", fontsize=10)

@@ -27,6 +27,8 @@ class Trained:
     Attributes
     ----------
     model : SoftmaxClassifier
+    table : ColumnTable
+        Its categories are those that the model has coefficients of, in the order of these.
     assessment : Assessment or None
     C : float
     temperature : float or None
@@ -35,6 +37,7 @@ class Trained:
     """
 
     model: SoftmaxClassifier
+    table: ColumnTable
     assessment: Assessment | None
     C: float
     temperature: float | None
@@ -78,9 +81,12 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
     for each in caught:
         if issubclass(each.category, UserWarning):
             console.note(_in_terms_of_options(str(each.message)))
-    summary = _summarise(model, rows, prepared.table, console) if math.isinf(C) else None
+    table = prepared.table
+    if looks_up:
+        table = table.with_categories(model.categories_)
+    summary = _summarise(model, rows, table, console) if math.isinf(C) else None
     if prepared.means is not None:
-        _undo_standardization(model, prepared.table, prepared.means)
+        _undo_standardization(model, table, prepared.means)
     elif not math.isinf(C):
         _note_small_numbers(prepared, C, console)
     temperature = None
@@ -88,7 +94,7 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
         temperature = assessment.temperature()
         model.coef_ = model.coef_ / temperature
         model.intercept_ = model.intercept_ / temperature
-    return Trained(model, assessment, C, temperature, summary)
+    return Trained(model, table, assessment, C, temperature, summary)
 
 
 def _in_terms_of_options(warning: str) -> str:

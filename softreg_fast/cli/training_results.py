@@ -14,7 +14,6 @@ from .console import Console, name_of, percent
 from .explaining import largest_coefficients
 from .model_files import save_model
 from .preparing import Prepared, Training, prepare
-from .scores import Scores
 from .tables.labels import majority_of
 from .training import Trained, describe_classes, train
 
@@ -41,12 +40,11 @@ def run_training(
     _say_what_is_read(training, prepared, console)
     trained = train(training, prepared, console)
     document = _describe(training, prepared, trained)
-    save_model(trained.model, prepared.table, _to_keep(document, trained), output)
+    save_model(trained.model, trained.table, _to_keep(document, trained), output)
     document["model"]["file"] = str(output)
     _say_how_good(training, trained, document, console)
-    scores = trained.assessment.scores if trained.assessment is not None else None
     if plot is not None or report is not None:
-        _draw(prepared, document, scores, plot, report, console)
+        _draw(trained, document, plot, report, console)
     console.say(f"model: {output}, learned from all {len(prepared.rows.labels.codes):,} rows")
     again = "".join(f" {each}" for each in _reading_again(training))
     console.say(
@@ -128,7 +126,7 @@ def _describe(training: Training, prepared: Prepared, trained: Trained) -> dict[
             "seed": training.seed,
         },
         "coefficients": largest_coefficients(
-            model, prepared.table, _MOST_COEFFICIENTS, trained.summary
+            model, trained.table, _MOST_COEFFICIENTS, trained.summary
         ),
     }
     if trained.assessment is not None:
@@ -206,9 +204,8 @@ def _say_how_good(
 
 
 def _draw(
-    prepared: Prepared,
+    trained: Trained,
     document: dict[str, Any],
-    scores: Scores | None,
     plot: Path | None,
     report: Path | None,
     console: Console,
@@ -217,9 +214,10 @@ def _draw(
     from .report import write_report
 
     picture = None
-    classes = [name_of(label) for label in prepared.rows.labels.classes.tolist()]
+    scores = trained.assessment.scores if trained.assessment is not None else None
+    classes = [name_of(label) for label in trained.model.classes_.tolist()]
     if plot is not None or has_matplotlib():
-        picture = draw_training(scores, classes, document["coefficients"])
+        picture = draw_training(scores, classes, trained.model, trained.table)
     if plot is not None:
         assert picture is not None
         with replacing(plot) as beside:

@@ -80,12 +80,19 @@ class LinearModel:
 def read_model(model: Any) -> LinearModel:
     """What a fitted model is.
 
+    Parameters
+    ----------
+    model : SoftmaxClassifier, SoftmaxClassifierCV, SoftmaxRegressor or LinearModel
+        What is read already is returned as it is.
+
     Raises
     ------
     TypeError, ValueError
         It is none of this package, isn't fitted, has coefficients that aren't finite, or labels or
         categories that other languages don't have.
     """
+    if isinstance(model, LinearModel):
+        return model
     if isinstance(model, SoftmaxRegressor):
         if not hasattr(model, "coeffs"):
             raise NotFittedError(f"{model!r} is not fitted: call fit before exporting it")

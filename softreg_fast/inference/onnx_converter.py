@@ -64,18 +64,28 @@ def register_if_loaded(estimator: type, *, is_linear: bool = False) -> None:
             _registered.add(estimator)
 
 
+def check_labels(classes: Any) -> None:
+    """Raise ValueError if ONNX has no such labels.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+    """
+    labels = np.asarray(classes)
+    if labels.dtype.kind == "f" and (labels != np.round(labels)).any():
+        raise ValueError(
+            f"the classes {labels.tolist()!r} can't be converted to ONNX, which has integers and "
+            "strings as labels: use strings"
+        )
+
+
 def _check(model: Any) -> None:
     if hasattr(model, "_reader"):
         raise ValueError(
             f"categorical_features={model.categorical_features!r} can't be converted to ONNX: "
             "convert what to_sklearn() of the model gives, a pipeline with OneHotEncoder"
         )
-    classes = np.asarray(model.classes_)
-    if classes.dtype.kind == "f" and (classes != np.round(classes)).any():
-        raise ValueError(
-            f"the classes {classes.tolist()!r} can't be converted to ONNX, which has integers and "
-            "strings as labels: use strings"
-        )
+    check_labels(model.classes_)
     activation = model.activation_
     is_known = activation == NOTEBOOK_ACTIVATION and len(model.coef_) > 1
     if LOSSES[activation].changes_logits and not is_known:

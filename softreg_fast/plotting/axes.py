@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _LONGEST_NAME, _LONGEST_LINE = 24, 32
 INCHES_OF_A_CHARACTER = 0.085
 _INCHES_OF_A_LINE = 0.19
 _INCHES_OF_COLOR_BAR = 0.18
+_INCHES_OF_MARGIN = 0.8  # left of axes, before the layout makes more
 
 
 def require_matplotlib() -> None:
@@ -100,6 +102,11 @@ def printable(name: Any, longest: int = _LONGEST_NAME) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
+def wrapped(text: str, inches: float) -> str:
+    """A text on as many lines as it needs to be no longer than so many inches."""
+    return fill(text, max(_LONGEST_NAME, int(inches / INCHES_OF_A_CHARACTER)))
+
+
 def place_legend(ax: "Axes", place: str = "beside") -> "Legend | None":
     """A legend of all labelled artists.
 
@@ -139,11 +146,18 @@ def extent(ax: "Axes") -> tuple[float, float]:
     return ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
 
 
+def width_beside_names(ax: "Axes", names: Sequence[str]) -> float:
+    """Width, in inches, that names on the left leave."""
+    inches = max(map(len, names)) * INCHES_OF_A_CHARACTER
+    return extent(ax)[0] - max(0.0, inches - _INCHES_OF_MARGIN)
+
+
 def color_bar_beside(ax: "Axes", mappable: "ScalarMappable", title: str) -> "Colorbar":
     """A bar of colours that is as wide beside high axes as beside low ones."""
-    aspect = max(8.0, extent(ax)[1] / _INCHES_OF_COLOR_BAR)
+    _, height = extent(ax)
+    aspect = max(8.0, height / _INCHES_OF_COLOR_BAR)
     bar = ax.figure.colorbar(mappable, ax=ax, aspect=aspect)
-    bar.set_label(title, parse_math=False)
+    bar.set_label(wrapped(title, height), parse_math=False)
     return bar
 
 
@@ -159,9 +173,17 @@ def step_of_rows(n_names: int, height: float) -> int:
     return max(1, int(np.ceil(n_names * 0.8 * _INCHES_OF_A_LINE / height)))
 
 
-def label_columns(ax: "Axes", names: Sequence[str]) -> None:
-    """Names from left to right, turned where they are long, as many as have room."""
-    width = 0.85 * extent(ax)[0]
+def label_columns(ax: "Axes", names: Sequence[str], width: float | None = None) -> None:
+    """Names from left to right, turned where they are long, as many as have room.
+
+    Parameters
+    ----------
+    ax : Axes
+    names : sequence of str
+    width : float, default=None
+        Of all columns, in inches. None means most of the axes' width.
+    """
+    width = 0.85 * extent(ax)[0] if width is None else width
     if not are_turned(names, width):
         ax.set_xticks(range(len(names)), labels=list(names), parse_math=False)
         return

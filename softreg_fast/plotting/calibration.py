@@ -41,7 +41,7 @@ class MulticlassCalibrationDisplay:
     Parameters
     ----------
     curves : sequence of ReliabilityCurve
-        Of classes.
+        Of classes; empty to draw that of the predicted class alone.
     top_label : ReliabilityCurve
         Of the predicted class.
 
@@ -83,8 +83,6 @@ class MulticlassCalibrationDisplay:
         for each in (*curves, top_label):
             if not isinstance(each, ReliabilityCurve):
                 raise TypeError(f"{each!r} is not allowed: curves must be of ReliabilityCurve")
-        if not curves:
-            raise ValueError("curves is empty: there must be at least one")
         self.curves = list(curves)
         self.top_label = top_label
 
@@ -236,6 +234,8 @@ class MulticlassCalibrationDisplay:
             If an argument is not allowed.
         """
         histogram = check_flag("histogram", histogram)
+        if (histogram or histogram_ax is not None) and not len(self.top_label.probabilities):
+            raise ValueError("a histogram is not allowed: the curves have no probabilities")
         ax, histogram_ax = choose_two_axes(
             ax, "histogram_ax", histogram_ax, (3, 1), is_wanted=histogram
         )
@@ -265,7 +265,8 @@ class MulticlassCalibrationDisplay:
             self.lines_[0].set_label(f"classes (mean ECE {np.mean(errors):.3f})")
             names = [printable(curve.name, _LONGEST_CLASS) for curve in self.curves]
             self.color_bar_ = add_color_bar(ax, colors, names, "class")
-        self.legend_ = place_legend(ax, "above" if has_bar else "beside")
+        is_short = has_bar or not self.curves
+        self.legend_ = place_legend(ax, "above" if is_short else "beside")
         return self
 
     def _draw_histogram(self, ax: "Axes", colors: Sequence[Any]) -> None:

@@ -13,6 +13,7 @@ from .axes import (
     label_columns,
     label_rows,
     printable,
+    width_beside_names,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_FEATURES, _FEWEST_FEATURES, _MOST_MARKS = 20, 4, 90
 _MOST_COLUMNS_WITH_NUMBERS = 8
 _MOST_CELLS_WITH_NUMBERS = 240
+_SHARE_BESIDE_COLOR_BAR = 0.8
 _SHARE_OF_GROUP = 0.8
 _DARK = 0.45  # luminance below which numbers are white
 _GAP = 0.18  # between images, of their width
@@ -34,7 +36,7 @@ _WIDTH, _HEIGHT_OF_LABELS, _LOWEST, _TALLEST = 6.4, 1.0, 2.4, 40.0
 _HEIGHT_OF_ROW, _HEIGHT_OF_MARK, _HEIGHT_OF_TITLE = 0.27, 0.1, 0.14
 _WIDTH_OF_IMAGES, _NARROWEST_IMAGE, _TALLEST_IMAGE = 5.0, 0.75, 3.0
 _LOWEST_OF_IMAGES = 1.6
-_WIDTH_OF_COLUMNS, _INCHES_OF_A_SMALL_CHARACTER = 3.4, 0.068
+_WIDTH_OF_COLUMNS, _INCHES_OF_A_SMALL_CHARACTER, _INCHES_OF_A_DIGIT = 3.4, 0.068, 0.077
 
 
 def most_features(kind: str, n_rows: int) -> int:
@@ -100,18 +102,23 @@ def draw_heatmap(
     norm = _symmetric(coef)
     image = ax.imshow(coef.T, cmap=cmap, norm=norm, aspect="auto", interpolation="nearest")
     label_rows(ax, names)
-    label_columns(ax, classes)
+    width = _SHARE_BESIDE_COLOR_BAR * width_beside_names(ax, names)
+    label_columns(ax, classes, width)
     ax.set_xlabel("class")
+    if len(classes) > _MOST_COLUMNS_WITH_NUMBERS or coef.size > _MOST_CELLS_WITH_NUMBERS:
+        return image, []
+    write = _writer(float(np.abs(coef).max()))
+    longest = max(len(write(value)) for value in coef.ravel()) * _INCHES_OF_A_DIGIT
+    if longest * len(classes) > width:
+        return image, []
     texts = []
-    if len(classes) <= _MOST_COLUMNS_WITH_NUMBERS and coef.size <= _MOST_CELLS_WITH_NUMBERS:
-        write = _writer(float(np.abs(coef).max()))
-        for (row, column), value in np.ndenumerate(coef):
-            rgb = np.array(image.cmap(norm(value))[:3])
-            is_dark = float(rgb @ [0.299, 0.587, 0.114]) < _DARK
-            color = "white" if is_dark else "black"
-            texts.append(
-                ax.text(row, column, write(value), color=color, ha="center", va="center", size=9)
-            )
+    for (row, column), value in np.ndenumerate(coef):
+        rgb = np.array(image.cmap(norm(value))[:3])
+        is_dark = float(rgb @ [0.299, 0.587, 0.114]) < _DARK
+        color = "white" if is_dark else "black"
+        texts.append(
+            ax.text(row, column, write(value), color=color, ha="center", va="center", size=9)
+        )
     return image, texts
 
 

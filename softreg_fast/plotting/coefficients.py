@@ -8,7 +8,14 @@ from scipy.sparse import issparse
 
 from .._typing import FloatArray
 from ..data.checks import check_choice, check_integer, check_number
-from .axes import choose_axes, color_bar_beside, place_legend, printable
+from .axes import (
+    choose_axes,
+    color_bar_beside,
+    place_legend,
+    printable,
+    width_beside_names,
+    wrapped,
+)
 from .checks import check_array, check_names, check_shape
 from .coefficient_drawings import (
     draw_bars,
@@ -60,6 +67,8 @@ class CoefficientDisplay:
         Confidence level of the intervals, in (0, 1).
     reference : str, default=None
         Class that the rows are compared with.
+    quantity : str, default="coefficient"
+        What the numbers are, as labels say it.
 
     Attributes
     ----------
@@ -115,6 +124,7 @@ class CoefficientDisplay:
         upper: Any = None,
         confidence: float | None = None,
         reference: str | None = None,
+        quantity: str = "coefficient",
     ) -> None:
         self.coef = check_array("coef", coef, "n_rows, n_features")
         n_rows, n_features = self.coef.shape
@@ -143,6 +153,7 @@ class CoefficientDisplay:
         if confidence is not None:
             self.confidence = check_number("confidence", confidence, above=0.0, below=1.0)
         self.reference = reference
+        self.quantity = quantity
 
     def _limits(self, name: str, value: Any) -> FloatArray | None:
         if value is None:
@@ -362,7 +373,8 @@ class CoefficientDisplay:
             assert self.upper is not None
             limits = self.lower[:, features], self.upper[:, features]
             self.intervals_ = draw_intervals(ax, shown, *limits, names, labels, colors)
-        ax.set_xlabel(self._describe(has_intervals=kind == "interval"), parse_math=False)
+        text = self._describe(has_intervals=kind == "interval")
+        ax.set_xlabel(wrapped(text, width_beside_names(ax, names)), parse_math=False)
         if has_bar:
             self.color_bar_ = add_color_bar(ax, colors, classes, "class")
         else:
@@ -370,14 +382,12 @@ class CoefficientDisplay:
 
     def _describe(self, *, has_intervals: bool = False) -> str:
         """What a number is."""
-        text = "coefficient"
+        text = self.quantity
         if self.reference is not None:
             against = name_of_class(printable(self.reference))
             if len(self.class_names) == 1:
-                text = f"coefficient for {name_of_class(printable(self.class_names[0]))}"
-                text += f" against {against}"
-            else:
-                text = f"coefficient against {against}"
+                text += f" for {name_of_class(printable(self.class_names[0]))}"
+            text += f" against {against}"
         if has_intervals and self.confidence is not None:
             text += f", with {100 * self.confidence:.4g} % interval"
         return text

@@ -1,6 +1,6 @@
 """How often what was predicted with some probability is true."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,15 @@ class ReliabilityCurve:
     expected_calibration_error : float
         Mean of their absolute differences, weighted by the samples in each bin (Naeini, Cooper and
         Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, 2015).
-    probabilities : ndarray of shape (n_samples,)
-        Predicted probabilities.
+    probabilities : ndarray of shape (n_samples,), default=()
+        Predicted probabilities, which only histograms need.
     """
 
     name: str
     prob_true: FloatArray
     prob_pred: FloatArray
     expected_calibration_error: float
-    probabilities: FloatArray
+    probabilities: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 def reliability_curve(

@@ -8,9 +8,10 @@ NAME = "export"
 HELP = "write a model as Python, C, SQL, JSON or ONNX"
 _DESCRIPTION = """
 Write a model of "softreg-fast train" as a source that needs nothing of this package, or for ONNX.
-It takes columns, for ONNX as one matrix of float64, as they are after preparation: missing numbers
-filled, booleans as "true" and "false", texts without spaces around them. What to fill is said on
-standard error.
+It takes columns as they are after preparation: missing numbers filled, booleans as "true" and
+"false", texts without spaces around them. What to fill is said on standard error. ONNX takes
+numbers as one matrix of float64; of a model with categories, it takes each column by its name, with
+shape (rows, 1), as float64 or strings.
 """
 
 

@@ -1,7 +1,7 @@
 """The table of columns: what a model's features are, as it is kept beside the model."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -101,6 +101,27 @@ class ColumnTable:
         """The same, but numbers become those of mean 0 and standard deviation 1."""
         columns = [
             replace(each, center=means[each.name]) if each.kind == NUMBER else each
+            for each in self.columns
+        ]
+        return replace(self, columns=tuple(columns))
+
+    def with_categories(self, categories: Iterable[Iterable[Any]]) -> "ColumnTable":
+        """The same with other categories.
+
+        Parameters
+        ----------
+        categories : iterable of iterables
+            Of each column of categories, in the order of a model's coefficients; whatever is no
+            text stands for missing values.
+        """
+        found = iter(categories)
+        columns = [
+            each
+            if each.kind == NUMBER
+            else replace(
+                each,
+                categories=tuple(own if isinstance(own, str) else None for own in next(found)),
+            )
             for each in self.columns
         ]
         return replace(self, columns=tuple(columns))
