@@ -54,7 +54,7 @@ def _data(n_samples, n_features, n_classes):
     [
         ({"solver": "newton"}, (6000, 200, 4)),
         pytest.param({"solver": "newton"}, (9000, 40, 6), marks=pytest.mark.full),
-        ({"solver": "newton"}, (4000, 40, 2)),
+        pytest.param({"solver": "newton"}, (4000, 40, 2), marks=pytest.mark.full),
         ({"solver": "newton", "l1_ratio": 1.0, "C": 0.05}, (5000, 130, 8)),
         ({"solver": "newton", "l1_ratio": 1.0, "C": 0.05}, (3000, 200, 4)),
         # These stop early: how far they come doesn't matter here.

@@ -189,7 +189,7 @@ def test_start_can_be_given(make_data):
 
 
 def test_running_out_of_iterations_warns_and_names_the_gradient(make_data):
-    X, y = make_data(300, 20, 5)
+    X, y = make_data(300, 20, 4)
     with pytest.warns(ConvergenceWarning, match="in 2 iterations: .* gradient is .*max_iter"):
         model = SoftmaxClassifier(max_iter=2).fit(X, y)
     assert (model.n_iter_, model.converged_) == (2, False)

@@ -199,7 +199,7 @@ def test_converged_means_that_the_gradient_is_small(make_data):
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
 def test_stop_close_to_the_optimum_gives_no_warning_and_one_far_from_it_does(make_data, l1_ratio):
-    X, y = make_data(3000, 20, 3)
+    X, y = make_data(3000, 15, 3)
     X += 3.0 * np.random.default_rng(1).standard_normal((3000, 1))
     settings = {"C": 1.0, "l1_ratio": l1_ratio}
     exact = SoftmaxClassifier(solver="newton", tol=1e-7, **settings).fit(X, y)
@@ -282,8 +282,8 @@ def test_features_with_much_in_common_come_within_a_percent(kind, C):
 
 def test_features_are_rotated_only_where_they_have_much_in_common(make_data):
     for (X, y), scaling in [
-        (_correlated("factor"), "whiten"),
-        (make_data(4000, 40, 3), "standard"),
+        (_correlated("factor", n_features=15), "whiten"),
+        (make_data(4000, 15, 3), "standard"),
     ]:
         other = "standard" if scaling == "whiten" else "whiten"
         automatic, expected, not_expected = (
@@ -291,7 +291,7 @@ def test_features_are_rotated_only_where_they_have_much_in_common(make_data):
             for name in ("auto", scaling, other)
         )
         assert automatic == expected != not_expected
-    X, y = _correlated("factor")
+    X, y = _correlated("factor", n_features=15)
     automatic, standard = (
         _bits(_fit(_sgd(max_iter=3, learning_rate=0.01, feature_scaling=name), X, y))
         for name in ("auto", "standard")

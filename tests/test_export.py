@@ -13,10 +13,16 @@ from softreg_fast import SoftmaxClassifier
 @pytest.mark.parametrize(
     ("n_classes", "settings"),
     [
-        *((n_classes, settings) for n_classes in (2, 4) for settings in ({}, {"C": np.inf})),
+        (2, {}),
+        (4, {}),
+        (4, {"C": np.inf}),
         *(
-            pytest.param(n_classes, {"solver": "sgd", "l1_ratio": 0.5}, marks=pytest.mark.full)
-            for n_classes in (2, 4)
+            pytest.param(n_classes, settings, marks=pytest.mark.full)
+            for n_classes, settings in [
+                (2, {"C": np.inf}),
+                (2, {"solver": "sgd", "l1_ratio": 0.5}),
+                (4, {"solver": "sgd", "l1_ratio": 0.5}),
+            ]
         ),
     ],
 )

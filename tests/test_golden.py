@@ -23,7 +23,13 @@ def _gaussian(scale):
 
 
 @pytest.mark.parametrize(
-    ("name", "run"), RUNS, ids=[f"{name}-{run['init_seed']}" for name, run in RUNS]
+    ("name", "run"),
+    [
+        pytest.param(
+            name, run, id=f"{name}-{run['init_seed']}", marks=[pytest.mark.full] * (name != "iris")
+        )
+        for name, run in RUNS
+    ],
 )
 def test_whole_run_equals_the_notebook(name, run, iris):
     x, y = iris if name == "iris" else _gaussian(40 if run["init_seed"] == 13 else 1)

@@ -124,7 +124,7 @@ def test_weights_of_rows_and_single_precision(dtype):
 
 
 def test_single_row_of_coefficients_is_penalised_as_by_l1():
-    X, y = _data(2)
+    X, y = _data(2, n_features=10)
     models = [
         SoftmaxClassifier(C=0.1, l1_ratio=0.7, penalty_groups=groups, tol=1e-8).fit(X, y)
         for groups in (None, "features")

@@ -27,16 +27,21 @@ SUITES = [
     "test_proximal.py", "test_regressor.py", "test_separation.py", "test_sparse.py",
     "test_squares.py",
 ]  # fmt: skip
+# Of these the tier "full", which has kernels of more shapes.
+WHOLE_SUITES = [
+    "test_accumulator.py", "test_golden.py", "test_kernels.py", "test_proximal.py",
+    "test_sparse.py",
+]  # fmt: skip
 IS_X86 = platform.machine() in ("x86_64", "AMD64")
 
 
-def _assert_passes_as(cpu, *arguments):
+def _assert_passes_as(cpu, suite):
     features, bits = OTHER_CPUS[cpu]
     environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
-    _assert_passes(environment, "", bits, 16, *arguments)
+    _assert_passes(environment, "", bits, 16, suite)
 
 
-def _assert_passes(environment, preparation, bits, registers, *arguments):
+def _assert_passes(environment, preparation, bits, registers, suite):
     code = (
         "import sys, pytest\n"
         "from softreg_fast.kernels.simd import cpu\n"
@@ -45,8 +50,9 @@ def _assert_passes(environment, preparation, bits, registers, *arguments):
         f"assert cpu.vector_registers() == {registers}\n"
         "sys.exit(pytest.main(sys.argv[1:]))\n"
     )
+    tier = ["-m", "not soak"] if suite in WHOLE_SUITES else []
     result = subprocess.run(
-        [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *tier, suite],
         cwd=Path(__file__).parent, env=environment, capture_output=True, text=True, check=False,
         timeout=HANG_GUARD,
     )  # fmt: skip

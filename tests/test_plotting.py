@@ -575,7 +575,8 @@ def test_models_that_are_not_fitted_are_refused(draw, model):
 
 def test_models_without_what_is_drawn_are_refused(flowers, fitted, searched):
     X, y = flowers
-    stream = SoftmaxClassifier(solver="sgd").partial_fit(X, y, classes=np.unique(y))
+    rows = np.ascontiguousarray(X)
+    stream = SoftmaxClassifier(solver="sgd").partial_fit(rows, y, classes=np.unique(y))
     with pytest.raises(ValueError, match=r"no attribute loss_curve_.*partial_fit does not"):
         LossCurveDisplay.from_estimator(stream)
     with pytest.raises(ValueError, match="no attribute scores_"):

@@ -69,7 +69,7 @@ def at_once(monkeypatch):
 
 @pytest.fixture
 def data(make_data):
-    return make_data(400, 30, 3)
+    return make_data(400, 15, 3)
 
 
 def _bits(model):
@@ -109,7 +109,7 @@ def test_gaps_on_the_way(data, terminal, at_once):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_long_parts_give_signs_of_life(make_data, terminal, at_once, monkeypatch, solver):
-    data = make_data(400, 40, 10)
+    data = make_data(400, *((15, 8) if solver == "sgd" else (40, 10)))
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_BEATS", 0.0)
     silent = SoftmaxClassifier(solver=solver, random_state=0, n_threads=2).fit(*data)
     model = clone(silent).set_params(verbose=1).fit(*data)
@@ -155,7 +155,7 @@ def test_the_first_pass_over_rows_of_an_unknown_number(data, terminal, at_once):
 
 def test_the_line_of_a_first_pass_is_ended_by_an_error(data, terminal, at_once):
     X, y = data
-    blocks = [(X[:150], y[:150]), (np.full((10, 30), np.nan), y[:10])]
+    blocks = [(X[:150], y[:150]), (np.full((10, 15), np.nan), y[:10])]
     rows = open_blocks(lambda: iter(blocks), block_rows=100)
     with pytest.raises(ValueError, match="NaN"):
         SoftmaxClassifier(verbose=1).fit(rows)

@@ -113,8 +113,9 @@ def test_steps_equal_reference(make_data, method, momentum, schedule):
     ("n_features", "order", "dtype"),
     [
         (3, "C", DOUBLE),
-        (20, "C", DOUBLE),
-        (60, "C", DOUBLE),
+        (15, "C", DOUBLE),
+        pytest.param(20, "C", DOUBLE, marks=pytest.mark.full),
+        pytest.param(60, "C", DOUBLE, marks=pytest.mark.full),
         pytest.param(60, "F", DOUBLE, marks=pytest.mark.full),
         pytest.param(3, "C", SINGLE, marks=pytest.mark.full),
         pytest.param(3, "F", DOUBLE, marks=pytest.mark.full),

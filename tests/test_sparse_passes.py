@@ -18,9 +18,19 @@ from softreg_fast.runtime import tuning
 from softreg_fast.runtime.sparse_workspace import take_panel
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
-# Of columns: a number, half a vector, some vectors side by side, and groups of them.
-QUICK_TYPES = [(1, DOUBLE, np.int32), (5, SINGLE, np.int64), (30, DOUBLE, np.int32)]
-FULL_TYPES = [(2, DOUBLE, np.int64), (4, SINGLE, np.int32), (100, DOUBLE, np.int64)]
+# Of columns: a number, half a vector, a vector, some side by side, and groups of them.
+QUICK_TYPES = [
+    (1, DOUBLE, np.int32),
+    (4, SINGLE, np.int32),
+    (4, DOUBLE, np.int64),
+    (5, DOUBLE, np.int32),
+]
+FULL_TYPES = [
+    (2, DOUBLE, np.int64),
+    (5, SINGLE, np.int64),
+    (30, DOUBLE, np.int32),
+    (100, DOUBLE, np.int64),
+]
 
 
 def _problem(n_columns=3, dtype=DOUBLE, index_dtype=np.int32, n_samples=101, **changes):
@@ -185,7 +195,13 @@ def test_logits_of_weightless_rows_may_be_anything(n_columns, activation):
 
 
 @pytest.mark.parametrize(
-    ("features_dtype", "index_dtype"), [(DOUBLE, np.int32), (SINGLE, np.int64)]
+    ("features_dtype", "index_dtype"),
+    [
+        (DOUBLE, np.int64),
+        (SINGLE, np.int32),
+        pytest.param(DOUBLE, np.int32, marks=pytest.mark.full),
+        pytest.param(SINGLE, np.int64, marks=pytest.mark.full),
+    ],
 )
 def test_panel_equals_reference(features_dtype, index_dtype, monkeypatch):
     """The elements of its rows by columns, in the order of the rows, for any number of threads."""
