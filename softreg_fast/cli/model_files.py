@@ -27,6 +27,8 @@ def load_model(path: Path) -> tuple[Any, ColumnTable, dict[str, Any]]:
         raise UserError(f"{path} is a folder: give the path of a model")
     if not path.exists():
         raise UserError(f"there is no model {str(path)!r}: make one with softreg-fast train")
+    if not path.is_file():
+        raise UserError(f"{path} is no regular file: save the model in one first")
     model, metadata = load_with_metadata(path)
     if _KEY not in metadata:
         raise UserError(

@@ -64,6 +64,8 @@ class ColumnTable:
         Texts that stand for a missing value.
     n_sparse : int or None
         Of svmlight files, which have no columns: the number of features.
+    first_index : {0, 1} or None
+        Of svmlight files: the index of the first feature. None if it isn't known.
     """
 
     columns: tuple[Column, ...]
@@ -71,6 +73,7 @@ class ColumnTable:
     target_kind: str
     missing: tuple[str, ...] = ()
     n_sparse: int | None = None
+    first_index: int | None = None
 
     @property
     def names(self) -> list[str]:
