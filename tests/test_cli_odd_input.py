@@ -16,6 +16,7 @@ import pytest
 from pyarrow import feather, parquet
 
 from softreg_fast.cli import main as cli
+from softreg_fast.persistence import load_with_metadata, save
 
 N_ROWS = 60
 
@@ -277,3 +278,83 @@ def test_identifiers_from_dictionaries(capsys, values):
     assert parquet.read_table("p.parquet")["key"].to_pylist() == values * (N_ROWS // 2)
     _run(capsys, *command, "p.csv")
     assert len(Path("p.csv").read_text().splitlines()) == N_ROWS + 1
+
+
+# Model files whose table isn't that of the model
+
+
+def _edited(edit):
+    """The command line's own part of a model, changed, in a model file that is whole."""
+    model, metadata = load_with_metadata("m.model")
+    edit(metadata["softreg-fast"], model)
+    save(model, "edited.model", metadata)
+
+
+def _swap_categories(document, model):
+    categories = document["table"]["columns"][1]["categories"]
+    categories[:2] = categories[1::-1]
+
+
+def _set(*keys, value=None):
+    def edit(document, model):
+        for key in keys[:-1]:
+            document = document[key]
+        document[keys[-1]] = value
+
+    return edit
+
+
+def _drop(*keys):
+    def edit(document, model):
+        for key in keys[:-1]:
+            document = document[key]
+        del document[keys[-1]]
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _swap_categories,
+        _drop("table"),
+        _drop("training"),
+        _drop("table", "columns", 1),
+        _drop("table", "columns", 1, "categories", 0),
+        _drop("training", "classes", 0),
+        _set("table"),
+        _set("training"),
+        _set("table", "format", value=0.5),
+        _set("table", "columns", value=[1]),
+        _set("table", "columns", 0, "name", value=["a"]),
+        _set("table", "columns", 0, "kind", value="text"),
+        _set("table", "columns", 0, "fill"),
+        _set("table", "columns", 0, "center", value={}),
+        _set("table", "columns", 1, "name", value="a"),
+        _set("table", "n_sparse", value=1),
+        _set("table", "missing", value=[1]),
+        _set("training", "classes", value={}),
+        _set("training", "classes", 0, "share", value=1e30),
+        _set("training", "summary", "std_err", 0, 1),
+        _set("training", "summary", "upper", value=[[1.0]]),
+        _set("training", "summary", "confidence", value=[]),
+    ],
+)  # fmt: skip
+def test_tables_that_are_not_those_of_their_models(capsys, edit):
+    random = np.random.default_rng(0)
+    jobs = ["p", "q", "r"]
+    rows = [
+        f"{random.standard_normal()},{jobs[place % 3]},{'uv'[random.integers(2)]}"
+        for place in range(N_ROWS)
+    ]
+    Path("table.csv").write_text("\n".join(["a,job,kind", *rows, ""]))
+    arguments = ["--C", "inf"] if edit is not _swap_categories else []
+    _train(capsys, "table.csv", "--validation", "0", *arguments)
+    _edited(edit)
+    for command in (
+        ["explain", "edited.model"], ["evaluate", "edited.model", "table.csv"],
+        ["predict", "edited.model", "table.csv", "-o", "p.csv"],
+        ["export", "edited.model", "--format", "json", "-o", "m.json"],
+    ):  # fmt: skip
+        assert "damaged" in _error_of(capsys, *command)
+    assert not Path("p.csv").exists()
