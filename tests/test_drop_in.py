@@ -114,6 +114,16 @@ def test_kinds_of_features(kind, dtype):
     np.testing.assert_allclose(model.intercept_, own.intercept_, atol=1e-4)
 
 
+@pytest.mark.parametrize("weight", [2, 0.5, np.float32(3.0)])
+def test_one_weight_for_all_samples(weight):
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = LogisticRegression().fit(X, y, sample_weight=weight)
+    expected = LogisticRegression().fit(X, y, sample_weight=np.full(len(y), weight))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_array_equal(model.intercept_, expected.intercept_)
+
+
 def test_feature_names_are_kept():
     pd = pytest.importorskip("pandas")
     names = [f"f{place}" for place in range(X.shape[1])]

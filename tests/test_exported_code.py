@@ -357,6 +357,23 @@ def test_sqlite_does_not_take_text_for_numbers_or_names_for_text(rows):
 
 
 @pytest.mark.parametrize("dialect", DATABASES)
+def test_sql_of_columns_that_are_called_as_booleans(dialect):
+    random = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {
+            "True": random.standard_normal(60),
+            "FALSE": random.standard_normal(60),
+            "flag": pandas.Categorical(random.choice([True, False], 60)),
+        }
+    )
+    y = frame["flag"].to_numpy(bool) ^ (random.random(60) < 0.2)
+    model = SoftmaxClassifier(categorical_features="from_dtype").fit(frame, y)
+    found = DATABASES[dialect](frame, to_sql(model, "main", dialect))
+    _agree(found.iloc[:, :2], model.predict_proba(frame))
+    assert found["label"].tolist() == model.predict(frame).tolist()
+
+
+@pytest.mark.parametrize("dialect", DATABASES)
 def test_sql_of_other_names_and_labels(rows, dialect):
     X, y = rows
     labels = np.array(["A", "a", "a_1"])[y]

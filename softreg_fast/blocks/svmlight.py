@@ -42,7 +42,9 @@ class _Layout:
     are_whole: bool
 
 
-def open_svmlight(paths: Sequence[Path], features: Any) -> list["SvmlightSource"]:
+def open_svmlight(
+    paths: Sequence[Path], features: Any, first_index: int | None = None
+) -> list["SvmlightSource"]:
     """The rows of svmlight files, whose labels are in them.
 
     All files are read once to find the number of features, whether indices begin at 0 or at 1, and
@@ -54,6 +56,8 @@ def open_svmlight(paths: Sequence[Path], features: Any) -> list["SvmlightSource"
         At least one.
     features : int or None
         Number of features, if the files needn't have the last ones.
+    first_index : {0, 1}, default=None
+        The index of the first feature, if the files needn't have it. None finds it out.
 
     Raises
     ------
@@ -71,7 +75,15 @@ def open_svmlight(paths: Sequence[Path], features: Any) -> list["SvmlightSource"
         )
     stamps = [Stamp(path) for path in paths]
     scans = [_scan(path) for path in paths]
-    first = 0 if min(scan.lowest for scan in scans) == 0 else 1
+    lowest = min(scan.lowest for scan in scans)
+    first = first_index
+    if first is None:
+        first = 0 if lowest == 0 else 1
+    if lowest < first:
+        raise ValueError(
+            f"{paths[0]} has a feature of index {lowest}, but indices must begin at {first}: add "
+            f"{first} to all of them"
+        )
     highest = max(scan.highest for scan in scans)
     n_features = highest + 1 - first if features is None else features
     if n_features < 1:
@@ -103,6 +115,8 @@ class SvmlightSource(Source):
     Attributes
     ----------
     is_text : bool
+    first_index : {0, 1}
+        That of the first feature.
     """
 
     is_cheap = False
@@ -113,6 +127,7 @@ class SvmlightSource(Source):
         self._stamp = stamp
         self._layout = layout
         self.n_features = layout.n_features
+        self.first_index = 0 if layout.is_zero_based else 1
         self.n_samples = n_rows
 
     def pieces(self, request: Request) -> Iterator[Piece]:

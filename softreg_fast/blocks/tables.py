@@ -1,5 +1,7 @@
 """Sources whose rows are those of tables with named columns."""
 
+import lzma
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -189,7 +191,9 @@ def reading(place: str, kind: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError, pa.ArrowMemoryError):
         raise
-    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+    except (
+        pa.ArrowException, OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error,
+    ) as error:  # fmt: skip
         raise ValueError(
             f"{place} can't be read as {kind}: {_one_line(error)}; if it is cut short or damaged, "
             "write it again"

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..blocks.opening import open_blocks
 from ..blocks.tables import TableFile
 from .errors import UserError
 from .learning_rows import predict_quietly, rows_of_predictions
 from .tables.columns import ColumnTable
 from .tables.encoding import Counts, check_columns, encode
 from .tables.files import ReadingOptions, batches_of, is_svmlight, open_table
+from .tables.svmlight_file import open_svmlight_file
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Application:
                     f"{self.path} has no column {name!r}: it has {', '.join(map(repr, names[:8]))}"
                 )
 
+    def type_of(self, name: str) -> Any:
+        """The type of a column of the file."""
+        assert self._file is not None
+        return self._file.schema.field(name).type
+
     def predictions(self) -> Iterator[Predicted]:
         """All rows."""
         if self._file is None:
@@ -105,7 +110,9 @@ class Application:
             yield Predicted(batch, None, predict_quietly(self.model, features))
 
     def _of_sparse_rows(self) -> Iterator[Predicted]:
-        with open_blocks(self.path, features=self.table.n_sparse, cache=False) as rows:
+        table = self.table
+        rows, _ = open_svmlight_file(self.path, table.n_sparse, table.first_index)
+        with rows:
             for block in rows.labelled_blocks():
                 step = rows_of_predictions(len(self.model.classes_))
                 for start in range(0, block.features.shape[0], step):

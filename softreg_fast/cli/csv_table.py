@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .errors import UserError
 from .tables.index_columns import FEWEST_IN_SEQUENCE, is_identifier, is_unnamed
-from .tables.labels import check_number_of_classes
+from .tables.labels import check_number_of_classes, number_of
 from .tables.text import TextLayout, describe_text, hint_of_delimiter, read_rows, shortened
 from .tables.values import order_of
 
@@ -55,7 +55,7 @@ def iris_table() -> Table:
 
 def _number(text: str, path: Path, line: int, column: str) -> float:
     try:
-        number = float(text)
+        number = number_of(text.strip())
     except ValueError:
         number = math.nan
     if not math.isfinite(number):

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .. import __version__
 from .commands import (
@@ -37,6 +38,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _open_closed_streams() -> None:
+    """Have streams that were closed before the process began take what is printed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # For as long as the process lives.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -52,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted. Mistakes of the user leave by `SystemExit` with status 2 and a line on
         standard error.
     """
+    _open_closed_streams()
     options, others = make_parser().parse_known_args(arguments)
     if others:
         options.parser.error(unrecognized(options.parser, others))

@@ -45,6 +45,8 @@ def run_prediction(
     if twice is not None:
         raise UserError(f"--id {twice!r} is what a column of predictions is called: rename it")
     application.open()
+    if not _is_parquet(output):
+        _check_identifiers(application)
     if application.unused:
         console.note(f"columns that are not used: {name_some(application.unused)}")
     predicted = np.zeros(len(labels), np.int64)
@@ -68,12 +70,44 @@ def _batch_of(
 
     labels = application.model.classes_
     columns = [
-        rows.batch.column(rows.batch.schema.get_field_index(name)) for name in application.others
+        _plain(rows.batch.column(rows.batch.schema.get_field_index(name)))
+        for name in application.others
     ]
     columns.append(pa.array(labels[codes]))
     if with_all:
         columns += [pa.array(column) for column in rows.probabilities.T.copy()]
     return pa.RecordBatch.from_arrays(columns, heads)
+
+
+def _plain(column: Any) -> Any:
+    """A column that can be written to any file, and has the same type in all batches."""
+    from pyarrow import string, types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    is_view = getattr(types, "is_string_view", None)  # newer than the oldest pyarrow
+    return column.cast(string()) if is_view is not None and is_view(column.type) else column
+
+
+def _check_identifiers(application: Application) -> None:
+    """Raise UserError if CSV has no form of the values of an identifier."""
+    import pyarrow as pa
+    from pyarrow.csv import write_csv
+
+    for name in application.others:
+        kind = application.type_of(name)
+        try:
+            column = _plain(pa.nulls(0, kind))
+            write_csv(pa.RecordBatch.from_arrays([column], [name]), pa.BufferOutputStream())
+        except pa.ArrowException as error:
+            raise UserError(
+                f"--id {name!r} is a column of type {kind}, which CSV doesn't have: leave it out, "
+                "or give -o FILE.parquet"
+            ) from error
+
+
+def _is_parquet(output: Path | None) -> bool:
+    return output is not None and kind_of(output) in _PARQUET
 
 
 @contextmanager
@@ -87,7 +121,7 @@ def _writer(output: Path | None) -> Iterator[Any]:
     with (
         replacing(output) as beside,
         beside.open("wb") as file,
-        _writing(file, is_parquet=kind_of(output) in _PARQUET) as write,
+        _writing(file, is_parquet=_is_parquet(output)) as write,
     ):
         yield write
 

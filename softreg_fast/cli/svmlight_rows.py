@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks.opening import open_blocks
 from .console import Console
 from .errors import UserError
 from .learning_rows import BlockRows, Labels, LearningRows, MemoryRows
@@ -13,6 +12,7 @@ from .preparing import Prepared, Training
 from .reading_rows import fits_in_memory
 from .tables.columns import ColumnTable
 from .tables.labels import LabelReader
+from .tables.svmlight_file import open_svmlight_file
 
 _ELEMENTS_PER_ROW = 64  # a guess, for how much memory they take
 
@@ -29,9 +29,10 @@ def prepare_svmlight(training: Training, console: Console) -> Prepared:
         if given:
             raise UserError(f"{option} is not allowed with {training.data}, which has no columns")
 
+    opened, first_index = open_svmlight_file(training.data)
+
     def blocks() -> Iterator[Any]:
-        with open_blocks(training.data, cache=False) as rows:
-            yield from rows.labelled_blocks()
+        yield from opened.labelled_blocks()
 
     reader: LabelReader | None = None
     n_features = 0
@@ -54,7 +55,7 @@ def prepare_svmlight(training: Training, console: Console) -> Prepared:
         from scipy.sparse import vstack
 
         rows = MemoryRows(vstack([each.features for each in blocks()], format="csr"), labels)
-    table = ColumnTable((), "", kind, (), n_sparse=n_features)
+    table = ColumnTable((), "", kind, (), n_sparse=n_features, first_index=first_index)
     described = [
         {
             "name": f"x0 to x{n_features - 1}",

@@ -114,11 +114,12 @@ def _quoted(name: str, identifier: Any) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def _literal(value: Scalar) -> str:
+def _literal(value: Scalar, *, has_booleans: bool) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
+        # SQLite takes TRUE for 1 only where no column is called so.
+        return str(value).upper() if has_booleans else str(int(value))
     if isinstance(value, str):
         _check_text("model", value)
         return "'" + value.replace("'", "''") + "'"
@@ -190,7 +191,8 @@ class _Statement:
         largest = f"{self._largest(values)} AS largest"
         steps.append(("shifted", [*kept, *values, largest]))
         cases = " ".join(
-            f"WHEN z{k} = largest THEN {_literal(label)}" for k, label in enumerate(known.classes)
+            f"WHEN z{k} = largest THEN {self._literal(label)}"
+            for k, label in enumerate(known.classes)
         )
         powers = [f"exp(z{k} - largest) AS e{k}" for k in range(n_classes)]
         steps.append(("powers", [*kept, *powers, f"CASE {cases} END AS own"]))
@@ -209,6 +211,9 @@ class _Statement:
         final = _listed([*again, *probabilities, label])
         return f"WITH {before}\nSELECT\n    {final}\nFROM {origins[-1]}"
 
+    def _literal(self, value: Scalar) -> str:
+        return _literal(value, has_booleans=self._is_duckdb)
+
     def _checked(self, feature: Feature, column: str) -> str:
         """A number, or NULL; or the number of a category, or -1."""
         if feature.categories is None:
@@ -224,7 +229,7 @@ class _Statement:
                 cases.append(f"WHEN {column} IS NULL THEN {place}")
                 continue
             collation = binary if isinstance(category, str) else ""
-            cases.append(f"WHEN {column} = {_literal(category)}{collation} THEN {place}")
+            cases.append(f"WHEN {column} = {self._literal(category)}{collation} THEN {place}")
         return f"CASE {' '.join(cases)} ELSE -1 END" if cases else "-1"
 
     def _logit(self, k: int) -> str:

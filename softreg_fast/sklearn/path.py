@@ -81,7 +81,8 @@ def _encode(
     y, classes = np.asarray(path.y), np.asarray(path.classes)
     weights: npt.NDArray[np.float64] | None = None
     if path.sample_weight is not None:
-        weights = np.array(path.sample_weight, np.float64)
+        # A number is the weight of every sample.
+        weights = np.array(np.broadcast_to(path.sample_weight, y.shape), np.float64)
     class_weight, n_classes = path.class_weight, len(classes)
     if path.positive_class is None:
         targets = encode_known("y", y, classes)

@@ -41,14 +41,16 @@ def run(options: argparse.Namespace) -> int:
     from ..errors import UserError
     from ..exporting import export, notes_of
     from ..model_files import load_model
-    from ..outputs import check_output
+    from ..outputs import check_output, check_standard_output
 
     if options.format == "sql" and options.table is None:
         raise UserError("--format sql needs --table NAME, the table with the features")
     if options.format != "sql" and (options.table is not None or options.id):
         raise UserError(f"--table and --id are not allowed with --format {options.format}")
     output = None
-    if options.output != "-":
+    if options.output == "-":
+        check_standard_output()
+    else:
         output = check_output("-o", options.output, (options.model,))
     model, table, _ = load_model(Path(options.model))
     content = export(

@@ -37,13 +37,15 @@ def run(options: argparse.Namespace) -> int:
 
     from ..applying import Application
     from ..model_files import load_model
-    from ..outputs import check_output
+    from ..outputs import check_output, check_standard_output
     from ..predicting import check_kind, run_prediction
     from ..tables.files import ReadingOptions, check_file
 
     check_kind(options.output)
     output = None
-    if options.output != "-":
+    if options.output == "-":
+        check_standard_output()
+    else:
         output = check_output("-o", options.output, (options.data, options.model))
     check_file(Path(options.data))
     model, table, _ = load_model(Path(options.model))

@@ -107,8 +107,11 @@ def run(options: argparse.Namespace) -> int:
     data = Path(options.data)
     output = check_output("-o", options.output, (options.data,))
     plot, report = (
-        None if path is None else check_output(f"--{name}", path, (options.data, options.output))
-        for name, path in (("plot", options.plot), ("report", options.report))
+        None if path is None else check_output(f"--{name}", path, (options.data,), others)
+        for name, path, others in (
+            ("plot", options.plot, (options.output,)),
+            ("report", options.report, (options.output, options.plot)),
+        )
     )
     if options.target is None and not is_svmlight(data):
         raise UserError("--target COLUMN is needed: the name of the column to predict")

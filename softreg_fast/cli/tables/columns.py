@@ -64,6 +64,8 @@ class ColumnTable:
         Texts that stand for a missing value.
     n_sparse : int or None
         Of svmlight files, which have no columns: the number of features.
+    first_index : {0, 1} or None
+        Of svmlight files: the index of the first feature. None if it isn't known.
     """
 
     columns: tuple[Column, ...]
@@ -71,6 +73,7 @@ class ColumnTable:
     target_kind: str
     missing: tuple[str, ...] = ()
     n_sparse: int | None = None
+    first_index: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -155,6 +158,34 @@ def from_json(document: Mapping[str, Any]) -> ColumnTable:
             for column in document["columns"]
         )
         kept = {name: value for name, value in document.items() if name != "format"}
-        return ColumnTable(**{**kept, "columns": columns, "missing": tuple(document["missing"])})
-    except (KeyError, TypeError) as error:
+        table = ColumnTable(**{**kept, "columns": columns, "missing": tuple(document["missing"])})
+    except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"the table of columns in the model is damaged: {error}") from error
+    if type(document["format"]) is not int or not _is_whole(table):
+        raise UserError("the table of columns in the model is damaged: it holds other values")
+    return table
+
+
+def _is_whole(table: ColumnTable) -> bool:
+    """Whether all is what it must be."""
+    texts = [table.target, table.target_kind, *table.missing, *table.names]
+    integers = [each for each in (table.n_sparse, table.first_index) if each is not None]
+    return (
+        all(isinstance(each, str) for each in texts)
+        and all(type(each) is int for each in integers)
+        and len(set(table.names)) == len(table.names)
+        and all(map(_is_whole_column, table.columns))
+    )
+
+
+def _is_whole_column(column: Column) -> bool:
+    numbers = [each for each in (column.scale, column.center) if each is not None]
+    if column.kind == NUMBER:
+        return all(type(each) is float for each in [*numbers, column.fill])
+    categories = [*column.categories, column.reference]
+    return (
+        column.kind in (CATEGORY, BOOLEAN)
+        and all(each is None or isinstance(each, str) for each in categories)
+        and len(set(column.categories)) == len(column.categories)
+        and None not in column.categories[:-1]
+    )

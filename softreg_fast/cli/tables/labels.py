@@ -148,15 +148,28 @@ def _key(value: Any, kind: str) -> Any:
         return str(value).lower()
     if kind in (INTEGER, FLOAT):
         try:
-            return float(value)
+            return number_of(str(value))
         except ValueError:
             return value
     return value
 
 
+def number_of(text: str) -> float:
+    """The number that a text is.
+
+    Raises
+    ------
+    ValueError
+        It is none, such as 1_1, which Python takes for 11.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
+
+
 def _numbers_of(texts: Collection[str]) -> npt.NDArray[np.float64] | None:
     try:
-        numbers = np.array([float(text) for text in texts])
+        numbers = np.array([number_of(text) for text in texts])
     except ValueError:
         return None
     return numbers if np.isfinite(numbers).all() else None

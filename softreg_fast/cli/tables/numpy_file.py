@@ -1,8 +1,10 @@
 """Arrays in files of NumPy as tables."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from ...blocks.tables import TableFile
 from ..errors import UserError
 
 _MOST_ROWS = 1 << 16
+# Longer floating-point numbers are those of C's long double.
+_MOST_BYTES = {"b": 1, "i": 8, "u": 8, "f": 8}
 
 
 class NumpyTable(TableFile):
@@ -35,14 +39,30 @@ class NumpyTable(TableFile):
         self.stamp = Stamp(path)
         try:
             arrays = _arrays_of(path)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (
+            ValueError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TokenError,
+            zipfile.BadZipFile, zlib.error,
+        ) as error:  # fmt: skip
             raise UserError(
                 f"{path} can't be read as a NumPy file, because it is cut short, damaged or holds "
                 "Python objects: write it again with numpy.save or numpy.savez"
             ) from error
+        except MemoryError as error:
+            raise UserError(
+                f"{path} has arrays that don't fit in memory: save one with numpy.save, which is "
+                "read in parts"
+            ) from error
         self._columns: dict[str, Any] = {}
         for name, array in arrays.items():
-            self._columns |= _columns_of(path, name, array)
+            for column, values in _columns_of(path, name, array):
+                if column in self._columns:
+                    raise UserError(
+                        f"{path} has 2 columns {column!r}, since the columns of a two-dimensional "
+                        "array are called by its name and a number: rename the arrays"
+                    )
+                self._columns[column] = values
+        if not arrays:
+            raise UserError(f"{path} holds no arrays")
         lengths = {len(column) for column in self._columns.values()}
         if len(lengths) != 1:
             raise UserError(
@@ -70,19 +90,31 @@ def _arrays_of(path: Path) -> dict[str, Any]:
     if isinstance(found, np.ndarray):
         return {"x": found}
     with found:
-        return dict(found)
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
 
-def _columns_of(path: Path, name: str, array: Any) -> dict[str, Any]:
-    if array.dtype.names:
-        return {field: array[field] for field in array.dtype.names}
-    if array.dtype.kind not in "biufUM" or array.ndim not in (1, 2):
+def _columns_of(path: Path, name: str, array: Any) -> Iterator[tuple[str, Any]]:
+    if array.dtype.names and array.ndim == 1:
+        for field in array.dtype.names:
+            yield from _columns_of_numbers(path, field, array[field])
+    else:
+        yield from _columns_of_numbers(path, name, array)
+
+
+def _columns_of_numbers(path: Path, name: str, array: Any) -> Iterator[tuple[str, Any]]:
+    kind, n_bytes = array.dtype.kind, array.dtype.itemsize
+    is_known = kind == "U" or n_bytes <= _MOST_BYTES.get(kind, 0)
+    if kind == "M":
+        is_known = np.datetime_data(array.dtype)[0] in ("D", "s", "ms", "us", "ns")
+    if not is_known or array.ndim not in (1, 2):
         raise UserError(
             f"{path} has an array {name!r} of dtype {array.dtype} and shape {array.shape}: it must "
-            "hold numbers, texts or booleans, in one or two dimensions"
+            "hold numbers, texts, booleans or dates, in one or two dimensions"
         )
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("="))
     if array.ndim == 1:
-        return {name: array}
-    return {f"{name}{place}": array[:, place] for place in range(array.shape[1])}
+        yield name, array
+        return
+    for place in range(array.shape[1]):
+        yield f"{name}{place}", array[:, place]

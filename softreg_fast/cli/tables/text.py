@@ -78,6 +78,7 @@ def describe_text(
         raise UserError(f"--delimiter {delimiter!r} must be one character")
     if encoding is not None:
         try:
+            io.TextIOWrapper(io.BytesIO(), encoding)  # takes no codecs but those of text
             encoding = codecs.lookup(encoding).name
         except LookupError as error:
             raise UserError(
@@ -92,7 +93,13 @@ def describe_text(
     if delimiter is None:
         delimiter = delimiter_of(path, header)
     rows = csv.reader(header.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True)
-    names = tuple(name.strip() for name in next(rows))
+    try:
+        names = tuple(name.strip() for name in next(rows))
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {n_blank + 1}: the names of the columns can't be read: {error}; is a "
+            "quote not closed?"
+        ) from error
     return TextLayout(path, encoding, delimiter, names, n_blank)
 
 

@@ -1,0 +1,360 @@
+"""What the command line makes of files, names and values that are odd, or wrong in odd ways."""
+
+import io
+import json
+import lzma
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import feather, parquet
+
+from softreg_fast.cli import main as cli
+from softreg_fast.persistence import load_with_metadata, save
+
+N_ROWS = 60
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _run(capsys, *arguments):
+    """The JSON document, or None where there is none."""
+    assert cli.main([str(each) for each in arguments]) == 0
+    text = capsys.readouterr().out
+    return json.loads(text) if "--json" in arguments else text
+
+
+def _error_of(capsys, *arguments):
+    with pytest.raises(SystemExit) as exit_of:
+        cli.main([str(each) for each in arguments])
+    assert exit_of.value.code == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    return line.partition(": error: ")[2]
+
+
+def _train(capsys, name, *arguments, target="kind"):
+    chosen = [] if target is None else ["--target", target]
+    return _run(capsys, "train", name, *chosen, "-o", "m.model", "--json", *arguments)
+
+
+def _table(labels, name="table.csv", values=None):
+    values = [place % 7 / 2 for place in range(len(labels))] if values is None else values
+    rows = [f"{value},{label}" for value, label in zip(values, labels, strict=True)]
+    Path(name).write_text("\n".join(["a,kind", *rows, ""]), encoding="utf-8")
+    return name
+
+
+# svmlight files: where indices begin
+
+
+def _svmlight(name, X, y, first, *, leaves_out=()):
+    lines = [
+        " ".join([str(label), *(
+            f"{place + first}:{value!r}"
+            for place, value in enumerate(row) if place not in leaves_out
+        )])
+        for row, label in zip(X.tolist(), y.tolist(), strict=True)
+    ]  # fmt: skip
+    Path(name).write_text("\n".join([*lines, ""]))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_features_stay_in_place_in_svmlight_files_without_the_first_one(capsys, first):
+    random = np.random.default_rng(first)
+    y = np.arange(N_ROWS) % 3
+    X = np.eye(3)[y] * 3 + random.standard_normal((N_ROWS, 3))
+    _svmlight("all.svmlight", X, y, first)
+    _train(capsys, "all.svmlight", target=None)
+    X[:, 0] = 0.0
+    _svmlight("zeros.svmlight", X, y, first)
+    _svmlight("fewer.svmlight", X, y, first, leaves_out=(0,))
+    expected = _run(capsys, "evaluate", "m.model", "zeros.svmlight", "--json")
+    found = _run(capsys, "evaluate", "m.model", "fewer.svmlight", "--json")
+    assert found["metrics"] == expected["metrics"]
+    assert found["metrics"]["accuracy"] > 0.5
+
+
+def test_svmlight_files_of_other_indices(capsys):
+    X, y = np.eye(2)[np.arange(N_ROWS) % 2], np.arange(N_ROWS) % 2
+    _svmlight("one.svmlight", X + 1.0, y, 1)
+    _svmlight("zero.svmlight", X + 1.0, y, 0)
+    _train(capsys, "one.svmlight", target=None)
+    assert _error_of(capsys, "evaluate", "m.model", "zero.svmlight") == (
+        "zero.svmlight has a feature of index 0, but indices must begin at 1: add 1 to all of them"
+    )
+
+
+# Labels that Python takes for numbers
+
+
+@pytest.mark.parametrize("odd", ["1_1", "\u0661\u0661"])
+def test_labels_that_only_python_takes_for_numbers(capsys, odd):
+    _table([["11", odd, "12"][place % 3] for place in range(N_ROWS)])
+    document = _train(capsys, "table.csv")
+    assert sorted(each["class"] for each in document["classes"]) == sorted(["11", "12", odd])
+
+
+def test_such_labels_are_not_those_of_a_model_of_integers(capsys):
+    _table([["11", "12"][place % 2] for place in range(N_ROWS)])
+    _train(capsys, "table.csv")
+    _table([["11", "1_1"][place % 2] for place in range(N_ROWS)], "new.csv")
+    document = _run(capsys, "evaluate", "m.model", "new.csv", "--json")
+    assert document["n_rows_of_unknown_classes"] == N_ROWS // 2
+
+
+def test_the_demonstration_takes_no_such_number(capsys):
+    Path("table.csv").write_text("a,kind\n1_0,u\n2,v\n3,u\n4,v\n")
+    assert "'1_0' in column 'a' is no finite number" in _error_of(
+        capsys, "demo", "--data", "table.csv", "--target", "kind"
+    )
+
+
+# NumPy files
+
+
+def _error_of_arrays(capsys, **arrays):
+    np.savez("table.npz", y=np.arange(N_ROWS) % 2, **arrays)
+    return _error_of(capsys, "train", "table.npz", "--target", "y", "-o", "m.model")
+
+
+def test_names_of_arrays_that_clash(capsys):
+    X = np.arange(2.0 * N_ROWS).reshape(N_ROWS, 2) ** 0.5
+    for arrays in ({"x": X, "x0": X[:, 0]}, {"x0": X[:, 0], "x": X}):
+        assert _error_of_arrays(capsys, **arrays).startswith("table.npz has 2 columns 'x0', since")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros(N_ROWS, np.longdouble), np.zeros(N_ROWS, complex), np.zeros(N_ROWS, "M8[Y]"),
+        np.full(N_ROWS, "NaT", "M8"), np.zeros(N_ROWS, "S2"), np.zeros(N_ROWS, "m8[s]"),
+        np.zeros(N_ROWS, [("p", complex)]), np.zeros(N_ROWS, [("p", [("q", float)])]),
+        np.zeros((N_ROWS, 2), [("p", float)]),
+    ],
+    ids=lambda array: f"{array.dtype}{array.ndim}",
+)  # fmt: skip
+def test_arrays_of_other_values(capsys, array):
+    found = _error_of_arrays(capsys, z=array)
+    assert "it must hold numbers, texts, booleans or dates, in one or two dimensions" in found
+
+
+def test_fields_of_arrays_of_other_machines(capsys):
+    table = np.zeros(N_ROWS, [("a", ">f8"), ("b", "<f8", (2,)), ("kind", ">i4")])
+    table["a"], table["kind"] = np.arange(N_ROWS) % 7 / 2, np.arange(N_ROWS) % 2
+    table["b"] = np.arange(2.0 * N_ROWS).reshape(N_ROWS, 2) ** 0.5
+    np.save("table.npy", table)
+    columns = _train(capsys, "table.npy")["columns"]
+    assert [each["name"] for each in columns] == ["a", "b0", "b1", "kind"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_arrays(capsys, seed):
+    random = np.random.default_rng(seed)
+    content = io.BytesIO()
+    np.savez_compressed(content, x=random.standard_normal((N_ROWS, 2)), y=np.arange(N_ROWS) % 2)
+    for _ in range(30):
+        damaged = bytearray(content.getvalue())
+        damaged[random.integers(30, len(damaged) // 2)] ^= 1 << int(random.integers(8))
+        Path("table.npz").write_bytes(damaged)
+        with suppress(SystemExit):  # which is what errors that are named leave by
+            cli.main(["train", "table.npz", "--target", "y", "-o", "m.model"])
+        assert "Traceback" not in capsys.readouterr().err
+
+
+# Text files
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "base64", "hex", "zlib"])
+def test_codecs_that_are_no_encodings(capsys, encoding):
+    _table(["u", "v"] * 20)
+    found = _error_of(
+        capsys, "train", "table.csv", "--target", "kind", "-o", "m.model", "--encoding", encoding
+    )
+    assert found.startswith(f"--encoding {encoding} is unknown: give one such as")
+
+
+def test_names_of_columns_without_an_end(capsys):
+    Path("table.csv").write_text(f'a,"{"b" * 200_000}",kind\n1,2,u\n')
+    found = _error_of(capsys, "train", "table.csv", "--target", "kind", "-o", "m.model")
+    assert found.startswith("table.csv, line 1: the names of the columns can't be read: field")
+
+
+def test_text_that_is_damaged_behind_its_beginning(capsys):
+    random = np.random.default_rng(0)
+    _table(["u", "v"] * 20_000, values=random.random(40_000))
+    packed = bytearray(lzma.compress(Path("table.csv").read_bytes(), check=lzma.CHECK_NONE))
+    packed[len(packed) // 2] ^= 255
+    Path("table.csv.xz").write_bytes(packed)
+    found = _error_of(capsys, "train", "table.csv.xz", "--target", "kind", "-o", "m.model")
+    assert found.startswith("table.csv.xz can't be read as a CSV file: Corrupt input data; if")
+
+
+# Outputs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["--plot", "./m.model"], "--plot ./m.model"),
+        (["--report", "m.model"], "--report m.model"),
+        (["--plot", "p.png", "--report", "./p.png"], "--report ./p.png"),
+    ],
+)
+def test_two_outputs_in_one_file(capsys, arguments, option):
+    _table(["u", "v"] * 20)
+    found = _error_of(capsys, "train", "table.csv", "--target", "kind", "-o", "m.model", *arguments)
+    assert found == f"{option} is also given as another output: give another file"
+    assert list(Path().iterdir()) == [Path("table.csv")]
+
+
+@pytest.mark.runs_if(hasattr(os, "mkfifo"))
+def test_models_in_pipes(capsys):
+    os.mkfifo("pipe")
+    found = _error_of(capsys, "explain", "pipe")
+    assert found == "pipe is no regular file: save the model in one first"
+
+
+def _closed(stream, *arguments):
+    code = (
+        f"import os, sys; os.close({stream}); os.execv(sys.executable, [sys.executable, '-m', "
+        "'softreg_fast', *sys.argv[1:]])"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.full
+def test_standard_streams_that_are_closed(capsys):
+    _table(["u", "v"] * 20)
+    _train(capsys, "table.csv")
+    done = _closed(1, "explain", "m.model")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = _closed(1, "predict", "m.model", "table.csv", "-o", "-")
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: -o - is standard output, which is closed\n")
+    assert _closed(2, "predict", "m.model", "table.csv", "-o", "p.csv").returncode == 0
+    assert len(Path("p.csv").read_text().splitlines()) == 41
+
+
+# Identifiers of all types
+
+
+def _identified(capsys, column):
+    place = np.arange(N_ROWS)
+    kinds = [["u", "v"][each % 2] for each in place]
+    table = pa.table({"a": place % 7 / 2, "key": column, "kind": kinds})
+    feather.write_feather(table, "table.feather", compression="uncompressed", chunksize=7)
+    _train(capsys, "table.feather", "--drop", "key")
+    return ["predict", "m.model", "table.feather", "--id", "key", "-o"]
+
+
+def test_identifiers_that_a_text_has_no_form_of(capsys):
+    command = _identified(capsys, pa.array([[1, 2]] * N_ROWS))
+    assert _error_of(capsys, *command, "p.csv") == (
+        "--id 'key' is a column of type list<item: int64>, which CSV doesn't have: leave it out, "
+        "or give -o FILE.parquet"
+    )
+    assert not Path("p.csv").exists()
+    _run(capsys, *command, "p.parquet")
+    assert parquet.read_table("p.parquet")["key"].to_pylist() == [[1, 2]] * N_ROWS
+
+
+@pytest.mark.parametrize("values", [["x", None], [1, 2], [datetime(2024, 1, 2), None]])
+def test_identifiers_from_dictionaries(capsys, values):
+    codes = pa.array([place % 2 for place in range(N_ROWS)], pa.int8())
+    command = _identified(capsys, pa.DictionaryArray.from_arrays(codes, pa.array(values)))
+    _run(capsys, *command, "p.parquet")
+    assert parquet.read_table("p.parquet")["key"].to_pylist() == values * (N_ROWS // 2)
+    _run(capsys, *command, "p.csv")
+    assert len(Path("p.csv").read_text().splitlines()) == N_ROWS + 1
+
+
+# Model files whose table isn't that of the model
+
+
+def _edited(edit):
+    """The command line's own part of a model, changed, in a model file that is whole."""
+    model, metadata = load_with_metadata("m.model")
+    edit(metadata["softreg-fast"], model)
+    save(model, "edited.model", metadata)
+
+
+def _swap_categories(document, model):
+    categories = document["table"]["columns"][1]["categories"]
+    categories[:2] = categories[1::-1]
+
+
+def _set(*keys, value=None):
+    def edit(document, model):
+        for key in keys[:-1]:
+            document = document[key]
+        document[keys[-1]] = value
+
+    return edit
+
+
+def _drop(*keys):
+    def edit(document, model):
+        for key in keys[:-1]:
+            document = document[key]
+        del document[keys[-1]]
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _swap_categories,
+        _drop("table"),
+        _drop("training"),
+        _drop("table", "columns", 1),
+        _drop("table", "columns", 1, "categories", 0),
+        _drop("training", "classes", 0),
+        _set("table"),
+        _set("training"),
+        _set("table", "format", value=0.5),
+        _set("table", "columns", value=[1]),
+        _set("table", "columns", 0, "name", value=["a"]),
+        _set("table", "columns", 0, "kind", value="text"),
+        _set("table", "columns", 0, "fill"),
+        _set("table", "columns", 0, "center", value={}),
+        _set("table", "columns", 1, "name", value="a"),
+        _set("table", "n_sparse", value=1),
+        _set("table", "missing", value=[1]),
+        _set("training", "classes", value={}),
+        _set("training", "classes", 0, "share", value=1e30),
+        _set("training", "summary", "std_err", 0, 1),
+        _set("training", "summary", "upper", value=[[1.0]]),
+        _set("training", "summary", "confidence", value=[]),
+    ],
+)  # fmt: skip
+def test_tables_that_are_not_those_of_their_models(capsys, edit):
+    random = np.random.default_rng(0)
+    jobs = ["p", "q", "r"]
+    rows = [
+        f"{random.standard_normal()},{jobs[place % 3]},{'uv'[random.integers(2)]}"
+        for place in range(N_ROWS)
+    ]
+    Path("table.csv").write_text("\n".join(["a,job,kind", *rows, ""]))
+    arguments = ["--C", "inf"] if edit is not _swap_categories else []
+    _train(capsys, "table.csv", "--validation", "0", *arguments)
+    _edited(edit)
+    for command in (
+        ["explain", "edited.model"], ["evaluate", "edited.model", "table.csv"],
+        ["predict", "edited.model", "table.csv", "-o", "p.csv"],
+        ["export", "edited.model", "--format", "json", "-o", "m.json"],
+    ):  # fmt: skip
+        assert "damaged" in _error_of(capsys, *command)
+    assert not Path("p.csv").exists()
