@@ -14,7 +14,7 @@ from ..estimators.classifier_cv import SoftmaxClassifierCV
 from ..estimators.selection import BEST, choose_by_scores
 from .assessing import Assessment, assess_by_folds, assess_held_out
 from .console import Console, name_of, name_some
-from .explaining import coefficient_names, scales_of, summary_of
+from .explaining import scales_of, shown_names, summary_of
 from .learning_rows import Labels, LearningRows, MemoryRows
 from .preparing import Prepared, Training
 from .tables.columns import ColumnTable
@@ -152,7 +152,7 @@ def _summarise(
         return None
     labels = rows.labels
     named = copy.copy(model)
-    names = coefficient_names(model, table)
+    names = shown_names(model, table)
     columns = [column.name for column in table.columns for _ in column.coefficient_names] or names
     named.feature_names_in_ = np.array(columns, dtype=object)  # those that can be dropped
     try:
