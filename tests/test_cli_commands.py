@@ -347,8 +347,10 @@ def test_intervals_are_shown(capsys, model):
     assert cli.main(["explain", "m.model"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "v, against u"
-    assert lines[1].split()[-5:] == ["p", "2.5", "%", "97.5", "%"]
-    assert any(line.startswith("size_") and "(against " in line for line in lines)
+    assert lines[2].split()[3:] == ["2.5", "%", "97.5", "%", "p", "odds", "ratio", "of", "1", "sd"]
+    assert any(line.startswith("size_") for line in lines)
+    assert lines[-2] == "categories are compared with"
+    assert lines[-1].startswith("  size: ")
 
 
 def test_coefficients_have_the_names_of_their_categories(capsys):
@@ -365,7 +367,7 @@ def test_coefficients_have_the_names_of_their_categories(capsys):
         largest = found["coefficients"][0]
         assert (largest["name"], largest["coefficient"] > 2.0) == ("code_10", True)
         assert cli.main(["explain", "m.model"]) == 0
-        assert capsys.readouterr().out.splitlines()[2].startswith("code_10 ")
+        assert capsys.readouterr().out.splitlines()[3].startswith("code_10 ")
 
 
 @pytest.mark.full

@@ -155,8 +155,8 @@ def test_unknown_and_missing_values_are_counted(capsys, table):
     assert notes.splitlines() == [
         "note: 'job': 3 rows with categories that the model doesn't know, such as 'judge', "
         "'pilot'; they contribute nothing",
-        "note: 'age': 1 missing values",
-        "note: 'job': 1 missing values",
+        f"note: 'age': 1 missing values, for which {table['age'].median():g} is taken",
+        "note: 'job': 1 missing values, a category of their own",
         "note: 6 rows, written to out.csv",
     ]
     model = load("m.model")
@@ -726,7 +726,7 @@ def test_numbers_that_stand_for_missing_values_do_so_in_every_file(capsys):
         found, _ = _train(capsys, path, "--target", "y", "--na=-999")
         assert found["columns"][0]["text"] == "number; 10 missing, filled with the median 3.5"
         _, notes = _predict(capsys, path)
-        assert notes.startswith("note: 'a': 10 missing values")
+        assert notes.startswith("note: 'a': 10 missing values, for which 3.5 is taken\n")
 
 
 def test_identifiers_are_copied_whatever_stands_for_missing_values(capsys, flowers):
@@ -744,6 +744,9 @@ def test_categories_that_have_no_coefficient(capsys):
     options = ["--target", "y", "--C", "inf", "--keep", "a", "--validation", "0"]
     _train(capsys, "t.csv", *options)
     assert load("m.model").coef_.shape[1] == 1
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "t.csv", *options, "--drop", "b", "-o", "m.model"])
+    assert "t.csv has no column that is a feature: 'a': 1 cat" in capsys.readouterr().err
 
 
 def test_rows_of_mostly_zeros_leave_these_out():
@@ -759,3 +762,29 @@ def test_rows_of_mostly_zeros_leave_these_out():
         np.testing.assert_array_equal(found.toarray(), np.column_stack([*numbers, ones]))
         assert found.has_canonical_format
         assert (found.nnz < 50 * 6) == (share == 0.1)
+
+
+def test_decimal_commas_are_named_when_models_are_applied(capsys, flowers):
+    _train(capsys, "flowers.csv", "--target", "kind")
+    text = flowers.to_csv(index=False, sep=";", decimal=",")
+    Path("commas.csv").write_text(text)
+    for command in ("predict", "evaluate"):
+        more = ["-o", "out.csv"] if command == "predict" else []
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([command, "m.model", "commas.csv", *more])
+        message = "'a' of commas.csv has decimal commas, such as '5,1' in row 1: give --decimal"
+        assert message in capsys.readouterr().err
+        assert cli.main([command, "m.model", "commas.csv", *more, "--decimal", ","]) == 0
+
+
+def test_what_missing_values_are_is_said(capsys, table):
+    _train(capsys, "people.csv", "--target", "income", "--C", "inf")
+    table.assign(member=table["member"].astype(object).where(table.index > 2)).to_csv(
+        "new.csv", index=False
+    )
+    _, notes = _predict(capsys, "new.csv")
+    majority = str(bool(table["member"].mode()[0])).lower()
+    assert f"note: 'member': 3 missing values, which count as '{majority}'" in notes
+    _train(capsys, "people.csv", "--target", "income")
+    _, notes = _predict(capsys, "new.csv")
+    assert "note: 'member': 3 missing values, which contribute nothing" in notes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..blocks.tables import TableFile
+from .console import name_some
 from .errors import UserError
 from .learning_rows import predict_quietly, rows_of_predictions
 from .tables.columns import ColumnTable
@@ -83,9 +84,7 @@ class Application:
         self.unused = [name for name in unused if name not in self.others]
         for name in self.others:
             if name not in names:
-                raise UserError(
-                    f"{self.path} has no column {name!r}: it has {', '.join(map(repr, names[:8]))}"
-                )
+                raise UserError(f"{self.path} has no column {name!r}: it has {name_some(names)}")
 
     def type_of(self, name: str) -> Any:
         """The type of a column of the file."""

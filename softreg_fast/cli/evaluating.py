@@ -57,7 +57,7 @@ def run_evaluation(
             f"{n_unknown:,} rows have classes that the model doesn't know, "
             f"{name_some(sorted(unknown))}, and are left out"
         )
-    for note in application.counts.notes():
+    for note in application.counts.notes(application.table):
         console.note(note)
     shares = np.array([each["share"] for each in training["classes"]])
     metrics, baseline = scores.metrics(), scores.baseline(shares)

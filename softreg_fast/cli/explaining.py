@@ -21,6 +21,13 @@ def shown_names(model: Any, table: ColumnTable) -> list[str]:
     ]
 
 
+def references_of(table: ColumnTable) -> dict[str, str]:
+    """The categories that those of their column are compared with, by columns."""
+    return {
+        column.name: column.reference for column in table.columns if column.reference is not None
+    }
+
+
 def scales_of(model: Any, table: ColumnTable) -> Any:
     """By how much the feature of each coefficient varies; 1 where that is not known."""
     if table.n_sparse is not None:
@@ -57,6 +64,7 @@ def largest_coefficients(
         compared with, or None), ``intercept`` and ``coefficients``.
     """
     shown, scales = shown_names(model, table), scales_of(model, table)
+    features = table.coefficient_names or shown
     labels = [name_of(label) for label in model.classes_.tolist()]
     coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
     against = labels[0] if len(coef) == 1 else None
@@ -69,6 +77,7 @@ def largest_coefficients(
         for each in order.tolist():
             row = {
                 "name": shown[each],
+                "feature": features[each],
                 "coefficient": float(coef[place, each]),
                 "odds_ratio": _exp(coef[place, each]),
                 "effect_of_one_sd": float(effects[each]),

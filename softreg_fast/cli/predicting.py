@@ -57,7 +57,7 @@ def run_prediction(
             write(_batch_of(rows, application, codes, heads, with_probabilities))
         if not predicted.sum():
             raise UserError(f"{application.path} has no rows below its header")
-    for note in application.counts.notes():
+    for note in application.counts.notes(application.table):
         console.note(note)
     if output is not None:
         console.note(f"{predicted.sum():,} rows, written to {output}")

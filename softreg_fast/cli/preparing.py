@@ -9,7 +9,7 @@ from typing import Any
 from ..blocks.tables import TableFile
 from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.parameters import check_parameters
-from .console import Console
+from .console import Console, name_some
 from .errors import UserError
 from .learning_rows import Labels, LearningRows
 from .reading_rows import read_rows, read_weights
@@ -166,7 +166,7 @@ def prepare(training: Training, console: Console) -> Prepared:
         kind,
         missing,
     )
-    if not columns.columns:
+    if not columns.coefficient_names:
         reasons = "; ".join(f"{each.name!r}: {each.text}" for each in decisions[:5])
         raise UserError(
             f"{training.data} has no column that is a feature: {reasons or 'there is no other'}"
@@ -232,8 +232,7 @@ def _hint(name: str, names: list[str]) -> str:
     of_delimiter = hint_of_delimiter(names)
     if of_delimiter:
         return of_delimiter.removeprefix("; ")
-    shown = ", ".join(map(repr, names[:8]))
-    hint = f"it has {shown}{', ...' if len(names) > 8 else ''}"
+    hint = f"it has {name_some(names)}"
     if all(_is_number(each) for each in names[:-1]):
         hint += "; its first line seems to be values, not names: add a line of names"
     return hint

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..inference.class_tables import format_estimate
 from ..persistence.replacing import replacing
 from .console import percent
 from .scores import Scores
@@ -19,6 +20,7 @@ table { border-collapse: collapse; } th, td { padding: .2em .9em .2em 0; text-al
        border-bottom: 1px solid #e2e8f0; } td.number, th.number { text-align: right; }
 img { max-width: 100%; }
 """
+_KEYS = "coefficient", "odds_ratio", "odds_ratio_of_one_sd"
 _NAMES = {
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "log_loss": "log-loss",
     "brier_score": "Brier score", "calibration_error": "expected calibration error",
@@ -88,10 +90,9 @@ def write_report(
         against = of_class["against"] or "the mean of all classes"
         parts.append(f"<h3>{escape(of_class['class'])}, against {escape(against)}</h3>")
         of_class_rows = [
-            (row["name"], f"{row['coefficient']:.4g}", f"{row['odds_ratio']:.4g}",
-             f"{row['odds_ratio_of_one_sd']:.4g}")
+            (row["name"], *(format_estimate(row[key]) for key in _KEYS))
             for row in of_class["coefficients"]
-        ]  # fmt: skip
+        ]
         names = ("coefficient", "value", "odds ratio", "odds ratio of 1 sd")
         parts.append(_table(names, of_class_rows, left=1))
     parts.append(f"<p>softreg-fast {__version__}</p>")

@@ -1,5 +1,6 @@
 """Results that are a table for each class, as text, HTML and data frames."""
 
+import math
 from abc import ABC, abstractmethod
 from html import escape
 from importlib import import_module
@@ -11,6 +12,7 @@ from .._extras import missing_package
 from .._typing import FloatArray
 
 _NARROWEST = 9
+_SMALLEST_DIFFERENCE = 1e-7
 
 
 def limits_of(confidence: float) -> tuple[str, str]:
@@ -30,8 +32,13 @@ def columns_of_estimates(table: Any) -> list[tuple[str, str, FloatArray]]:
     ]
 
 
-def _format(value: Any) -> str:
-    return f"{value:.4g}"
+def format_estimate(value: float) -> str:
+    """A number with four digits; odds ratios near 1 with two of their difference to 1."""
+    text = f"{value:.4g}"
+    difference = abs(value - 1.0)
+    if text != "1" or difference < _SMALLEST_DIFFERENCE:
+        return text
+    return f"{value:.{1 - math.floor(math.log10(difference))}f}"
 
 
 class ClassTables(ABC):
@@ -68,7 +75,9 @@ class ClassTables(ABC):
         for place, title in enumerate(self._titles()):
             lines += [title, heads]
             for row, name in enumerate(self.names):
-                values = "".join(f"{_format(each[place, row]):>11}" for _, _, each in columns)
+                values = "".join(
+                    f"{format_estimate(each[place, row]):>11}" for _, _, each in columns
+                )
                 lines.append(f"{name:<{width}}{values}")
         lines.append(self._note())
         return "\n".join(lines)
@@ -87,7 +96,9 @@ class ClassTables(ABC):
         for place, title in enumerate(self._titles()):
             rows = []
             for row, name in enumerate(self.names):
-                cells = "".join(f"<td>{_format(each[place, row])}</td>" for _, _, each in columns)
+                cells = "".join(
+                    f"<td>{format_estimate(each[place, row])}</td>" for _, _, each in columns
+                )
                 rows.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
             parts.append(
                 f"<table>\n<caption>{escape(title)}</caption>\n"

@@ -1,6 +1,5 @@
 """Which columns of a table are features, and what becomes of the others."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,12 +8,11 @@ from .columns import BOOLEAN, CATEGORY, NUMBER, Column
 from .index_columns import FEWEST_IN_SEQUENCE, is_unnamed
 from .profile import ColumnProfile
 from .text import shortened
-from .values import order_of
+from .values import DECIMAL_COMMA, order_of
 
 _BOOLEANS = ({"true", "false"}, {"true"}, {"false"})
 # Of a column of texts that are numbers but for some: more different ones are no categories.
 _MOST_NUMBERS_AS_CATEGORIES = 20
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def _refuse_mixed(profile: ColumnProfile, place: str) -> None:
     if profile.wrong is None:
         return
     row, text = profile.wrong
-    if texts and sum(bool(_DECIMAL_COMMA.fullmatch(each)) for each in texts) > len(texts) // 2:
+    if texts and sum(bool(DECIMAL_COMMA.fullmatch(each)) for each in texts) > len(texts) // 2:
         raise UserError(
             f"the column {profile.name!r} of {place} has decimal commas, such as {text!r}: give "
             '--decimal ","'

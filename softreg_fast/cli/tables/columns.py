@@ -42,6 +42,17 @@ class Column:
     reference: str | None = None
 
     @property
+    def what_missing_values_are(self) -> str:
+        """What the model takes for a missing value, for users."""
+        if self.kind == NUMBER:
+            return f"for which {self.fill:g} is taken"
+        if None in self.categories:
+            return "a category of their own"
+        if self.reference is not None:
+            return f"which count as {self.reference!r}"
+        return "which contribute nothing"
+
+    @property
     def coefficient_names(self) -> list[str]:
         """Of the coefficients of a class that belong to the column."""
         if self.kind == NUMBER:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import UserError
 from .columns import BOOLEAN, NUMBER, Column, ColumnTable
 from .text import hint_of_delimiter, shortened
-from .values import kind_of_type, numbers_of, texts_of
+from .values import DECIMAL_COMMA, kind_of_type, numbers_of, texts_of
 
 _UNKNOWN = "\x00"  # no text of a table
 _MOST_SHOWN = 5
@@ -36,8 +36,9 @@ class Counts:
     unknown: dict[str, int] = field(default_factory=dict)
     categories: dict[str, set[str]] = field(default_factory=dict)
 
-    def notes(self) -> list[str]:
+    def notes(self, table: ColumnTable) -> list[str]:
         """What users should know."""
+        columns = {column.name: column for column in table.columns}
         found = []
         for name, count in self.unknown.items():
             shown = ", ".join(shortened(each, 30) for each in sorted(self.categories[name]))
@@ -46,7 +47,8 @@ class Counts:
                 f"{shown}; they contribute nothing"
             )
         for name, count in self.missing.items():
-            found.append(f"{name!r}: {count:,} missing values")
+            taken_for = columns[name].what_missing_values_are
+            found.append(f"{name!r}: {count:,} missing values, {taken_for}")
         return found
 
 
@@ -226,7 +228,13 @@ def _numbers(
     values = np.array(found, np.float64)
     if are_wrong is not None:
         row = int(are_wrong.argmax())
-        text = shortened(str(own[row].as_py()))
+        given = str(own[row].as_py()).strip()
+        text = shortened(given)
+        if decimal == "." and DECIMAL_COMMA.fullmatch(given):
+            raise UserError(
+                f"the column {column.name!r} of {place} has decimal commas, such as {text} in row "
+                f'{first_row + row + 1}: give --decimal ","'
+            )
         raise UserError(
             f"the column {column.name!r} of {place} holds {text} in row {first_row + row + 1}: it "
             f"must be a number; correct it, or give --na {text} if that means missing"

@@ -24,6 +24,7 @@ DATE_PATTERN = (
 )
 
 
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _CODE = re.compile(r"0[0-9]+")
 
 
