@@ -25,6 +25,8 @@ class Trained:
     Attributes
     ----------
     model : SoftmaxClassifier
+    table : ColumnTable
+        Of the model.
     assessment : Assessment or None
     C : float
     temperature : float or None
@@ -33,6 +35,7 @@ class Trained:
     """
 
     model: SoftmaxClassifier
+    table: ColumnTable
     assessment: Assessment | None
     C: float
     temperature: float | None
@@ -77,8 +80,9 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
         if issubclass(each.category, UserWarning):
             console.note(str(each.message))
     summary = _summarise(model, rows, console) if math.isinf(C) else None
+    table = prepared.table.as_learned(model)
     if prepared.means is not None:
-        _undo_standardization(model, prepared.table, prepared.means)
+        _undo_standardization(model, table, prepared.means)
     elif not math.isinf(C):
         _note_small_numbers(prepared, C, console)
     temperature = None
@@ -86,7 +90,7 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
         temperature = assessment.temperature()
         model.coef_ = model.coef_ / temperature
         model.intercept_ = model.intercept_ / temperature
-    return Trained(model, assessment, C, temperature, summary)
+    return Trained(model, table, assessment, C, temperature, summary)
 
 
 def _undo_standardization(model: Any, table: ColumnTable, means: dict[str, float]) -> None:

@@ -39,7 +39,7 @@ def run_training(
     _say_what_is_read(training, prepared, console)
     trained = train(training, prepared, console)
     document = _describe(training, prepared, trained)
-    save_model(trained.model, prepared.table, _to_keep(document, trained), output)
+    save_model(trained.model, trained.table, _to_keep(document, trained), output)
     document["model"]["file"] = str(output)
     _say_how_good(training, trained, document, console)
     scores = trained.assessment.scores if trained.assessment is not None else None
@@ -110,7 +110,7 @@ def _describe(training: Training, prepared: Prepared, trained: Trained) -> dict[
             "seed": training.seed,
         },
         "coefficients": largest_coefficients(
-            model, prepared.table, _MOST_COEFFICIENTS, trained.summary
+            model, trained.table, _MOST_COEFFICIENTS, trained.summary
         ),
     }
     if trained.assessment is not None:

@@ -108,6 +108,20 @@ class ColumnTable:
         ]
         return replace(self, columns=tuple(columns))
 
+    def as_learned(self, model: Any) -> "ColumnTable":
+        """The same, but with the categories that a model looks up, in its order.
+
+        These are sorted as texts, and lack what only rows without a label have.
+        """
+        if not hasattr(model, "categories_"):
+            return self
+        categories = iter(model.categories_)
+        columns = [
+            each if each.kind == NUMBER else replace(each, categories=_texts_of(next(categories)))
+            for each in self.columns
+        ]
+        return replace(self, columns=tuple(columns))
+
     def with_missing(self, texts: Sequence[str]) -> "ColumnTable":
         """The same with further texts that stand for a missing value."""
         return replace(self, missing=(*self.missing, *texts))
@@ -116,6 +130,11 @@ class ColumnTable:
         """What `from_json` reads, of lists, dicts, texts and numbers."""
         document: dict[str, Any] = json.loads(json.dumps({"format": _FORMAT, **asdict(self)}))
         return document
+
+
+def _texts_of(categories: Any) -> tuple[str | None, ...]:
+    """Categories of a model; None is that of missing values."""
+    return tuple(each if isinstance(each, str) else None for each in categories.tolist())
 
 
 def from_json(document: Mapping[str, Any]) -> ColumnTable:
