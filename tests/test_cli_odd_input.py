@@ -119,6 +119,25 @@ def test_the_demonstration_takes_no_such_number(capsys):
     )
 
 
+# Numbers that are none, or too large
+
+
+def test_commas_that_may_part_thousands(capsys):
+    _table(["u", "v"] * 15, values=['"1,234"', '"12,345"', "17"] * 10)
+    found = _error_of(capsys, "train", "table.csv", "--target", "kind", "-o", "m.model")
+    assert found == (
+        "the column 'a' of table.csv has commas in numbers, such as '1,234': if they part "
+        'thousands, take them out; if decimals, give --decimal ","'
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["--standardize"], ["--C", "inf"]])
+def test_numbers_whose_squares_are_too_large(capsys, arguments):
+    _table(["u", "v"] * 15, values=[1e160, -1e160] * 15)
+    found = _error_of(capsys, "train", "table.csv", "--target", "kind", "-o", "m.model", *arguments)
+    assert found.startswith("the column 'a' of table.csv has numbers from -1e+160 to 1e+160, whose")
+
+
 # NumPy files
 
 
@@ -245,6 +264,28 @@ def test_standard_streams_that_are_closed(capsys):
     assert done.stderr.endswith("error: -o - is standard output, which is closed\n")
     assert _closed(2, "predict", "m.model", "table.csv", "-o", "p.csv").returncode == 0
     assert len(Path("p.csv").read_text().splitlines()) == 41
+
+
+def test_classes_that_standard_output_has_no_characters_of(monkeypatch):
+    labels = ["\N{SNOWMAN}", "\N{GRINNING FACE}"]
+    _table(labels * 20)
+    for more in ([], ["--json"]):
+        content = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, "latin-1"))
+        arguments = ["table.csv", "--target", "kind", "-o", "m.model", *more]
+        assert cli.main(["train", *arguments]) == 0
+        sys.stdout.flush()
+        text = content.getvalue().decode("latin-1")
+    found = json.loads(text)["classes"]
+    assert [each["class"] for each in found] == labels
+
+
+def test_more_folds_than_any_number_of_rows(capsys):
+    _table(["u", "v"] * 20)
+    found = _error_of(
+        capsys, "train", "table.csv", "--target", "kind", "-o", "m.model", "--cv", "9" * 20
+    )
+    assert found.startswith(f"--cv {'9' * 20} is too many folds for 40 rows")
 
 
 # Identifiers of all types
