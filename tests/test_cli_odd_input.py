@@ -119,6 +119,25 @@ def test_the_demonstration_takes_no_such_number(capsys):
     )
 
 
+# Numbers that are none, or too large
+
+
+def test_commas_that_may_part_thousands(capsys):
+    _table(["u", "v"] * 15, values=['"1,234"', '"12,345"', "17"] * 10)
+    found = _error_of(capsys, "train", "table.csv", "--target", "kind", "-o", "m.model")
+    assert found == (
+        "the column 'a' of table.csv has commas in numbers, such as '1,234': if they part "
+        'thousands, take them out; if decimals, give --decimal ","'
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["--standardize"], ["--C", "inf"]])
+def test_numbers_whose_squares_are_too_large(capsys, arguments):
+    _table(["u", "v"] * 15, values=[1e160, -1e160] * 15)
+    found = _error_of(capsys, "train", "table.csv", "--target", "kind", "-o", "m.model", *arguments)
+    assert found.startswith("the column 'a' of table.csv has numbers from -1e+160 to 1e+160, whose")
+
+
 # NumPy files
 
 
@@ -247,6 +266,28 @@ def test_standard_streams_that_are_closed(capsys):
     assert len(Path("p.csv").read_text().splitlines()) == 41
 
 
+def test_classes_that_standard_output_has_no_characters_of(monkeypatch):
+    labels = ["\N{SNOWMAN}", "\N{GRINNING FACE}"]
+    _table(labels * 20)
+    for more in ([], ["--json"]):
+        content = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, "latin-1"))
+        arguments = ["table.csv", "--target", "kind", "-o", "m.model", *more]
+        assert cli.main(["train", *arguments]) == 0
+        sys.stdout.flush()
+        text = content.getvalue().decode("latin-1")
+    found = json.loads(text)["classes"]
+    assert [each["class"] for each in found] == labels
+
+
+def test_more_folds_than_any_number_of_rows(capsys):
+    _table(["u", "v"] * 20)
+    found = _error_of(
+        capsys, "train", "table.csv", "--target", "kind", "-o", "m.model", "--cv", "9" * 20
+    )
+    assert found.startswith(f"--cv {'9' * 20} is too many folds for 40 rows")
+
+
 # Identifiers of all types
 
 
@@ -280,6 +321,45 @@ def test_identifiers_from_dictionaries(capsys, values):
     assert len(Path("p.csv").read_text().splitlines()) == N_ROWS + 1
 
 
+# Which category a coefficient belongs to
+
+
+def _coded(name, *, more=()):
+    """Rows whose label depends on a code, and further ones."""
+    random = np.random.default_rng(0)
+    shares = {"2": 0.9, "10": 0.1, "9": 0.5, "-": 0.3}
+    rows = []
+    for place in range(400):
+        code = list(shares)[place % 4]
+        label = "yes" if random.random() < shares[code] else "no"
+        rows.append(f"{code},{random.standard_normal():.3f},{label}")
+    Path(name).write_text("\n".join(["code,x,kind", *rows, *more, ""]))
+    return name
+
+
+def _coefficients(document):
+    (of_class,) = document["coefficients"]
+    return {each["name"]: each["coefficient"] for each in of_class["coefficients"]}
+
+
+@pytest.mark.parametrize(
+    "more", [(), ["7,1.0,"] * 9 + [",2.0,NA"] * 9], ids=["labelled", "some are not"]
+)
+@pytest.mark.parametrize("arguments", [(), ["--standardize"]], ids=["", "standardized"])
+def test_coefficients_are_those_of_their_categories(capsys, more, arguments):
+    _coded("table.csv", more=more)
+    arguments = ["--categorical", "code", "--validation", "0", *arguments]
+    in_blocks = _coefficients(_train(capsys, "table.csv", "--in-blocks", *arguments))
+    in_memory = _coefficients(_train(capsys, "table.csv", *arguments))
+    assert in_memory["code_2"] > 1.0 > -1.0 > in_memory["code_10"]
+    for name, value in in_memory.items():
+        assert value == pytest.approx(in_blocks[name], abs=1e-3)
+    assert {name for name in in_blocks if name not in in_memory} <= {"code_7", "code_nan"}
+    (of_class,) = _run(capsys, "explain", "m.model", "--json")["classes"]
+    explained = {each["name"]: each["coefficient"] for each in of_class["coefficients"]}
+    assert explained == in_memory
+
+
 # Model files whose table isn't that of the model
 
 
@@ -290,9 +370,8 @@ def _edited(edit):
     save(model, "edited.model", metadata)
 
 
-def _swap_categories(document, model):
-    categories = document["table"]["columns"][1]["categories"]
-    categories[:2] = categories[1::-1]
+def _rename_category(document, model):
+    document["table"]["columns"][1]["categories"][0] = "other"
 
 
 def _set(*keys, value=None):
@@ -316,7 +395,7 @@ def _drop(*keys):
 @pytest.mark.parametrize(
     "edit",
     [
-        _swap_categories,
+        _rename_category,
         _drop("table"),
         _drop("training"),
         _drop("table", "columns", 1),
@@ -348,7 +427,7 @@ def test_tables_that_are_not_those_of_their_models(capsys, edit):
         for place in range(N_ROWS)
     ]
     Path("table.csv").write_text("\n".join(["a,job,kind", *rows, ""]))
-    arguments = ["--C", "inf"] if edit is not _swap_categories else []
+    arguments = ["--C", "inf"] if edit is not _rename_category else []
     _train(capsys, "table.csv", "--validation", "0", *arguments)
     _edited(edit)
     for command in (

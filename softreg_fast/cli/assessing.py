@@ -88,14 +88,17 @@ def assess_by_folds(rows: LearningRows, new_model: Any, n_folds: int, seed: int)
     UserError
         There are too few rows.
     """
-    folds = folds_of(rows.labels.codes, n_folds, seed)
+    codes = rows.labels.codes
+    too_many = UserError(
+        f"--cv {n_folds} is too many folds for {len(codes):,} rows: give fewer, or --validation in "
+        "place of it"
+    )
+    if n_folds > len(codes):
+        raise too_many
+    folds = folds_of(codes, n_folds, seed)
     for fold in range(n_folds):
-        others = rows.labels.codes[folds != fold]
-        if not _have_weight(rows, folds == fold) or len(np.unique(others)) < 2:
-            raise UserError(
-                f"--cv {n_folds} is too many folds for {len(folds):,} rows: give fewer, or "
-                "--validation in place of it"
-            )
+        if not _have_weight(rows, folds == fold) or len(np.unique(codes[folds != fold])) < 2:
+            raise too_many
     assessment = Assessment(Scores(len(rows.labels.classes)))
     for fold in range(n_folds):
         _assess(rows, new_model(), folds == fold, assessment)

@@ -60,7 +60,12 @@ class Console:
     def document(self, content: dict[str, Any]) -> None:
         """Print the JSON document, if it is wanted."""
         if self.is_json:
-            print(json.dumps(content, indent=2, ensure_ascii=False))
+            text = json.dumps(content, indent=2, ensure_ascii=False)
+            try:
+                text.encode(sys.stdout.encoding or "ascii")
+            except UnicodeEncodeError:
+                text = json.dumps(content, indent=2)
+            print(text)
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
         """Print a table.

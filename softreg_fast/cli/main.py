@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from .. import __version__
@@ -38,12 +39,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _open_closed_streams() -> None:
-    """Have streams that were closed before the process began take what is printed."""
+def _prepare_streams() -> None:
+    """Have standard output take all characters, and streams be there that have been closed."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # For as long as the process lives.
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted. Mistakes of the user leave by `SystemExit` with status 2 and a line on
         standard error.
     """
-    _open_closed_streams()
+    _prepare_streams()
     options, others = make_parser().parse_known_args(arguments)
     if others:
         options.parser.error(unrecognized(options.parser, others))

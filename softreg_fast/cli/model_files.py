@@ -44,7 +44,7 @@ def load_model(path: Path) -> tuple[Any, ColumnTable, dict[str, Any]]:
     table, training = from_json(document["table"]), document["training"]
     _check_table(path, model, table)
     _check_training(path, model, training)
-    return model, table, training
+    return model, table.as_learned(model), training
 
 
 def _check_table(path: Path, model: Any, table: ColumnTable) -> None:
@@ -58,12 +58,11 @@ def _check_table(path: Path, model: Any, table: ColumnTable) -> None:
         )
     if not hasattr(model, "categories_"):
         return
-    categories = [column.categories for column in table.categorical]
-    of_model = [
-        tuple(each if isinstance(each, str) else None for each in own.tolist())
-        for own in model.categories_
-    ]
-    if of_model != categories:
+    own = [set(column.categories) for column in table.categorical]
+    if (
+        len(own) != len(model.categories_)
+        or [set(column.categories) for column in table.as_learned(model).categorical] != own
+    ):
         raise UserError(f"{path} is damaged: its table has other categories than its model")
 
 

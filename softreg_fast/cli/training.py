@@ -81,9 +81,7 @@ def train(training: Training, prepared: Prepared, console: Console) -> Trained:
     for each in caught:
         if issubclass(each.category, UserWarning):
             console.note(_in_terms_of_options(str(each.message)))
-    table = prepared.table
-    if looks_up:
-        table = table.with_categories(model.categories_)
+    table = prepared.table.as_learned(model)
     summary = _summarise(model, rows, table, console) if math.isinf(C) else None
     if prepared.means is not None:
         _undo_standardization(model, table, prepared.means)

@@ -1,5 +1,7 @@
 """Which columns of a table are features, and what becomes of the others."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +15,7 @@ from .values import DECIMAL_COMMA, order_of
 _BOOLEANS = ({"true", "false"}, {"true"}, {"false"})
 # Of a column of texts that are numbers but for some: more different ones are no categories.
 _MOST_NUMBERS_AS_CATEGORIES = 20
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,12 @@ def _number(profile: ColumnProfile, place: str) -> Decision:
             f"{numbers.first_infinite + 1}: correct it, or give --na inf --na=-inf to have it "
             "taken for missing"
         )
+    if not math.isfinite(numbers.scale):
+        raise UserError(
+            f"the column {profile.name!r} of {place} has numbers from {numbers.lowest:g} to "
+            f"{numbers.highest:g}, whose squares are too large: divide them by a power of ten, or "
+            f"--drop {profile.name!r}"
+        )
     fill = numbers.sample.median()
     text = "number"
     if profile.n_missing:
@@ -152,6 +161,12 @@ def _refuse_mixed(profile: ColumnProfile, place: str) -> None:
     if profile.wrong is None:
         return
     row, text = profile.wrong
+    with_commas = [each for each in texts if "," in each]
+    if with_commas and all(_THOUSANDS.fullmatch(each) for each in with_commas):
+        raise UserError(
+            f"the column {profile.name!r} of {place} has commas in numbers, such as {text!r}: if "
+            'they part thousands, take them out; if decimals, give --decimal ","'
+        )
     if texts and sum(bool(DECIMAL_COMMA.fullmatch(each)) for each in texts) > len(texts) // 2:
         raise UserError(
             f"the column {profile.name!r} of {place} has decimal commas, such as {text!r}: give "

@@ -1,7 +1,7 @@
 """The table of columns: what a model's features are, as it is kept beside the model."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -119,23 +119,16 @@ class ColumnTable:
         ]
         return replace(self, columns=tuple(columns))
 
-    def with_categories(self, categories: Iterable[Iterable[Any]]) -> "ColumnTable":
-        """The same with other categories.
+    def as_learned(self, model: Any) -> "ColumnTable":
+        """The same, but with the categories that a model looks up, in its order.
 
-        Parameters
-        ----------
-        categories : iterable of iterables
-            Of each column of categories, in the order of a model's coefficients; whatever is no
-            text stands for missing values.
+        These are sorted as texts, and lack what only rows without a label have.
         """
-        found = iter(categories)
+        if not hasattr(model, "categories_"):
+            return self
+        categories = iter(model.categories_)
         columns = [
-            each
-            if each.kind == NUMBER
-            else replace(
-                each,
-                categories=tuple(own if isinstance(own, str) else None for own in next(found)),
-            )
+            each if each.kind == NUMBER else replace(each, categories=_texts_of(next(categories)))
             for each in self.columns
         ]
         return replace(self, columns=tuple(columns))
@@ -148,6 +141,11 @@ class ColumnTable:
         """What `from_json` reads, of lists, dicts, texts and numbers."""
         document: dict[str, Any] = json.loads(json.dumps({"format": _FORMAT, **asdict(self)}))
         return document
+
+
+def _texts_of(categories: Any) -> tuple[str | None, ...]:
+    """Categories of a model; None is that of missing values."""
+    return tuple(each if isinstance(each, str) else None for each in categories.tolist())
 
 
 def from_json(document: Mapping[str, Any]) -> ColumnTable:
