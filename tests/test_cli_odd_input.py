@@ -42,6 +42,10 @@ def _error_of(capsys, *arguments):
     return line.partition(": error: ")[2]
 
 
+def _refused(capsys, name, *arguments):
+    return _error_of(capsys, "train", name, "--target", "kind", "-o", "m.model", *arguments)
+
+
 def _train(capsys, name, *arguments, target="kind"):
     chosen = [] if target is None else ["--target", target]
     return _run(capsys, "train", name, *chosen, "-o", "m.model", "--json", *arguments)
@@ -437,3 +441,56 @@ def test_tables_that_are_not_those_of_their_models(capsys, edit):
     ):  # fmt: skip
         assert "damaged" in _error_of(capsys, *command)
     assert not Path("p.csv").exists()
+
+
+def test_rows_without_a_label_say_nothing_of_columns(capsys):
+    rows = [f"{at % 7 / 2},,{'yes' if at % 2 else 'no'}" for at in range(60)]
+    Path("t.csv").write_text("\n".join(["x,z,kind", *rows, "bad,5,", "zz,7,", "1,7,", ""]))
+    found = _train(capsys, "t.csv")
+    assert [each["text"] for each in found["columns"][:2]] == ["number", "all values are missing"]
+    rows[40:40] = ["1,,", "2,,", "inf,,yes"]
+    Path("t.csv").write_text("\n".join(["x,z,kind", *rows, ""]))
+    assert "'x' of t.csv is infinite in row 43" in _refused(capsys, "t.csv")
+
+
+def test_integers_that_float64_has_not_identify_rows(capsys):
+    numbers = [2**60 + 7 * at for at in range(60)]
+    kinds = ["yes", "no", "no"] * 20
+    table = pa.table({"user_id": numbers, "x": [at % 5 for at in range(60)], "kind": kinds})
+    parquet.write_table(table, "t.parquet")
+    found = _train(capsys, "t.parquet")
+    assert found["columns"][0]["text"] == "it identifies the rows: all numbers are different"
+    assert _train(capsys, "t.parquet", "--keep", "user_id")["columns"][0]["text"] == "number"
+
+
+def test_points_part_thousands_where_commas_are_decimal(capsys):
+    rows = [f"{at},5;{at % 3};{'yes' if at % 2 else 'no'}" for at in range(60)]
+    rows[7] = "1.234;0;yes"
+    Path("t.csv").write_text("\n".join(["x;z;kind", *rows, ""]))
+    message = _refused(capsys, "t.csv", "--decimal", ",")
+    assert "holds 59 numbers and 1 texts, such as '1.234' in row 8" in message
+
+
+def test_numbers_of_any_size_are_profiled(capsys):
+    rows = [f"{at % 7}e200,{at % 5},{'yes' if at % 2 else 'no'}" for at in range(60)]
+    Path("t.csv").write_text("\n".join(["x,z,kind", *rows, ""]))
+    assert "'x'" in _refused(capsys, "t.csv")
+
+
+def test_weights_are_read_as_numbers_are(capsys):
+    rows = [f"{at % 7};1,{at % 5};{'yes' if at % 2 else 'no'}" for at in range(60)]
+    Path("t.csv").write_text("\n".join(["x;w;kind", *rows, ""]))
+    found = _train(capsys, "t.csv", "--weight", "w", "--decimal", ",")
+    assert found["columns"][1]["role"] == "weight"
+    Path("t.csv").write_text("x,w,kind\n" + "1,1.7e308,yes\n2,1.7e308,no\n" * 20)
+    assert "--weight 'w': the sum overflows" in _refused(capsys, "t.csv", "--weight", "w")
+
+
+def test_texts_for_missing_numbers_are_the_same_beside_other_texts(capsys):
+    rows = [f"{'NAN' if at == 3 else at},{at % 5},{'yes' if at % 2 else 'no'}" for at in range(60)]
+    for more in ([], ["-"]):
+        rows[50:50] = [f"{each},0,yes" for each in more]
+        Path("t.csv").write_text("\n".join(["x,z,kind", *rows, ""]))
+        found = _train(capsys, "t.csv", "--na=-")
+        missing = 1 + len(more)
+        assert found["columns"][0]["text"].startswith(f"number; {missing} missing")

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..blocks.tables import TableFile
 from ..estimators.classifier import SoftmaxClassifier
 from ..estimators.parameters import check_parameters
@@ -19,7 +21,7 @@ from .tables.files import ReadingOptions, batches_of, open_table
 from .tables.index_columns import is_identifier, is_unnamed
 from .tables.kept_table import KeptTable
 from .tables.labels import LabelReader
-from .tables.profile import add_batch, profile_columns
+from .tables.profile import add_batch, number_rows, profile_columns
 from .tables.text import hint_of_delimiter
 from .tables.values import MISSING
 
@@ -148,11 +150,14 @@ def prepare(training: Training, console: Console) -> Prepared:
     wanted = [name for name in wanted if roles.get(name) not in ("dropped", "id")]
     with console.stage(f"reading {training.data}"):
         for batch in batches_of(table, wanted):
-            reader.add(batch.column(batch.schema.get_field_index(training.target)))
-            add_batch(profiles, batch, missing, training.reading.decimal)
+            own = reader.add(batch.column(batch.schema.get_field_index(training.target)))
+            labelled = batch if own.all() else batch.filter(own)
+            add_batch(profiles, labelled, missing, training.reading.decimal)
     if not reader.n_rows:
         raise UserError(f"{training.data} has no rows below its header: there is nothing to learn")
     classes, codes, kind = reader.finish()
+    are_labelled = codes >= 0
+    number_rows(profiles, np.flatnonzero(are_labelled))
     decisions = decide(
         profiles,
         kept,
@@ -171,10 +176,10 @@ def prepare(training: Training, console: Console) -> Prepared:
         raise UserError(
             f"{training.data} has no column that is a feature: {reasons or 'there is no other'}"
         )
-    are_labelled = codes >= 0
     weights = None
     if training.weight is not None:
-        weights = read_weights(table, training.weight, missing)[are_labelled]
+        weights = read_weights(table, training.weight, missing, training.reading.decimal)
+        weights = weights[are_labelled]
     labels = Labels(
         classes, codes[are_labelled], None if are_labelled.all() else are_labelled, weights
     )

@@ -88,7 +88,9 @@ def free_bytes() -> int:
         return free
 
 
-def read_weights(table: TableFile, name: str, missing: tuple[str, ...]) -> npt.NDArray[np.float64]:
+def read_weights(
+    table: TableFile, name: str, missing: tuple[str, ...], decimal: str
+) -> npt.NDArray[np.float64]:
     """The weights of all rows.
 
     Raises
@@ -99,7 +101,7 @@ def read_weights(table: TableFile, name: str, missing: tuple[str, ...]) -> npt.N
     parts: list[npt.NDArray[np.float64]] = []
     row = 0
     for batch in batches_of(table, [name]):
-        values, are_wrong = numbers_of(batch.column(0), missing, ".")
+        values, are_wrong = numbers_of(batch.column(0), missing, decimal)
         wrong = ~(np.isfinite(values) & (values >= 0.0))
         if are_wrong is not None or wrong.any():
             place = int(wrong.argmax())
@@ -112,6 +114,9 @@ def read_weights(table: TableFile, name: str, missing: tuple[str, ...]) -> npt.N
         parts.append(values)
         row += len(values)
     weights = np.concatenate([*parts, np.empty(0)])
+    with np.errstate(over="ignore"):
+        if np.isinf(weights.sum()):
+            raise UserError(f"--weight {name!r}: the sum overflows; divide all weights by a number")
     if not weights.any():
         raise UserError(f"--weight {name!r} is 0 in all rows: some must be above 0")
     return weights

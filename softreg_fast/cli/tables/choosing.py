@@ -161,13 +161,13 @@ def _refuse_mixed(profile: ColumnProfile, place: str) -> None:
     if profile.wrong is None:
         return
     row, text = profile.wrong
-    with_commas = [each for each in texts if "," in each]
+    with_commas = [each for each in texts if "," in each and profile.decimal == "."]
     if with_commas and all(_THOUSANDS.fullmatch(each) for each in with_commas):
         raise UserError(
             f"the column {profile.name!r} of {place} has commas in numbers, such as {text!r}: if "
             'they part thousands, take them out; if decimals, give --decimal ","'
         )
-    if texts and sum(bool(DECIMAL_COMMA.fullmatch(each)) for each in texts) > len(texts) // 2:
+    if sum(bool(DECIMAL_COMMA.fullmatch(each)) for each in with_commas) > len(texts) // 2:
         raise UserError(
             f"the column {profile.name!r} of {place} has decimal commas, such as {text!r}: give "
             '--decimal ","'

@@ -232,8 +232,9 @@ def _numbers(
         text = shortened(given)
         if decimal == "." and DECIMAL_COMMA.fullmatch(given):
             raise UserError(
-                f"the column {column.name!r} of {place} has decimal commas, such as {text} in row "
-                f'{first_row + row + 1}: give --decimal ","'
+                f"the column {column.name!r} of {place} has commas in numbers, such as {text} in "
+                f"row {first_row + row + 1}: if they part thousands, take them out; if decimals, "
+                'give --decimal ","'
             )
         raise UserError(
             f"the column {column.name!r} of {place} holds {text} in row {first_row + row + 1}: it "

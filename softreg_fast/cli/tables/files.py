@@ -84,8 +84,8 @@ def open_table(path: Path, options: ReadingOptions, missing: Sequence[str] = ())
     else:
         raise UserError(
             f"{path} is of no kind that is known: its name must end in one of "
-            f"{', '.join((*_TEXT, *_PARQUET, *_IPC, '.npy', '.npz', *_SVMLIGHT))}; text and "
-            f"svmlight files may be compressed ({', '.join(_COMPRESSED)})"
+            f"{', '.join((*_TEXT, *_PARQUET, *_IPC, '.npy', '.npz', *_SVMLIGHT))}; text files may "
+            f"be compressed ({', '.join(_COMPRESSED)}), those of svmlight by .gz and .bz2"
         )
     names = table.schema.names
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -46,8 +46,8 @@ class LabelReader:
         self._parts: list[npt.NDArray[np.int32]] = []
         self.n_rows = self.n_missing = 0
 
-    def add(self, column: Any) -> None:
-        """Take the labels of rows that follow those before.
+    def add(self, column: Any) -> npt.NDArray[np.bool_]:
+        """Take the labels of rows that follow those before; tells which of these have one.
 
         Raises
         ------
@@ -64,6 +64,8 @@ class LabelReader:
         self.n_missing += int((part < 0).sum())
         if len(self._numbers) > MOST_CLASSES:
             self._refuse(self._numbers, self.n_rows)
+        are_there: npt.NDArray[np.bool_] = part >= 0
+        return are_there
 
     def _refuse(self, texts: Collection[str], n_rows: int) -> None:
         check_number_of_classes(self._name, texts, n_rows)

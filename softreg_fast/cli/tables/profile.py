@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .values import DATE_PATTERN, NUMBER, TEXT, are_codes, kind_of_type, numbers_of, texts_of
 
+_INTEGERS = "int64", "uint64"  # that float64 may not tell apart
 # Of one column; more are not counted.
 MOST_DISTINCT = 10_000
 MOST_DISTINCT_KEPT = 1_000_000
@@ -69,10 +70,24 @@ class Numbers:
     sample: Sample = field(default_factory=Sample)
     _last: float = math.nan
     _step: float = 0.0
-    _seen: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    _seen: npt.NDArray[Any] = field(default_factory=lambda: np.empty(0))
 
-    def add(self, first_row: int, values: npt.NDArray[np.float64], *, is_identifier: bool) -> None:
-        """Take the values of rows that follow those before; NaN where one is missing."""
+    def add(
+        self,
+        first_row: int,
+        values: npt.NDArray[np.float64],
+        exact: npt.NDArray[Any] | None,
+    ) -> None:
+        """Take the values of rows that follow those before.
+
+        Parameters
+        ----------
+        first_row : int
+        values : ndarray of shape (n_rows,)
+            NaN where one is missing.
+        exact : ndarray or None
+            Those that aren't missing, not rounded, if the column may identify rows.
+        """
         self.sample.add(first_row, values)
         are_there = ~np.isnan(values)
         found = values[are_there]
@@ -85,9 +100,9 @@ class Numbers:
             self._add_moments(found)
             self.are_integers &= bool((found == np.rint(found)).all())
             self._look_for_sequence(found)
-        if is_identifier and self.are_distinct and len(self._seen) < _ROWS_OF_IDENTIFIERS:
-            n_before = len(self._seen) + len(found)
-            self._seen = np.union1d(self._seen, found)
+        if exact is not None and self.are_distinct and len(self._seen) < _ROWS_OF_IDENTIFIERS:
+            n_before = len(self._seen) + len(exact)
+            self._seen = np.union1d(self._seen, exact) if len(self._seen) else np.unique(exact)
             self.are_distinct = len(self._seen) == n_before
 
     def _add_moments(self, found: npt.NDArray[np.float64]) -> None:
@@ -95,7 +110,8 @@ class Numbers:
         count, mean = len(found), float(found.mean())
         difference, total = mean - self.mean, self.count + len(found)
         self.squares += float(((found - mean) ** 2).sum())
-        self.squares += difference**2 * self.count * count / total
+        # A float that overflows by a power is an error.
+        self.squares += difference * difference * self.count * count / total
         self.mean += difference * count / total
         self.count = total
         self.lowest = min(self.lowest, float(found.min()))
@@ -138,6 +154,8 @@ class ColumnProfile:
         Whether `counts` has all.
     wrong : tuple of int and str, or None
         The first row whose text is no number, and this text.
+    decimal : str
+        What stands before decimals in texts.
     n_dates : int
         Texts, each once, that are dates.
     """
@@ -156,12 +174,14 @@ class ColumnProfile:
     counts: dict[str, int] = field(default_factory=dict)
     are_counted: bool = True
     wrong: tuple[int, str] | None = None
+    decimal: str = "."
 
     def add(self, column: Any, missing: tuple[str, ...], decimal: str) -> None:
         """Take the values of rows that follow those before."""
+        self.decimal = decimal
         if self.kind in (NUMBER, TEXT) and not self._are_texts_known(column):
             values, are_wrong = numbers_of(column, missing, decimal)
-            self.numbers.add(self.n_rows, values, is_identifier=self.is_identifier)
+            self.numbers.add(self.n_rows, values, self._exact(column, values))
             n_missing = int(np.isnan(values).sum())
             if are_wrong is not None:
                 n_missing -= int(are_wrong.sum())
@@ -175,6 +195,13 @@ class ColumnProfile:
         if self.are_counted and self.kind not in self.uncounted:
             self._count(column, missing)
         self.n_rows += len(column)
+
+    def _exact(self, column: Any, values: npt.NDArray[np.float64]) -> Any:
+        if not self.is_identifier:
+            return None
+        if str(column.type) in _INTEGERS:
+            return column.drop_null().to_numpy(zero_copy_only=False)
+        return values[~np.isnan(values)]
 
     def _are_texts_known(self, column: Any) -> bool:
         """Whether rows that follow hold no texts but those before, of which none is a number."""
@@ -259,3 +286,21 @@ def add_batch(
     """Take the rows of a record batch."""
     for name, profile in profiles.items():
         profile.add(batch.column(batch.schema.get_field_index(name)), missing, decimal)
+
+
+def number_rows(profiles: Mapping[str, ColumnProfile], rows: npt.NDArray[np.int64]) -> None:
+    """Have profiles name rows by their numbers in the file.
+
+    Parameters
+    ----------
+    profiles : mapping of str to ColumnProfile
+    rows : ndarray of shape (n_rows,)
+        The number of each row that was added.
+    """
+    for profile in profiles.values():
+        numbers = profile.numbers
+        if profile.wrong is not None:
+            row, text = profile.wrong
+            profile.wrong = int(rows[row]), text
+        if numbers.first_infinite is not None:
+            numbers.first_infinite = int(rows[numbers.first_infinite])

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 # What pandas takes for missing, and what many public data sets have.
 MISSING = (
-    "", "#N/A", "#NA", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "None", "n/a",
-    "nan", "null",
+    "", "#N/A", "#NA", "-NAN", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NAN", "NULL", "NaN",
+    "Nan", "None", "n/a", "nan", "null",
 )  # fmt: skip
 NUMBER, TEXT, BOOLEAN, DATE, OTHER = "number", "text", "boolean", "date", "other"
+_NO_NUMBER = "?"
 _WHOLE = re.compile(r"[+-]?[0-9]+\.0+")
 _NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI][nN][fF])$"
 DATE_PATTERN = (
@@ -139,7 +140,7 @@ def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
         column = column.cast(pa.uint8())
     numbers_for_missing = _numbers_in(tuple(missing))
     if kind in (NUMBER, BOOLEAN) or types.is_floating(column.type):
-        numbers = _as_array(column.cast(pa.float64()))
+        numbers = _as_array(column.cast(pa.float64(), safe=False))  # large integers are rounded
         if kind == NUMBER and numbers_for_missing:
             numbers = np.where(np.isin(numbers, numbers_for_missing), np.nan, numbers)
         return numbers, None
@@ -153,6 +154,8 @@ def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
     is_missing = pc.is_in(texts, value_set=pa.array(missing, pa.string()))
     texts = pc.if_else(is_missing, None, texts)
     if decimal != ".":
+        # A point would part thousands.
+        texts = pc.if_else(pc.match_substring(texts, "."), _NO_NUMBER, texts)
         texts = pc.replace_substring(texts, decimal, ".")
     try:
         return _as_array(texts.cast(pa.float64())), None
