@@ -84,7 +84,9 @@ def texts_of(column: Any, missing: Any) -> Any:
     values = [_text_of(value) for value in column.dictionary.to_pylist()]
     codes = _codes_of(column)
     are_missing = np.array([each is None or each in missing for each in values] + [True], bool)
-    return np.where(are_missing[codes], -1, codes), [each or "" for each in values]
+    if are_missing[:-1].any():
+        codes = np.where(are_missing[codes], -1, codes)
+    return codes, [each or "" for each in values]
 
 
 def _codes_of(column: Any) -> npt.NDArray[Any]:
@@ -95,7 +97,9 @@ def _codes_of(column: Any) -> npt.NDArray[Any]:
     indices = column.indices
     if not types.is_int32(indices.type):  # such as unsigned ones
         indices = indices.cast(pa.int64())
-    codes: npt.NDArray[Any] = indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    if indices.null_count:
+        indices = indices.fill_null(-1)
+    codes: npt.NDArray[Any] = indices.to_numpy(zero_copy_only=False)
     return codes
 
 
@@ -188,5 +192,6 @@ def _numbers_of_dictionary(column: Any, missing: Any, decimal: str) -> Any:
 
 
 def _as_array(numbers: Any) -> npt.NDArray[np.float64]:
-    array: npt.NDArray[np.float64] = numbers.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    # Nulls of floats become NaN.
+    array: npt.NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
     return array
