@@ -131,7 +131,7 @@ def prepare(training: Training, console: Console) -> Prepared:
         It can't be read, or has no such columns, or none that is a feature.
     """
     missing = (*MISSING, *training.missing)
-    table = KeptTable(open_table(training.data, training.reading, missing), _MOST_KEPT)
+    table = KeptTable(open_table(training.data, training.reading), _MOST_KEPT)
     assert training.target is not None
     _check_names(training, table)
     roles: dict[str | None, str] = {training.target: "target", training.weight: "weight"}

@@ -1,6 +1,6 @@
 """Text files as tables, of which all columns are texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ...blocks.read_ahead import read_ahead
@@ -22,20 +22,17 @@ class CsvTable(TableFile):
     ----------
     layout : TextLayout
         Columns without a name are called "column 1" and so on.
-    missing : sequence of str, default=()
-        Texts that are null in all columns.
     """
 
     kind = "a CSV file"
     is_text = True
 
-    def __init__(self, layout: TextLayout, missing: Sequence[str] = ()) -> None:
+    def __init__(self, layout: TextLayout) -> None:
         import pyarrow as pa
 
         self.place = str(layout.path)
         self.stamp = Stamp(layout.path)
         self._layout = layout
-        self._missing = list(missing)
         names = [name or f"column {place}" for place, name in enumerate(layout.names, 1)]
         self.schema = pa.schema([(name, pa.string()) for name in names])
 
@@ -73,8 +70,7 @@ class CsvTable(TableFile):
                     convert_options=ConvertOptions(
                         include_columns=names,
                         column_types=types,
-                        null_values=self._missing,
-                        strings_can_be_null=bool(self._missing),
+                        strings_can_be_null=False,
                     ),
                 ) as reader,
             ):

@@ -52,15 +52,8 @@ def is_svmlight(path: Path) -> bool:
     return kind_of(path) in _SVMLIGHT
 
 
-def open_table(path: Path, options: ReadingOptions, missing: Sequence[str] = ()) -> TableFile:
+def open_table(path: Path, options: ReadingOptions) -> TableFile:
     """Open a table of a file of any kind but svmlight.
-
-    Parameters
-    ----------
-    path : Path
-    options : ReadingOptions
-    missing : sequence of str, default=()
-        Texts that are null in all columns of text files.
 
     Raises
     ------
@@ -80,7 +73,7 @@ def open_table(path: Path, options: ReadingOptions, missing: Sequence[str] = ())
     elif suffix in (".npy", ".npz"):
         table = NumpyTable(path)
     elif suffix in _TEXT or not suffix:
-        table = CsvTable(describe_text(path, options.encoding, options.delimiter), missing)
+        table = CsvTable(describe_text(path, options.encoding, options.delimiter))
     else:
         raise UserError(
             f"{path} is of no kind that is known: its name must end in one of "

@@ -149,14 +149,15 @@ def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
             numbers = np.where(np.isin(numbers, numbers_for_missing), np.nan, numbers)
         return numbers, None
     texts = column.cast(pa.string())
-    if decimal == "." and not numbers_for_missing:
-        try:  # as most columns are: without spaces, and null where a number is missing
-            return _as_array(texts.cast(pa.float64())), None
-        except pa.ArrowInvalid:
-            pass
-    texts = pc.utf8_trim_whitespace(texts)
-    is_missing = pc.is_in(texts, value_set=pa.array(missing, pa.string()))
-    texts = pc.if_else(is_missing, None, texts)
+    missing_texts = pa.array(missing, pa.string())
+    if decimal == ".":
+        # As most columns are: without spaces, and often without missing values.
+        if not numbers_for_missing:
+            with suppress(pa.ArrowInvalid):
+                return _as_array(texts.cast(pa.float64())), None
+        with suppress(pa.ArrowInvalid):
+            return _as_array(_with_nulls(texts, missing_texts).cast(pa.float64())), None
+    texts = _with_nulls(pc.utf8_trim_whitespace(texts), missing_texts)
     if decimal != ".":
         # A point would part thousands.
         texts = pc.if_else(pc.match_substring(texts, "."), _NO_NUMBER, texts)
@@ -169,6 +170,12 @@ def numbers_of(column: Any, missing: Any, decimal: str) -> Any:
     kept = pc.if_else(are_numbers, pc.utf8_ltrim(texts, "+"), None)
     are_wrong = pc.fill_null(pc.invert(are_numbers), False).to_numpy(zero_copy_only=False)
     return _as_array(kept.cast(pa.float64())), are_wrong if are_wrong.any() else None
+
+
+def _with_nulls(texts: Any, missing_texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.is_in(texts, value_set=missing_texts), None, texts)
 
 
 @lru_cache(maxsize=8)
