@@ -1,11 +1,13 @@
 """Exact solutions with an L1 penalty."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import logsumexp
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
@@ -151,3 +153,18 @@ def test_running_out_of_iterations_is_told(make_data):
         problem, SolverOptions(Tolerance(1e-12), 2), (np.zeros((5, 3)), np.zeros(3))
     )
     assert (found.converged, found.n_iterations) == (False, 2)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_steps_go_on_where_rounding_hides_what_they_gain(seed):
+    features, labels = make_classification(100, 20, random_state=seed)
+    model = SoftmaxClassifier(l1_ratio=1.0, tol=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model.fit(features, labels)
+    coef = model.coef_[0]
+    errors = 1.0 / (1.0 + np.exp(-(features @ coef + model.intercept_))) - labels
+    gradient = features.T @ errors
+    is_zero = coef == 0.0
+    assert np.abs(gradient + np.sign(coef))[~is_zero].max() < 2e-12 * len(labels)
+    assert np.abs(gradient[is_zero]).max(initial=0.0) <= 1.0

@@ -224,9 +224,9 @@ class ProximalSteps(Steps):
         step = self._propose()
         slope = self._slope(step)
         rounding = _ROUNDING * abs(here.objective)
-        if not slope < 0.0:
+        if not slope < rounding:
             return None
-        if slope > -rounding:  # differences of values are nothing but rounding
+        if slope > -rounding:  # it and differences of values are nothing but rounding
             there = self._move(step)
             is_lower = there.gradient_norm < _PROGRESS * here.gradient_norm
             return self._shift(there) if is_lower else None
