@@ -82,7 +82,8 @@ def _encode(
     weights: npt.NDArray[np.float64] | None = None
     if path.sample_weight is not None:
         # A number is the weight of every sample.
-        weights = np.array(np.broadcast_to(path.sample_weight, y.shape), np.float64)
+        given = np.asarray(path.sample_weight, np.float64)
+        weights = np.array(np.broadcast_to(given, y.shape))
     class_weight, n_classes = path.class_weight, len(classes)
     if path.positive_class is None:
         targets = encode_known("y", y, classes)
