@@ -221,7 +221,12 @@ def test_interrupts_of_a_process_give_130():
     frame["y"] = random.integers(0, 30, len(frame))
     frame.to_csv("large.csv", index=False)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "softreg_fast", "train", "large.csv", "--target", "y"]
+    # Processes in the background of a shell ignore the signal, and so do those that they start.
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('softreg_fast', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, "train", "large.csv", "--target", "y"]
     with subprocess.Popen(
         [*command, "-o", "m.model", "--cv", "50"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
