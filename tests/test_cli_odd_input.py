@@ -357,6 +357,7 @@ def test_coefficients_are_those_of_their_categories(capsys, more, arguments):
     in_memory = _coefficients(_train(capsys, "table.csv", *arguments))
     assert in_memory["code_2"] > 1.0 > -1.0 > in_memory["code_10"]
     for name, value in in_memory.items():
+        # Both end at a tolerance of 1e-4.
         assert value == pytest.approx(in_blocks[name], abs=1e-3)
     assert {name for name in in_blocks if name not in in_memory} <= {"code_7", "code_nan"}
     (of_class,) = _run(capsys, "explain", "m.model", "--json")["classes"]

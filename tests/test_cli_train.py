@@ -705,6 +705,7 @@ def test_results_do_not_depend_on_how_texts_are_held(capsys, monkeypatch, seed):
     results += [_results_of(capsys, path) for path in ("plain.parquet", "encoded.parquet")]
     for columns, out, notes in results[1:]:
         assert columns == results[0][0]
+        # Fits in blocks and in memory take other steps.
         pd.testing.assert_frame_equal(out, results[0][1], rtol=1e-5)
         assert notes == results[0][2]
     assert "4 categories" in results[0][0]["late"]

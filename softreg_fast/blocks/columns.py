@@ -227,11 +227,19 @@ def _is_number(kind: Any) -> bool:
     )
 
 
-def _is_string(kind: Any) -> bool:
+def is_string_view(kind: Any) -> bool:
+    """Whether a type of Arrow's is that of views of strings, which the oldest pyarrow lacks."""
     from pyarrow import types
 
-    is_view = getattr(types, "is_string_view", None)  # newer than the oldest pyarrow
-    return bool(types.is_string(kind) or types.is_large_string(kind) or (is_view and is_view(kind)))
+    is_view = getattr(types, "is_string_view", None)
+    return is_view is not None and bool(is_view(kind))
+
+
+def is_string(kind: Any) -> bool:
+    """Whether a type of Arrow's is one of those of strings."""
+    from pyarrow import types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind) or is_string_view(kind))
 
 
 def _kind_of_labels(kind: Any) -> str | None:
@@ -240,7 +248,7 @@ def _kind_of_labels(kind: Any) -> str | None:
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    if _is_string(kind):
+    if is_string(kind):
         return "strings"
     if types.is_integer(kind):
         return "integers"
@@ -308,7 +316,7 @@ def labels_of(batch: Any, columns: Columns, missing: str | None) -> Any:
         kind = labels.type
     if types.is_floating(kind):
         return labels.to_numpy(zero_copy_only=False)
-    if not (types.is_dictionary(kind) or _is_string(kind) or labels.null_count):
+    if not (types.is_dictionary(kind) or is_string(kind) or labels.null_count):
         return labels.to_numpy(zero_copy_only=False)
     labels.validate(full=True)  # files that are damaged may hold anything
     if not types.is_dictionary(kind):

@@ -219,8 +219,9 @@ class _Stream:
         self._mask = mask
 
     def __call__(self) -> Iterator[tuple[Any, ...]]:
+        classes = self._rows.labels.classes.tolist()
         for block in self._rows.blocks(self._mask):
-            y = Codes(block.codes, self._rows.labels.classes.tolist())
+            y = Codes(block.codes, classes)
             yield (block.features, y) if block.weights is None else (
                 block.features, y, block.weights,
             )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..blocks.columns import is_string_view
 from ..persistence.replacing import replacing
 from .applying import Application, Predicted
 from .console import Console, name_of, name_some
@@ -85,8 +86,7 @@ def _plain(column: Any) -> Any:
 
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    is_view = getattr(types, "is_string_view", None)  # newer than the oldest pyarrow
-    return column.cast(string()) if is_view is not None and is_view(column.type) else column
+    return column.cast(string()) if is_string_view(column.type) else column
 
 
 def _check_identifiers(application: Application) -> None:

@@ -130,7 +130,6 @@ def prepare(training: Training, console: Console) -> Prepared:
     UserError, ValueError, OSError
         It can't be read, or has no such columns, or none that is a feature.
     """
-    missing = (*MISSING, *training.missing)
     table = KeptTable(open_table(training.data, training.reading), _MOST_KEPT)
     assert training.target is not None
     _check_names(training, table)
@@ -138,6 +137,7 @@ def prepare(training: Training, console: Console) -> Prepared:
     roles |= dict.fromkeys(training.identifiers, "id")
     roles |= dict.fromkeys(training.dropped, "dropped")
     names = [name for name in table.schema.names if name not in roles]
+    missing = (*MISSING, *training.missing)
     index = _index_of_pandas(table)
     kept, categorical = set(training.kept), set(training.categorical)
     identifiers = {name for name in names if is_unnamed(name) or is_identifier(name)}

@@ -9,7 +9,7 @@ from ..errors import UserError
 from .columns import BOOLEAN, CATEGORY, NUMBER, Column
 from .index_columns import FEWEST_IN_SEQUENCE, is_unnamed
 from .profile import ColumnProfile
-from .text import shortened
+from .text import HINT_OF_COMMAS, shortened
 from .values import DECIMAL_COMMA, order_of
 
 _BOOLEANS = ({"true", "false"}, {"true"}, {"false"})
@@ -164,8 +164,8 @@ def _refuse_mixed(profile: ColumnProfile, place: str) -> None:
     with_commas = [each for each in texts if "," in each and profile.decimal == "."]
     if with_commas and all(_THOUSANDS.fullmatch(each) for each in with_commas):
         raise UserError(
-            f"the column {profile.name!r} of {place} has commas in numbers, such as {text!r}: if "
-            'they part thousands, take them out; if decimals, give --decimal ","'
+            f"the column {profile.name!r} of {place} has commas in numbers, such as {text!r}: "
+            f"{HINT_OF_COMMAS}"
         )
     if sum(bool(DECIMAL_COMMA.fullmatch(each)) for each in with_commas) > len(texts) // 2:
         raise UserError(

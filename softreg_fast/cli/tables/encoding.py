@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..errors import UserError
 from .columns import BOOLEAN, NUMBER, Column, ColumnTable
-from .text import hint_of_delimiter, shortened
+from .text import HINT_OF_COMMAS, hint_of_delimiter, shortened
 from .values import DECIMAL_COMMA, kind_of_type, numbers_of, texts_of
 
 _UNKNOWN = "\x00"  # no text of a table
@@ -233,8 +233,7 @@ def _numbers(
         if decimal == "." and DECIMAL_COMMA.fullmatch(given):
             raise UserError(
                 f"the column {column.name!r} of {place} has commas in numbers, such as {text} in "
-                f"row {first_row + row + 1}: if they part thousands, take them out; if decimals, "
-                'give --decimal ","'
+                f"row {first_row + row + 1}: {HINT_OF_COMMAS}"
             )
         raise UserError(
             f"the column {column.name!r} of {place} holds {text} in row {first_row + row + 1}: it "

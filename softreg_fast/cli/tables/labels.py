@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UserError
-from .values import are_codes, kind_of_type, texts_of
+from .values import are_codes, count_codes, kind_of_type, texts_of
 
 INTEGER, FLOAT, BOOLEAN, TEXT = "integer", "number", "boolean", "text"
 MOST_CLASSES = 10_000
@@ -55,16 +55,16 @@ class LabelReader:
             There are more labels than classes may be.
         """
         codes, values = texts_of(column, self._missing)
-        used = np.flatnonzero(np.bincount(codes + 1, minlength=len(values) + 1)[1:])
+        used = np.flatnonzero(count_codes(codes, len(values)))
         places = np.full(len(values) + 1, -1, np.int32)
         places[used] = [self._numbers.setdefault(values[code], len(self._numbers)) for code in used]
         part = places[codes]
         self._parts.append(part)
         self.n_rows += len(part)
-        self.n_missing += int((part < 0).sum())
+        are_there: npt.NDArray[np.bool_] = part >= 0
+        self.n_missing += len(part) - int(are_there.sum())
         if len(self._numbers) > MOST_CLASSES:
             self._refuse(self._numbers, self.n_rows)
-        are_there: npt.NDArray[np.bool_] = part >= 0
         return are_there
 
     def _refuse(self, texts: Collection[str], n_rows: int) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .values import DATE_PATTERN, NUMBER, TEXT, are_codes, kind_of_type, numbers_of, texts_of
+from .values import (
+    DATE_PATTERN,
+    NUMBER,
+    TEXT,
+    are_codes,
+    count_codes,
+    kind_of_type,
+    numbers_of,
+    texts_of,
+)  # fmt: skip
 
 _INTEGERS = "int64", "uint64"  # that float64 may not tell apart
 # Of one column; more are not counted.
@@ -222,7 +231,7 @@ class ColumnProfile:
                 self.are_counted = False
                 column = column.slice(0, _MOST_DISTINCT_NUMBERS)
         codes, values = texts_of(column, missing)
-        counts = np.bincount(codes + 1, minlength=len(values) + 1)[1:]
+        counts = count_codes(codes, len(values))
         for code in np.flatnonzero(counts):
             text = values[code]
             self.counts[text] = self.counts.get(text, 0) + int(counts[code])

@@ -103,6 +103,9 @@ def describe_text(
     return TextLayout(path, encoding, delimiter, names, n_blank)
 
 
+HINT_OF_COMMAS = 'if they part thousands, take them out; if decimals, give --decimal ","'
+
+
 def hint_of_delimiter(names: Sequence[str]) -> str:
     """What to say if a table seems to have one column because of a wrong delimiter."""
     if len(names) != 1:

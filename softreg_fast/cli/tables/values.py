@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...blocks.columns import is_string
+
 # What pandas takes for missing, and what many public data sets have.
 MISSING = (
     "", "#N/A", "#NA", "-NAN", "-NaN", "-nan", "<NA>", "?", "N/A", "NA", "NAN", "NULL", "NaN",
@@ -56,9 +58,7 @@ def kind_of_type(kind: Any) -> str:
         return BOOLEAN
     if types.is_temporal(kind):
         return DATE
-    is_view = getattr(types, "is_string_view", None)  # newer than the oldest pyarrow
-    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind)
-    return TEXT if is_text or (is_view is not None and is_view(kind)) else OTHER
+    return TEXT if is_string(kind) or types.is_null(kind) else OTHER
 
 
 def texts_of(column: Any, missing: Any) -> Any:
@@ -87,6 +87,11 @@ def texts_of(column: Any, missing: Any) -> Any:
     if are_missing[:-1].any():
         codes = np.where(are_missing[codes], -1, codes)
     return codes, [each or "" for each in values]
+
+
+def count_codes(codes: npt.NDArray[Any], n_values: int) -> npt.NDArray[np.int64]:
+    """How often each code of `texts_of` is there; -1 isn't counted."""
+    return np.bincount(codes + 1, minlength=n_values + 1)[1:]
 
 
 def _codes_of(column: Any) -> npt.NDArray[Any]:
