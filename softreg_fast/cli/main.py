@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from pathlib import Path
 
 from .. import __version__
 from .commands import (
@@ -43,8 +42,8 @@ def _prepare_streams() -> None:
     """Have standard output take all characters, and streams be there that have been closed."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            # For as long as the process lives.
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+            file = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(file, "w", encoding="utf-8"))
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
