@@ -763,3 +763,9 @@ def test_sparse_coefficients_and_paths_of_softmax_path():
     np.testing.assert_array_equal(found.coef, expected.coef)
     path = softmax_path(*iris, Cs=3, l1_ratio=1.0)
     np.testing.assert_array_equal(RegularizationPathDisplay.from_path(path).Cs, path.Cs)
+
+
+@pytest.mark.parametrize("quantity", [3, None, ["x"], b"x"])
+def test_quantity_that_is_no_string_is_refused(quantity):
+    with pytest.raises(TypeError, match=r"quantity=.* is not allowed: it must be a string"):
+        CoefficientDisplay(np.eye(3), quantity=quantity)

@@ -153,6 +153,8 @@ class CoefficientDisplay:
         if confidence is not None:
             self.confidence = check_number("confidence", confidence, above=0.0, below=1.0)
         self.reference = reference
+        if not isinstance(quantity, str):
+            raise TypeError(f"quantity={quantity!r} is not allowed: it must be a string")
         self.quantity = quantity
 
     def _limits(self, name: str, value: Any) -> FloatArray | None:
